@@ -1,0 +1,1 @@
+"""What follows: rankings, Pareto sets and differences, as SQL over the store."""

@@ -1,0 +1,136 @@
+"""How a class of the study language is declared: frozen attrs classes whose fields know the key.
+
+Every field is either :func:`identity` (a different value is a different task, so it is in the key) or
+:func:`transport` (how to run it, what to call it: never in the key). A class that may be part of a key
+carries a registered tag, so that renaming the Python class leaves every key as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import attrs
+
+from effdsl.problems import Problem, active_collector, nearest, report
+
+ROLE = "effdsl.role"
+ALWAYS_WRITTEN: Any = object()
+
+C = TypeVar("C", bound=type)
+
+
+@attrs.frozen
+class Role:
+    """What a field means to the key.
+
+    ``absent`` is the pinned value at which a field added later is left out of the canonical form, so
+    that keys from before the field existed stay valid. It is never "today's default".
+    """
+
+    in_key: bool
+    since: int = 1
+    absent: Any = ALWAYS_WRITTEN
+
+
+def identity(*, since: int = 1, absent: Any = ALWAYS_WRITTEN, **field: Any) -> Any:
+    """A field that is part of the key; ``since`` and ``absent`` for fields added after the first release."""
+    return attrs.field(metadata={ROLE: Role(True, since, absent)}, **field)
+
+
+def transport(**field: Any) -> Any:
+    """A field that never enters the key: how to run, where to put, what to call."""
+    return attrs.field(metadata={ROLE: Role(False)}, **field)
+
+
+TAGS: dict[str, type] = {}
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(identity, transport))
+def keyed(tag: str) -> Callable[[C], C]:
+    """Declare a frozen class that may be part of a key, known there as ``tag``."""
+
+    def decorate(cls: C) -> C:
+        built = language(cls)
+        if tag in TAGS:
+            raise TypeError(f"tag {tag!r} is taken by {TAGS[tag].__qualname__}")
+        TAGS[tag] = built
+        built.__tag__ = tag
+        return built
+
+    return decorate
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(identity, transport))
+def language(cls: C) -> C:
+    """Declare a frozen class whose constructor reports every mistake with its place in the study."""
+    built: Any = attrs.frozen(cls)
+    plain_init = built.__init__
+    names = [f.name for f in attrs.fields(built) if f.init]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        problems = []
+        for word in [k for k in kwargs if k not in names]:
+            value = kwargs.pop(word)
+            problems.append(
+                Problem(
+                    f"{built.__name__}({word}={value!r}): unknown keyword {word!r}",
+                    f"{nearest(word, names)}allowed: {', '.join(names) or 'none'}",
+                )
+            )
+        given = dict(zip(names, args, strict=False)) | kwargs
+        if len(args) > len(names):
+            problems.append(Problem(f"{built.__name__} takes at most {len(names)} values, got {len(args)}"))
+        problems += _initialise(self, plain_init, given)
+        if problems:
+            report(*problems)
+        collector = active_collector()
+        if collector is not None:
+            collector.declared(self)
+
+    built.__init__ = __init__
+    return built  # type: ignore[no-any-return]
+
+
+class Invalid(ValueError):
+    """Raised by a validator or converter: the value of one field is not allowed."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def _initialise(self: Any, plain_init: Callable[..., None], given: dict[str, Any]) -> list[Problem]:
+    """Initialise field by field where the whole fails, so that every bad field is named."""
+    cls = type(self)
+    try:
+        plain_init(self, **given)
+        return []
+    except (Invalid, TypeError) as error:
+        whole = Problem(f"{cls.__name__}: {error}", getattr(error, "hint", ""))
+    problems: list[Problem] = []
+    for field in attrs.fields(cls):
+        if not field.init:
+            continue
+        value = given.get(field.name, field.default)
+        if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
+            value = value.factory() if not value.takes_self else None
+        if value is attrs.NOTHING:
+            problems.append(Problem(f"{cls.__name__}: {field.name}= is missing"))
+            value = None
+        else:
+            try:
+                value = field.converter(value) if callable(field.converter) else value
+                if field.validator is not None:
+                    field.validator(self, field, value)
+            except (Invalid, TypeError) as error:
+                shown = f"{cls.__name__}({field.name}={given.get(field.name)!r})"
+                problems.append(Problem(f"{shown}: {error}", getattr(error, "hint", "")))
+        object.__setattr__(self, field.name, value)
+    return problems or [whole]  # each field is right, their combination is not
+
+
+class HasTag:
+    """Typing aid for classes decorated with :func:`keyed`."""
+
+    __tag__: ClassVar[str]

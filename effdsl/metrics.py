@@ -1,0 +1,58 @@
+"""Every metric effdsl can report: name, unit, direction and definition, in one place.
+
+AMU, PCU, AL, TT and AEC follow equations 1 to 4 and 8 of the paper (arXiv 2505.13840, section 5.1);
+the column names are those of its transcribed tables. A metric that does not apply, or that nothing
+here can measure, is NULL with a reason: never zero, never a guess.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Better(enum.Enum):
+    """The direction in which a metric improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+@attrs.frozen
+class Metric:
+    """A measured quantity.
+
+    ``on_default_table`` marks what rankings show unasked; everything else is there when named.
+    """
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    definition: str
+    on_default_table: bool = False
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True),
+    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text"),
+    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers"),
+    Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True),
+    Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True),
+    Metric("pcu", "PCU", "fraction", Better.HIGHER, "eq. 2: time average of utilisation over its peak", True),
+    Metric("al_s_per_iter", "AL", "s/iter", Better.LOWER, "eq. 3: mean time of an iteration after warm-up", True),
+    Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up"),
+    Metric("p95_s_per_iter", "p95", "s/iter", Better.LOWER, "95th percentile of the time of an iteration"),
+    Metric("p99_s_per_iter", "p99", "s/iter", Better.LOWER, "99th percentile of the time of an iteration"),
+    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True),
+    Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True),
+    Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included"),
+    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (causal attention halved) over time times peak FLOP/s", True),
+    Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True),
+    Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations"),
+    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on"),
+    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True),
+)  # fmt: skip
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

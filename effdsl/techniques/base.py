@@ -1,0 +1,81 @@
+"""What every technique answers, without being built.
+
+A technique is one point on an axis. As declared it may leave choices open (``GQA()``); ``resolve``
+closes them for a shape, and only a resolved technique is priced, built and part of a key. Techniques
+that mean the same resolve to equal values: ``MQA()`` and ``GQA(kv_heads=1)`` are one cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from effdsl.declare import HasTag
+
+if TYPE_CHECKING:
+    from effdsl.shapes import Shape
+
+BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+class Technique(HasTag):
+    """Base of all techniques; subclasses are declared with ``@keyed``."""
+
+    axis: ClassVar[str]
+
+    def resolve(self, shape: Shape) -> Self:
+        """This technique with every choice closed for ``shape``.
+
+        Raises:
+            Unsupported: when it cannot be built at this shape.
+        """
+        raise NotImplementedError
+
+    def label(self, shape: Shape) -> str:
+        """The short name people read in tables: the class, plus what differs from its defaults."""
+        raise NotImplementedError
+
+
+class Unsupported(ValueError):
+    """This technique cannot be built here (at this shape, or with that other technique)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class AttentionTechnique(Technique):
+    """A mixer of tokens by attention. All methods want a resolved technique."""
+
+    axis = "attention"
+
+    def parameters(self, shape: Shape) -> int:
+        """Parameters of one layer's attention, biases included."""
+        raise NotImplementedError
+
+    def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        """FLOPs of one layer, forward and backward, per token, without recomputation.
+
+        Matrix products only; every product of a masked score matrix is counted in full, as
+        ``FlopCounterMode`` counts the math backend.
+        """
+        raise NotImplementedError
+
+    def causal_train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        """The same with only the keys that causality and sparsity let a query see: for MFU."""
+        raise NotImplementedError
+
+    def kv_bytes_per_token(self, shape: Shape, bytes_per_element: int) -> float:
+        """Bytes by which one layer's cache grows per token of context."""
+        raise NotImplementedError
+
+
+class PositionTechnique(Technique):
+    """How positions enter the model."""
+
+    axis = "position"
+
+    def parameters(self, shape: Shape, context_length: int) -> int:
+        """Parameters of the whole model's positional encoding."""
+        raise NotImplementedError
+
+

@@ -1,0 +1,1 @@
+"""The store: records on disk, DuckDB as index and query surface."""

@@ -1,0 +1,1 @@
+"""What runs: executor, engines, models, data and probes."""
