@@ -1,0 +1,95 @@
+"""effdsl: declare an efficiency study of language-model techniques, price it, run it, ask the results.
+
+    from effdsl import Attention, B, GH200, GQA, MLA, MQA, NSA, Study
+
+    study = Study(axis=Attention([MQA, GQA, MLA, NSA]), scales=[0.5*B, 1.5*B, 3*B], hw=GH200)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from effdsl.axes import Attention, Axes, Axis, Position
+    from effdsl.data import (
+        BPE,
+        JSONL,
+        ByteTokenizer,
+        FineWebEdu,
+        HubTokenizer,
+        LocalText,
+        Parquet,
+        Shakespeare,
+    )
+    from effdsl.hardware import (
+        A40,
+        A100,
+        GH200,
+        GTX_1080,
+        GTX_1080_TI,
+        H100,
+        H100_PCIE,
+        H200,
+        L20,
+        RTX_2080_TI,
+        RTX_3060,
+        RTX_3090,
+        RTX_3090_TI,
+        RTX_4090,
+        RTX_A4000,
+        RTX_A5000,
+        RTX_A6000,
+        THIS_MACHINE,
+        TITAN_RTX,
+        V100,
+        Hardware,
+    )
+    from effdsl.plan import Plan, make_plan
+    from effdsl.problems import StudyError
+    from effdsl.study import Seeds, Study
+    from effdsl.task import Torch
+    from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+    from effdsl.techniques.position import NoPE, RoPE
+    from effdsl.training import Budget, Recipe
+    from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
+
+# Names are imported on first use, so that the command line starts without the language.
+_HOMES = {
+    "axes": "Attention Axes Axis Position",
+    "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet Shakespeare",
+    "hardware": (
+        "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
+        "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
+    ),
+    "plan": "Plan make_plan",
+    "problems": "StudyError",
+    "study": "Seeds Study",
+    "task": "Torch",
+    "techniques.attention": "GQA MHA MLA MQA NSA",
+    "techniques.position": "NoPE RoPE",
+    "training": "Budget Recipe",
+    "units": "GB KB MB TB B Bytes Count K M T",
+}
+_HOME = {name: f"effdsl.{module}" for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'effdsl' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+__all__ = [
+    "A40", "A100", "BPE", "GB", "GH200", "GQA", "GTX_1080", "GTX_1080_TI", "H100", "H100_PCIE", "H200",
+    "JSONL", "KB", "L20", "MB", "MHA", "MLA", "MQA", "NSA", "RTX_2080_TI", "RTX_3060", "RTX_3090",
+    "RTX_3090_TI", "RTX_4090", "RTX_A4000", "RTX_A5000", "RTX_A6000", "TB", "THIS_MACHINE", "TITAN_RTX",
+    "V100", "Attention", "Axes", "Axis", "B", "Budget", "ByteTokenizer", "Bytes", "Count", "FineWebEdu",
+    "Hardware", "HubTokenizer", "K", "LocalText", "M", "NoPE", "Parquet", "Plan", "Position", "Recipe",
+    "RoPE", "Seeds", "Shakespeare", "Study", "StudyError", "T", "Torch", "make_plan",
+]  # fmt: skip

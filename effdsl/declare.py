@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
-from effdsl.problems import Problem, active_collector, nearest, report
+from effdsl.problems import Problem, active_collector, is_broken, nearest, report
 
 ROLE = "effdsl.role"
 ALWAYS_WRITTEN: Any = object()
@@ -107,10 +107,14 @@ def _initialise(self: Any, plain_init: Callable[..., None], given: dict[str, Any
         plain_init(self, **given)
         return []
     except (Invalid, TypeError) as error:
-        whole = Problem(f"{cls.__name__}: {error}", getattr(error, "hint", ""))
+        whole: Problem | None = Problem(f"{cls.__name__}: {error}", getattr(error, "hint", ""))
     problems: list[Problem] = []
     for field in attrs.fields(cls):
         if not field.init:
+            continue
+        if is_broken(given.get(field.name)):
+            object.__setattr__(self, field.name, given[field.name])
+            whole = None
             continue
         value = given.get(field.name, field.default)
         if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
@@ -127,7 +131,9 @@ def _initialise(self: Any, plain_init: Callable[..., None], given: dict[str, Any
                 shown = f"{cls.__name__}({field.name}={given.get(field.name)!r})"
                 problems.append(Problem(f"{shown}: {error}", getattr(error, "hint", "")))
         object.__setattr__(self, field.name, value)
-    return problems or [whole]  # each field is right, their combination is not
+    if not problems and whole is not None:  # each field is right, their combination is not
+        return [whole]
+    return problems
 
 
 class HasTag:

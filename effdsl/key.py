@@ -43,7 +43,7 @@ def canonical_json(value: object) -> str:
 
 
 class Canon:
-    """Canonical forms of many values that share parts; each frozen part is written once.
+    """Canonical forms of many values that share parts; each frozen part inside them is written once.
 
     Shared parts are recognised by identity, not equality, because ``1 == 1.0 == True`` in Python.
     """
@@ -51,16 +51,22 @@ class Canon:
     def __init__(self) -> None:
         self._written: dict[int, tuple[object, str]] = {}
 
-    def __call__(self, value: object, path: str = "$") -> str:
-        if attrs.has(type(value)) and not isinstance(value, Quantity):
+    def __call__(self, value: object) -> str:
+        known = self._written.get(id(value))
+        if known is not None:
+            return known[1]
+        return self._fields(value, "$") if _has_fields(value) else self._part(value, "$")
+
+    def _part(self, value: object, path: str) -> str:
+        if _has_fields(value):
             known = self._written.get(id(value))
             if known is None:
                 known = self._written[id(value)] = (value, self._fields(value, path))
             return known[1]
         if isinstance(value, (list, tuple)):
-            return "[" + ",".join(self(v, f"{path}[{i}]") for i, v in enumerate(value)) + "]"
+            return "[" + ",".join(self._part(v, f"{path}[{i}]") for i, v in enumerate(value)) + "]"
         if isinstance(value, (set, frozenset)):
-            return "[" + ",".join(sorted(self(v, path) for v in value)) + "]"
+            return "[" + ",".join(sorted(self._part(v, path) for v in value)) + "]"
         return json.dumps(_scalar(value, path))
 
     def _fields(self, value: Any, path: str) -> str:
@@ -72,8 +78,12 @@ class Canon:
         for name, absent in _key_fields(cls, path):
             field = getattr(value, name)
             if absent is ALWAYS_WRITTEN or field != absent:
-                parts.append(f"{json.dumps(name)}:{self(field, f'{path}.{name}')}")
+                parts.append(f"{json.dumps(name)}:{self._part(field, f'{path}.{name}')}")
         return "{" + ",".join(parts) + "}"
+
+
+def _has_fields(value: object) -> bool:
+    return attrs.has(type(value)) and not isinstance(value, Quantity)
 
 
 _fields_of: dict[type, list[tuple[str, Any]]] = {}

@@ -48,12 +48,17 @@ class Collector:
     file: str
     problems: list[Problem] = attrs.field(factory=list)
     lines: dict[int, int] = attrs.field(factory=dict)
+    unknown: set[str] = attrs.field(factory=set)
     _keep: list[object] = attrs.field(factory=list)
 
     def declared(self, value: object) -> None:
         """Remember the line that declared ``value`` (kept alive, so that its id stays its own)."""
         self._keep.append(value)
         self.lines[id(value)] = _line_in(self.file)
+
+    def current_line(self) -> int:
+        """The line of ``file`` that is being run."""
+        return _line_in(self.file)
 
     def line_of(self, value: object) -> int:
         """The line that declared ``value``; 0 when it was not declared in this file."""
@@ -97,6 +102,29 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """``did you mean 'x'? `` for a close match, else the empty string."""
     match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}? " if match else ""
+
+
+class Broken:
+    """Stands for a name that could not be resolved, so that the rest of the file is still checked.
+
+    Whatever is done with it gives itself; nothing that contains it is reported a second time.
+    """
+
+    def __call__(self, *_: object, **__: object) -> Broken:
+        return self
+
+    __getattr__ = __mul__ = __rmul__ = __getitem__ = __add__ = __radd__ = __call__
+
+    def __iter__(self) -> Iterator[Broken]:
+        return iter(())
+
+
+BROKEN = Broken()
+
+
+def is_broken(value: object) -> bool:
+    """Whether ``value`` stands for something that was already reported."""
+    return isinstance(value, Broken)
 
 
 def _line_in(file: str) -> int:

@@ -1,4 +1,4 @@
-"""A task: one process, one record. Everything in it is resolved; its identity fields are the key."""
+"""Cells and tasks. Everything in them is resolved; their identity fields are the key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from effdsl.architecture import Decoder
 from effdsl.data import Data
 from effdsl.declare import HasTag, identity, keyed, transport
 from effdsl.hardware import Hardware
+from effdsl.key import Canon, key_of
 from effdsl.training import Recipe, TrainingBudget
 
 
@@ -21,21 +22,27 @@ class Torch:
 
     version: int = identity(default=1, init=False)
 
-    def __str__(self) -> str:
+    @property
+    def name(self) -> str:
         return "torch"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Modules that must be importable where a task runs."""
+        return ("torch", "tokenizers", "numpy", "psutil")
+
+    def cannot_run(self, hardware: Hardware) -> str:
+        """Why this engine cannot run on ``hardware``; empty when it can."""
+        if hardware.count > 1:
+            return f"the engine torch drives one device, not {hardware.count}"
+        return ""
 
 
 Engine = Torch
 
 
-class Workload(HasTag):
-    """What a task does, whatever the engine and hardware. One subclass per stage."""
-
-    stage: str
-
-
 @keyed("pretraining")
-class Pretraining(Workload):
+class Pretraining(HasTag):
     """Train a decoder from random weights and measure its held-out perplexity."""
 
     architecture: Decoder = identity()
@@ -44,25 +51,82 @@ class Pretraining(Workload):
     recipe: Recipe = identity()
 
     @property
-    def stage(self) -> str:  # type: ignore[override]
+    def stage(self) -> str:
         return "pretraining"
+
+    @property
+    def parameters(self) -> int:
+        """Exact parameter count."""
+        return self.architecture.parameters(self.budget.context_length)
+
+    @property
+    def train_flops(self) -> float:
+        """Predicted FLOPs of the whole training, causal attention counted by what a query sees."""
+        per_token = self.architecture.causal_train_flops_per_token(self.budget.context_length)
+        return per_token * self.budget.tokens
 
 
 @attrs.frozen
 class Labels:
-    """What people call a task: shown in tables, never part of its key."""
+    """What people call a cell: shown in tables, never part of a key."""
 
-    technique: str
-    scale: str
-    axes: tuple[tuple[str, str], ...] = ()
+    technique: str = ""
+    scale: str = ""
+    attention: str = ""
+    position: str = ""
 
 
-@keyed("task")
-class Task:
-    """A cell and a repeat."""
+@keyed("cell")
+class Cell:
+    """One combination of techniques, scale and hardware; its repeats are tasks."""
 
     workload: Pretraining = identity()
     engine: Engine = identity()
     hardware: Hardware = identity()
+    labels: Labels = transport(factory=Labels)
+
+
+@keyed("task")
+class Task:
+    """A cell and a repeat: one process, one record."""
+
+    cell: Cell = identity()
     seed: int = identity()
-    labels: Labels = transport(default=Labels("", ""))
+
+    @property
+    def workload(self) -> Pretraining:
+        return self.cell.workload
+
+    @property
+    def engine(self) -> Engine:
+        return self.cell.engine
+
+    @property
+    def hardware(self) -> Hardware:
+        return self.cell.hardware
+
+    @property
+    def labels(self) -> Labels:
+        return self.cell.labels
+
+
+@attrs.frozen
+class Address:
+    """The keys of a task.
+
+    Attributes:
+        key: of the task.
+        cell: of its cell, shared by the repeats.
+        lineage: of the task without its engine's version: what a stale result shares with it.
+    """
+
+    key: str
+    cell: str
+    lineage: str
+
+
+def address_of(task: Task, canon: Canon) -> Address:
+    """The keys of ``task``; pass one ``canon`` for many tasks that share parts."""
+    cell = task.cell
+    lineage = f"lineage:{canon(cell.workload)}{canon(cell.hardware)}{cell.engine.name}#{task.seed}"
+    return Address(key_of(canon(task)), key_of(canon(cell)), key_of(lineage))

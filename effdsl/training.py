@@ -38,8 +38,15 @@ class Budget:
         if self.steps is not None and self.tokens is not None:
             raise Invalid("give steps or tokens, not both")
 
-    def resolve(self, parameters: int, scale: Count, devices: int) -> TrainingBudget:
-        """The budget with every choice closed.
+    def overridden_by(self, other: Budget) -> Budget:
+        """This budget with what ``other`` gives; steps and tokens replace each other."""
+        given = {f.name: getattr(other, f.name) for f in attrs.fields(Budget) if getattr(other, f.name) is not None}
+        if "steps" in given or "tokens" in given:
+            given = {"steps": None, "tokens": None} | given
+        return attrs.evolve(self, **given)
+
+    def resolve(self, scale: Count, devices: int) -> TrainingBudget:
+        """The budget with every choice closed; it depends on the scale, never on the technique.
 
         Below 100M parameters: context 256 and batches of 16 sequences, which a laptop can bear; from
         there on the paper's context of 8192 and batches of 2,048 sequences (its 16.8M tokens).
@@ -56,7 +63,7 @@ class Budget:
                 f"batch_size={batch_size} is not a multiple of micro_batch_size={micro} x {devices} devices",
                 f"e.g. batch_size={math.ceil(batch_size / (micro * devices)) * micro * devices}",
             )
-        tokens = self.tokens.value if self.tokens else TOKENS_PER_PARAMETER * parameters
+        tokens = self.tokens.value if self.tokens else TOKENS_PER_PARAMETER * scale.value
         steps = self.steps or math.ceil(tokens / (batch_size * context_length))
         return TrainingBudget(steps, batch_size, context_length, micro)
 
@@ -101,9 +108,9 @@ class Recipe:
     gradient_clip: float = identity(default=1.0, converter=number, validator=positive)
     dtype: str = identity(default="auto", validator=one_of("auto", "float32", "bfloat16"))
 
-    def resolve(self, parameters: int, bf16: bool) -> Recipe:
+    def resolve(self, scale: Count, bf16: bool) -> Recipe:
         """The recipe with learning rate and dtype closed."""
-        rate = self.learning_rate or float(f"{0.003239 - 0.0001395 * math.log(parameters):.3g}")
+        rate = self.learning_rate or float(f"{0.003239 - 0.0001395 * math.log(scale.value):.3g}")
         dtype = ("bfloat16" if bf16 else "float32") if self.dtype == "auto" else self.dtype
         return attrs.evolve(self, learning_rate=rate, dtype=dtype)
 

@@ -1,13 +1,15 @@
 """What every technique answers, without being built.
 
-A technique is one point on an axis. As declared it may leave choices open (``GQA()``); ``resolve``
+A technique is one point on an axis. As declared it may leave choices open (``MLA()``); ``resolve``
 closes them for a shape, and only a resolved technique is priced, built and part of a key. Techniques
 that mean the same resolve to equal values: ``MQA()`` and ``GQA(kv_heads=1)`` are one cell.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
 
 from effdsl.declare import HasTag
 
@@ -15,24 +17,6 @@ if TYPE_CHECKING:
     from effdsl.shapes import Shape
 
 BYTES_PER_ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-
-class Technique(HasTag):
-    """Base of all techniques; subclasses are declared with ``@keyed``."""
-
-    axis: ClassVar[str]
-
-    def resolve(self, shape: Shape) -> Self:
-        """This technique with every choice closed for ``shape``.
-
-        Raises:
-            Unsupported: when it cannot be built at this shape.
-        """
-        raise NotImplementedError
-
-    def label(self, shape: Shape) -> str:
-        """The short name people read in tables: the class, plus what differs from its defaults."""
-        raise NotImplementedError
 
 
 class Unsupported(ValueError):
@@ -43,13 +27,35 @@ class Unsupported(ValueError):
         self.hint = hint
 
 
+class Technique(HasTag):
+    """Base of all techniques; subclasses are declared with ``@keyed``."""
+
+    axis: ClassVar[str]
+
+    def resolve(self, shape: Shape) -> Technique:
+        """This technique with every choice closed for ``shape``.
+
+        Raises:
+            Unsupported: when it cannot be built at this shape.
+        """
+        raise NotImplementedError
+
+    def label(self, shape: Shape) -> str:
+        """The short name people read in tables: the class, plus what differs from its defaults."""
+        usual = type(self)().resolve(shape)
+        return labelled(type(self).__name__, _differences(self.resolve(shape), usual))
+
+
 class AttentionTechnique(Technique):
-    """A mixer of tokens by attention. All methods want a resolved technique."""
+    """A mixer of tokens by attention. The prices want a resolved technique."""
 
     axis = "attention"
 
+    def resolve(self, shape: Shape) -> AttentionTechnique:
+        raise NotImplementedError
+
     def parameters(self, shape: Shape) -> int:
-        """Parameters of one layer's attention, biases included."""
+        """Parameters of one layer's attention, biases and norms included."""
         raise NotImplementedError
 
     def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
@@ -68,14 +74,33 @@ class AttentionTechnique(Technique):
         """Bytes by which one layer's cache grows per token of context."""
         raise NotImplementedError
 
+    def activations_per_token(self, shape: Shape, context_length: int) -> float:
+        """Elements per token that one layer's attention keeps for the backward pass.
+
+        The tensors between the norm and the residual sum, of the runtime's own implementation.
+        """
+        raise NotImplementedError
+
 
 class PositionTechnique(Technique):
     """How positions enter the model."""
 
     axis = "position"
 
+    def resolve(self, shape: Shape) -> PositionTechnique:
+        return self
+
     def parameters(self, shape: Shape, context_length: int) -> int:
         """Parameters of the whole model's positional encoding."""
-        raise NotImplementedError
+        return 0
 
 
+def labelled(name: str, differences: dict[str, Any]) -> str:
+    """``name(field=value, ...)``; the bare name when nothing differs."""
+    shown = ", ".join(f"{field}={value!r}" for field, value in differences.items())
+    return f"{name}({shown})" if shown else name
+
+
+def _differences(technique: Any, usual: Any) -> dict[str, Any]:
+    fields = [field.name for field in attrs.fields(type(technique))]
+    return {f: getattr(technique, f) for f in fields if getattr(technique, f) != getattr(usual, f)}

@@ -1,0 +1,100 @@
+"""Axes: the dimensions of choice of a study. ``*`` makes the product of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import attrs
+
+from effdsl.declare import Invalid, language, transport
+from effdsl.problems import is_broken, nearest
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Technique
+
+
+class Axis:
+    """Base of all axes; ``kind`` is what its points must be."""
+
+    kind: ClassVar[type[Technique]]
+    techniques: tuple[Technique, ...]
+
+    def __mul__(self, other: object) -> Axes:
+        return Axes((self,)) * other
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.techniques))})"
+
+
+@attrs.frozen
+class Axes:
+    """The product of axes: one cell for every combination of their techniques."""
+
+    axes: tuple[Axis, ...]
+
+    def __mul__(self, other: object) -> Axes:
+        if is_broken(other):
+            return self
+        if not isinstance(other, (Axis, Axes)):
+            return NotImplemented
+        return Axes(self.axes + (other.axes if isinstance(other, Axes) else (other,)))
+
+    def __str__(self) -> str:
+        return " * ".join(map(str, self.axes))
+
+
+def _points_on(kind: type[Technique]) -> Callable[[Any], Any]:
+    """Converter: a list of techniques of ``kind``; a class stands for its defaults."""
+
+    def convert(points: Any) -> tuple[Technique, ...]:
+        listed = [points] if isinstance(points, (Technique, type)) else points
+        if not isinstance(listed, (list, tuple)):
+            raise Invalid("expected a list of techniques", f"allowed: {', '.join(names_on(kind))}")
+        made = [point() if isinstance(point, type) and issubclass(point, Technique) else point for point in listed]
+        wrong = [point for point in made if not isinstance(point, kind) and not is_broken(point)]
+        if wrong:
+            raise Invalid("; ".join(_misplaced(point) for point in wrong), f"allowed: {', '.join(names_on(kind))}")
+        if not made:
+            raise Invalid("needs at least one technique", f"allowed: {', '.join(names_on(kind))}")
+        return tuple(cast(Technique, point) for point in made if not is_broken(point))
+
+    return convert
+
+
+def _misplaced(point: object) -> str:
+    if isinstance(point, Technique):
+        return f"{type(point).__name__} is a technique of the axis {point.axis}"
+    if isinstance(point, str):
+        return f"{point!r} is a string; {nearest(point, [c.__name__ for c in _all(Technique)])}write the class"
+    return f"{point!r} is not a technique"
+
+
+def _all(kind: type[Technique]) -> list[type[Technique]]:
+    """Every declared technique of ``kind``, in the order of declaration."""
+    found: dict[str, type[Technique]] = {}
+    for child in kind.__subclasses__():
+        # attrs rebuilds slotted classes: the first of the two has no tag.
+        if "__tag__" in vars(child):
+            found[child.__name__] = child
+        found |= {c.__name__: c for c in _all(child)}
+    return list(found.values())
+
+
+def names_on(kind: type[Technique]) -> list[str]:
+    """Names of the techniques an axis of ``kind`` takes."""
+    return [cls.__name__ for cls in _all(kind)]
+
+
+@language
+class Attention(Axis):
+    """Which attention mixes the tokens: ``Attention([MQA, GQA(kv_heads=4), MLA, NSA])``."""
+
+    kind: ClassVar[type[Technique]] = AttentionTechnique
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(AttentionTechnique))
+
+
+@language
+class Position(Axis):
+    """How positions enter the model: ``Position([RoPE, NoPE])``."""
+
+    kind: ClassVar[type[Technique]] = PositionTechnique
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(PositionTechnique))

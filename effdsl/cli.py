@@ -1,0 +1,84 @@
+"""The command ``effdsl``. Each verb is imported from the room that does its work, when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "new": ("effdsl.commands:new", "Write a short study file to start from."),
+    "ls": ("effdsl.commands:ls", "List the studies here, without running them."),
+    "plan": ("effdsl_runtime.commands:plan", "Show what a study would run, and what that costs."),
+    "execute": ("effdsl_runtime.commands:execute", "Run what is missing of a study; then rank it."),
+    "status": ("effdsl_runtime.commands:status", "Show what is done, running and left of a study."),
+    "show": ("effdsl_runtime.commands:show", "Show one result with its provenance."),
+    "doctor": ("effdsl_runtime.commands:doctor", "Check this machine: devices, meters, packages, store."),
+    "rank": ("effdsl_analysis.commands:rank", "Rank techniques by each metric, with intervals and ties."),
+    "pareto": ("effdsl_analysis.commands:pareto", "Show the Pareto set for some metrics."),
+    "diff": ("effdsl_analysis.commands:diff", "Name what differs between two results."),
+    "sql": ("effdsl_registry.commands:sql", "Ask the store one SELECT."),
+    "export": ("effdsl_registry.commands:export", "Write results as CSV, JSON, Parquet, Markdown or LaTeX."),
+    "store": ("effdsl_registry.commands:store", "Verify, rebuild, back up or clean the store."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from effdsl.problems import nearest
+
+            ctx.fail(f"no command {args[0]!r}; {nearest(args[0], COMMANDS)}`effdsl --help` lists them")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", package_name="effdsl")
+def group() -> None:
+    """Declare a study of language-model techniques, price it, run it, and ask the results.
+
+    \b
+    effdsl new my_study                       write a study file
+    effdsl plan studies/small/attention.py    what would run, and what it costs
+    effdsl execute small/attention            run what is missing
+    effdsl rank                               which technique is best at what
+
+    Exit codes: 0 done or nothing to do; 1 some tasks failed; 2 the study or the call is wrong; 3 the
+    store is locked, damaged or newer; 4 `plan --detailed-exitcode` with work to do; 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line; a mistake in a study is shown as a list, never as a traceback."""
+    try:
+        group(standalone_mode=True)
+    except ValueError as error:
+        problems = getattr(error, "problems", None)
+        if problems is None:
+            raise
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        click.echo(f"{len(problems)} problem{'s' * (len(problems) != 1)} in the study", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

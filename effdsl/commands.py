@@ -1,0 +1,86 @@
+"""The commands that need nothing but the language: ``new`` and ``ls``."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from effdsl.loading import STUDIES, declared_study, name_of, study_files
+
+TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
+
+from effdsl import GQA, MLA, MQA, Attention, Budget, M, Study
+
+study = Study(
+    axis=Attention([MQA, GQA, MLA]),  # also MHA, NSA; GQA(kv_heads=4) sets a hyper-parameter
+    scales=[1*M],                     # parameters; each size gets a shape (`effdsl plan` shows it)
+    budget=Budget(steps=100),         # or tokens=2*M; batch_size and context_length have defaults
+    repeats=3,                        # seeds; the spread between them is what intervals are made of
+)
+'''
+
+
+@click.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Write a short study file called NAME, which plans and runs as it is.
+
+    It goes to studies/NAME.py where there is a folder studies/, else to NAME.py.
+    """
+    stem = name.removesuffix(".py")
+    folder = Path(STUDIES) if Path(STUDIES).is_dir() and not stem.startswith(STUDIES + "/") else Path()
+    path = folder / f"{stem}.py"
+    if not all(part.isidentifier() for part in Path(stem).parts):
+        raise click.UsageError(f"{name!r}: use letters, digits and _ (it is also the name of a Python file)")
+    if path.exists():
+        raise click.UsageError(f"{path} exists; choose another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEMPLATE.format(title=stem), encoding="utf-8")
+    click.echo(f"Wrote {path}\n\n  effdsl plan {path}\n  effdsl execute {path}")
+
+
+@click.command()
+@click.argument("folder", default=STUDIES, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def ls(folder: Path, as_json: bool) -> None:
+    """List the studies under FOLDER (default studies/), read but not run."""
+    rows = [
+        {"name": name_of(path), "file": str(path), "about": _about(path), "axis": _axis(path)}
+        for path in study_files(folder)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(f"No studies under {folder}/. `effdsl new my_study` writes one.")
+        return
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo(f"{row['name']}\t{row['axis']}\t{row['about']}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("study", "axis", "about", box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(row["name"], row["axis"], row["about"])
+    Console().print(table)
+
+
+def _about(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.split("\n\n")[0].replace("\n", " ")
+
+
+def _axis(path: Path) -> str:
+    """What is written after ``axis=``."""
+    call = declared_study(path)
+    if isinstance(call, ast.Call):
+        for keyword in call.keywords:
+            if keyword.arg in ("axis", "axes"):
+                return ast.unparse(keyword.value)
+    return ""

@@ -1,0 +1,217 @@
+"""From a study to tasks: which results are known, which tasks are left to run, and why.
+
+Pure: the machine and the store's answer are handed in, so that a plan for a cluster can be made, and
+tested, on a laptop.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from effdsl.expand import PlannedCell, expand
+from effdsl.hardware import Hardware
+from effdsl.key import Canon
+from effdsl.problems import Collector, Problem, StudyError
+from effdsl.study import Study
+from effdsl.task import Address, Cell, Task, address_of
+
+
+class State(enum.Enum):
+    """What a plan says of a task."""
+
+    NEW = "new"
+    CACHED = "cached"
+    STALE = "stale"
+    INFEASIBLE = "infeasible"
+    UNAVAILABLE = "unavailable"
+    UNSUPPORTED = "unsupported"
+
+
+TO_RUN = frozenset({State.NEW, State.STALE})
+
+
+@attrs.frozen
+class Known:
+    """What the store knows of a key.
+
+    Attributes:
+        outcome: of the latest attempt.
+        canonical: the canonical form it was stored under.
+        reason: why the outcome is not ``ok``.
+        changed: files of ours that differ from those the result was measured with.
+        seconds: how long it took.
+    """
+
+    outcome: str
+    canonical: str
+    reason: str = ""
+    changed: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+@attrs.frozen
+class History:
+    """The store's answer: what it knows of the keys, and which engine version each lineage was run with."""
+
+    known: Mapping[str, Known] = attrs.field(factory=dict)
+    engine_versions: Mapping[str, int] = attrs.field(factory=dict)
+
+
+LookUp = Callable[[Sequence[Address]], History]
+
+
+@attrs.frozen
+class PlannedTask:
+    """A task with its state and the reason for it."""
+
+    task: Task
+    address: Address
+    state: State
+    reason: str = ""
+    known: Known | None = None
+
+
+@attrs.frozen
+class Plan:
+    """What a study would run. ``tasks`` are in the order of running: repeats interleaved."""
+
+    study: str
+    machine: Hardware
+    cells: tuple[PlannedCell, ...]
+    tasks: tuple[PlannedTask, ...]
+    repeats: int
+
+    def counts(self) -> dict[State, int]:
+        """Number of tasks in each state; an unsupported cell counts once per repeat."""
+        found = Counter(task.state for task in self.tasks)
+        found[State.UNSUPPORTED] = self.repeats * sum(cell.cell is None for cell in self.cells)
+        return {state: found[state] for state in State}
+
+    def to_run(self) -> tuple[PlannedTask, ...]:
+        """The tasks that ``effdsl execute`` starts, in its order."""
+        return tuple(task for task in self.tasks if task.state in TO_RUN)
+
+    def summary(self) -> str:
+        """The last line of ``effdsl plan``."""
+        counts = self.counts()
+        shown = [state for state in State if state is not State.UNSUPPORTED or counts[state]]
+        return "Plan: " + ", ".join(f"{counts[state]} {state.value}" for state in shown)
+
+    def _repr_html_(self) -> str:
+        from effdsl.display import plan_html
+
+        return plan_html(self)
+
+
+def make_plan(
+    study: Study,
+    machine: Hardware,
+    look_up: LookUp = lambda addresses: History(),
+    unavailable: Callable[[Cell], str] = lambda cell: "",
+    place: Collector | None = None,
+) -> Plan:
+    """Work out the tasks of ``study`` and their states.
+
+    Args:
+        study: what was declared.
+        machine: what ``THIS_MACHINE`` means.
+        look_up: asks the store, once, what it knows.
+        unavailable: says why a cell cannot run here; empty when it can.
+        place: knows the lines of the study file, for messages.
+
+    Raises:
+        StudyError: with every mistake that shows only when the study is worked out.
+    """
+    cells = expand(study, machine, place)
+    canon = Canon()
+    _refuse_duplicates(study, cells, canon, place)
+    judged = [(cell.cell, _obstacle(cell, unavailable)) for cell in cells if cell.cell is not None]
+    tasks = [
+        (Task(cell, seed), obstacle)
+        for seed in study.repeats.values
+        for cell, obstacle in _shuffled(judged, seed)
+    ]
+    addresses = [address_of(task, canon) for task, _ in tasks]
+    history = look_up(addresses)
+    return Plan(
+        study=study.name or "study",
+        machine=machine,
+        cells=cells,
+        tasks=tuple(
+            _planned(task, address, obstacle, history, canon)
+            for (task, obstacle), address in zip(tasks, addresses, strict=True)
+        ),
+        repeats=len(study.repeats.values),
+    )
+
+
+Obstacle = tuple[State, str] | None
+
+
+def _obstacle(planned: PlannedCell, unavailable: Callable[[Cell], str]) -> Obstacle:
+    """What keeps a cell from being run: it will not fit, or what it needs is not here."""
+    assert planned.cell is not None and planned.memory is not None  # noqa: S101  judged only when built
+    hardware = planned.cell.hardware
+    if hardware.memory is not None and planned.memory.total > hardware.memory.value:
+        fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
+        return State.INFEASIBLE, f"needs {planned.memory} per device, more than the {fits}"
+    reason = unavailable(planned.cell)
+    return (State.UNAVAILABLE, reason) if reason else None
+
+
+def _planned(task: Task, address: Address, obstacle: Obstacle, history: History, canon: Canon) -> PlannedTask:
+    known = history.known.get(address.key)
+    if known is not None:
+        if known.canonical != canon(task):
+            raise RuntimeError(f"{address.key}: stored under this key is another task; run `effdsl store verify`")
+        return PlannedTask(task, address, State.CACHED, _cached_reason(known), known)
+    if obstacle is not None:
+        return PlannedTask(task, address, *obstacle)
+    earlier = history.engine_versions.get(address.lineage)
+    if earlier is not None:
+        reason = f"measured with version {earlier} of the engine {task.engine.name}, now {task.engine.version}"
+        return PlannedTask(task, address, State.STALE, reason)
+    return PlannedTask(task, address, State.NEW, "not run yet")
+
+
+def _cached_reason(known: Known) -> str:
+    if known.outcome != "ok":
+        return f"{known.outcome}: {known.reason}"
+    if known.changed:
+        more = f" and {len(known.changed) - 1} more" if len(known.changed) > 1 else ""
+        return f"code changed: {known.changed[0]}{more}"
+    return ""
+
+
+def _shuffled(cells: list[tuple[Cell, Obstacle]], seed: int) -> list[tuple[Cell, Obstacle]]:
+    """The cells in an order of their own for each repeat, so that drift spreads evenly."""
+    order = list(cells)
+    random.Random(seed).shuffle(order)  # noqa: S311  an order, not a secret
+    return order
+
+
+def _refuse_duplicates(
+    study: Study, cells: Sequence[PlannedCell], canon: Canon, place: Collector | None
+) -> None:
+    by_form: dict[str, list[PlannedCell]] = {}
+    for cell in cells:
+        if cell.cell is not None:
+            by_form.setdefault(canon(cell.cell), []).append(cell)
+    problems = []
+    for same in by_form.values():
+        if len(same) > 1:
+            shown = " and ".join(f"{cell.choice.attention!r} × {cell.choice.position!r}" for cell in same)
+            labels = same[0].labels
+            message = f"{shown} are the same cell at {' and '.join(str(c.choice.scale) for c in same)}"
+            hint = f"each means {labels.technique}; keep one of them"
+            line = place.line_of(same[-1].choice.attention) or place.line_of(study) if place else 0
+            problems.append(Problem(message, hint, place.file if place else "", line))
+    if problems:
+        raise StudyError(problems)
+
+

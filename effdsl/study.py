@@ -1,0 +1,166 @@
+"""A study: a declared question. It holds what was written; ``effdsl.plan`` works out what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from effdsl.axes import Axes, Axis
+from effdsl.data import Data
+from effdsl.declare import Invalid, language, transport
+from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
+from effdsl.problems import is_broken
+from effdsl.task import Engine, Torch
+from effdsl.training import Budget, Recipe
+from effdsl.units import Count
+from effdsl.validate import a_count
+
+Override = Budget | Recipe
+check_scale = a_count("a scale", "3*M or 0.5*B")
+
+
+def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(values)) != len(values) or any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for v in values):
+        raise Invalid("seeds must be different whole numbers of at least 0")
+    if not values:
+        raise Invalid("needs at least one seed")
+    return values
+
+
+@attrs.frozen(init=False)
+class Seeds:
+    """The repeats of every cell, by name: ``Seeds(0, 1, 2)``. ``repeats=3`` means just that."""
+
+    values: tuple[int, ...]
+
+    def __init__(self, *values: int) -> None:
+        object.__setattr__(self, "values", _distinct(values))
+
+
+def _axes(value: Any) -> Any:
+    if isinstance(value, Axis):
+        value = Axes((value,))
+    if not isinstance(value, Axes):
+        raise Invalid(f"{value!r} is not an axis", "e.g. axis=Attention([MQA, GQA, MLA])")
+    kinds = [type(axis).__name__ for axis in value.axes]
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if twice:
+        raise Invalid(f"{', '.join(twice)} appears more than once", "put all techniques of one kind on one axis")
+    return value
+
+
+def _scales(value: Any) -> Any:
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    if not listed:
+        raise Invalid("needs at least one scale", "e.g. scales=[3*M]")
+    for scale in listed:
+        if not is_broken(scale):
+            check_scale(None, None, scale)
+    return tuple(listed)
+
+
+def _seeds(value: Any) -> Any:
+    if isinstance(value, Seeds):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Invalid("must be a number of repeats or Seeds(...)", "e.g. repeats=3 or repeats=Seeds(0, 1, 2)")
+    return Seeds(*range(value))
+
+
+def _hardware(value: Any) -> Any:
+    if not isinstance(value, (Hardware, ThisMachine)):
+        raise Invalid("is not hardware", "e.g. hw=GH200, hw=48 * GH200 or hw=THIS_MACHINE")
+    return value
+
+
+def _per_scale(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise Invalid("must map a scale to what differs there", "e.g. per_scale={3*B: Budget(micro_batch_size=1)}")
+    result: dict[Count, tuple[Override, ...]] = {}
+    for scale, given in value.items():
+        check_scale(None, None, scale)
+        overrides = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        if not all(isinstance(o, (Budget, Recipe)) or is_broken(o) for o in overrides):
+            raise Invalid(f"at {scale}: {given!r} is neither a Budget nor a Recipe")
+        result[scale] = overrides
+    return result
+
+
+def _of(kind: type, example: str) -> Callable[[Any, Any, Any], None]:
+    def check(_: Any, field: Any, value: Any) -> None:
+        if not isinstance(value, kind):
+            raise Invalid(f"is not a {kind.__name__}", f"e.g. {field.name}={example}")
+
+    return check
+
+
+def _optional_data(_: Any, field: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, Data):
+        raise Invalid("is not data", "e.g. data=Shakespeare() or data=LocalText('corpus/*.txt')")
+
+
+def _callable_or_none(_: Any, field: Any, value: Any) -> None:
+    if value is not None and not callable(value):
+        raise Invalid("must be a function of a cell", "e.g. keep=lambda cell: cell.scale <= 1.5*B")
+
+
+@language
+class Study:
+    """A question: techniques on one or more axes, at some scales, on some hardware.
+
+    Attributes:
+        axis: one axis, or a product ``Attention([...]) * Position([...])``.
+        scales: parameter counts, e.g. ``[0.5*B, 1.5*B, 3*B]``; each gets a shape by a documented rule.
+        hw: hardware, e.g. ``GH200`` or ``48 * GH200``; default the machine that runs the study.
+        data: what is trained on; default Shakespeare below 100M parameters, FineWeb-Edu from there on.
+        budget: how much is trained; default 20 tokens per parameter.
+        recipe: how it is trained; the same for every technique.
+        repeats: number of seeds, or ``Seeds(...)``.
+        engine: what runs it.
+        keep: a function of a :class:`effdsl.plan.Choice`; combinations for which it is false are left out.
+        per_scale: budget or recipe that differs at a scale; what it leaves open stays as above.
+        name: default the file's name.
+        notes: free text.
+    """
+
+    axis: Axes = transport(converter=_axes)
+    scales: tuple[Count, ...] = transport(converter=_scales)
+    hw: Hardware | ThisMachine = transport(default=THIS_MACHINE, converter=_hardware)
+    data: Data | None = transport(default=None, validator=_optional_data)
+    budget: Budget = transport(factory=Budget, validator=_of(Budget, "Budget(steps=300)"))
+    recipe: Recipe = transport(factory=Recipe, validator=_of(Recipe, "Recipe(learning_rate=1e-3)"))
+    repeats: Seeds = transport(default=3, converter=_seeds)
+    engine: Engine = transport(factory=Torch, validator=_of(Torch, "Torch()"))
+    keep: Callable[[Any], bool] | None = transport(default=None, validator=_callable_or_none)
+    per_scale: Mapping[Count, tuple[Override, ...]] = transport(factory=dict, converter=_per_scale)
+    name: str = transport(default="")
+    notes: str = transport(default="")
+
+    def derive(self, **changes: Any) -> Study:
+        """A study like this one with some fields changed; cells that stay the same keep their results."""
+        return attrs.evolve(self, **({"name": ""} | changes))
+
+    def budget_at(self, scale: Count) -> Budget:
+        """The declared budget at ``scale``."""
+        budget = self.budget
+        for override in self._overrides(scale):
+            if isinstance(override, Budget):
+                budget = budget.overridden_by(override)
+        return budget
+
+    def recipe_at(self, scale: Count) -> Recipe:
+        """The declared recipe at ``scale``."""
+        recipes = [override for override in self._overrides(scale) if isinstance(override, Recipe)]
+        return recipes[-1] if recipes else self.recipe
+
+    def _overrides(self, scale: Count) -> Iterable[Override]:
+        return self.per_scale.get(scale, ())
+
+    def _repr_html_(self) -> str:
+        from effdsl.display import study_html
+
+        return study_html(self)
+
+

@@ -1,0 +1,170 @@
+"""Attention over every earlier token: MHA, MQA and GQA with heads that share keys, MLA with a latent.
+
+Costs are closed forms per layer. ``h`` query heads, ``g`` key-value heads and head size ``e`` come from
+the shape; ``T`` is the context length. Causality lets a query see ``(T + 1) / 2`` keys on average.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from effdsl.declare import Invalid, identity, keyed
+from effdsl.shapes import Shape
+from effdsl.techniques.base import AttentionTechnique, Unsupported, labelled
+from effdsl.validate import optional, positive_int, whole
+
+
+def check_kv_heads(technique: str, kv_heads: int, shape: Shape) -> None:
+    """Refuse key-value heads that cannot be shared evenly by the query heads.
+
+    Raises:
+        Unsupported: with the numbers that are allowed.
+    """
+    if shape.heads % kv_heads:
+        allowed = ", ".join(str(g) for g in range(1, shape.heads + 1) if shape.heads % g == 0)
+        raise Unsupported(
+            f"{technique}: kv_heads={kv_heads} does not divide {shape.heads} heads", f"allowed: {allowed}"
+        )
+
+
+@keyed("gqa")
+class GQA(AttentionTechnique):
+    """Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245), with Qwen2.5's q, k, v biases.
+
+    Attributes:
+        kv_heads: key-value heads, each shared by ``heads / kv_heads`` query heads. 1 is MQA, all is MHA.
+    """
+
+    kv_heads: int = identity(default=2, converter=whole, validator=positive_int)
+
+    def resolve(self, shape: Shape) -> GQA:
+        check_kv_heads("GQA", self.kv_heads, shape)
+        return self
+
+    def label(self, shape: Shape) -> str:
+        named = {shape.heads: "MHA", 2: "GQA", 1: "MQA"}
+        return named.get(self.kv_heads) or labelled("GQA", {"kv_heads": self.kv_heads})
+
+    def parameters(self, shape: Shape) -> int:
+        return self._matrices(shape) + (shape.heads + 2 * self.kv_heads) * shape.head_dim
+
+    def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        return 6 * self._matrices(shape) + 12 * shape.heads * shape.head_dim * context_length
+
+    def causal_train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        return 6 * self._matrices(shape) + 6 * shape.heads * shape.head_dim * (context_length + 1)
+
+    def kv_bytes_per_token(self, shape: Shape, bytes_per_element: int) -> float:
+        return 2 * self.kv_heads * shape.head_dim * bytes_per_element
+
+    def activations_per_token(self, shape: Shape, context_length: int) -> float:
+        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
+
+    def _matrices(self, shape: Shape) -> int:
+        return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim
+
+
+@keyed("mha")
+class MHA(AttentionTechnique):
+    """Multi-head attention (Vaswani et al. 2017, arXiv 1706.03762): GQA with a key-value head per head."""
+
+    def resolve(self, shape: Shape) -> GQA:
+        return GQA(kv_heads=shape.heads)
+
+    def label(self, shape: Shape) -> str:
+        return self.resolve(shape).label(shape)
+
+
+@keyed("mqa")
+class MQA(AttentionTechnique):
+    """Multi-query attention (Shazeer 2019, arXiv 1911.02150): GQA with one key-value head."""
+
+    def resolve(self, shape: Shape) -> GQA:
+        return GQA(kv_heads=1)
+
+    def label(self, shape: Shape) -> str:
+        return self.resolve(shape).label(shape)
+
+
+@keyed("mla")
+class MLA(AttentionTechnique):
+    """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): keys and values of all
+    heads are rebuilt from one cached latent, beside one rotated key that all heads share.
+
+    What is left open follows DeepSeek's proportions. Without a position encoding (``NoPE``) the shared
+    key stays and is not rotated, so that nothing but the position changes.
+
+    Attributes:
+        kv_rank: size of the latent; default four head sizes.
+        rope_dim: size of the shared rotated key; default half a head size.
+        nope_dim: size of a head's own query and key; default the head size.
+        v_dim: size of a head's value; default the head size.
+        q_rank: size of the query's latent; default none, as in DeepSeek-V2-Lite: DeepSeek's twelve head
+            sizes would be as wide as these models.
+    """
+
+    kv_rank: int | None = identity(default=None, converter=whole, validator=optional(positive_int))
+    rope_dim: int | None = identity(default=None, converter=whole, validator=optional(positive_int))
+    nope_dim: int | None = identity(default=None, converter=whole, validator=optional(positive_int))
+    v_dim: int | None = identity(default=None, converter=whole, validator=optional(positive_int))
+    q_rank: int | None = identity(default=None, converter=whole, validator=optional(positive_int))
+
+    def __attrs_post_init__(self) -> None:
+        if self.rope_dim is not None and self.rope_dim % 2:
+            raise Invalid(
+                f"rope_dim={self.rope_dim} is odd, and rotation turns pairs", f"e.g. {self.rope_dim + 1}"
+            )
+
+    def resolve(self, shape: Shape) -> MLA:
+        if self.rope_dim is None and shape.head_dim % 4:
+            raise Unsupported(
+                f"MLA: half of head_dim={shape.head_dim} is not a whole number of pairs", "give rope_dim="
+            )
+        return attrs.evolve(
+            self,
+            kv_rank=self.kv_rank or 4 * shape.head_dim,
+            rope_dim=self.rope_dim or shape.head_dim // 2,
+            nope_dim=self.nope_dim or shape.head_dim,
+            v_dim=self.v_dim or shape.head_dim,
+        )
+
+    def sizes(self) -> tuple[int, int, int, int]:
+        """``kv_rank, rope_dim, nope_dim, v_dim`` of a resolved MLA."""
+        sizes = (self.kv_rank, self.rope_dim, self.nope_dim, self.v_dim)
+        if None in sizes:
+            raise ValueError("resolve(shape) first: this MLA leaves sizes open")
+        return sizes  # type: ignore[return-value]
+
+    def parameters(self, shape: Shape) -> int:
+        kv_rank, *_ = self.sizes()
+        return self._matrices(shape) + kv_rank + (self.q_rank or 0)  # each latent is normed
+
+    def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        return 6 * self._matrices(shape) + self._flops_per_key(shape) * context_length
+
+    def causal_train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        return 6 * self._matrices(shape) + self._flops_per_key(shape) * (context_length + 1) / 2
+
+    def kv_bytes_per_token(self, shape: Shape, bytes_per_element: int) -> float:
+        kv_rank, rope_dim, _, _ = self.sizes()
+        return (kv_rank + rope_dim) * bytes_per_element
+
+    def activations_per_token(self, shape: Shape, context_length: int) -> float:
+        kv_rank, rope_dim, nope_dim, v_dim = self.sizes()
+        # q, k, v and the output of every head; the latents before and after their norms
+        per_head = 2 * (nope_dim + rope_dim) + 2 * v_dim
+        return shape.heads * per_head + 2 * kv_rank + 2 * (self.q_rank or 0)
+
+    def _matrices(self, shape: Shape) -> int:
+        kv_rank, rope_dim, nope_dim, v_dim = self.sizes()
+        queries = shape.heads * (nope_dim + rope_dim)
+        from_latent = kv_rank * shape.heads * (nope_dim + v_dim)
+        to_query = (
+            self.q_rank * (shape.hidden_size + queries) if self.q_rank else shape.hidden_size * queries
+        )
+        output = shape.heads * v_dim * shape.hidden_size
+        return to_query + shape.hidden_size * (kv_rank + rope_dim) + from_latent + output
+
+    def _flops_per_key(self, shape: Shape) -> int:
+        _, rope_dim, nope_dim, v_dim = self.sizes()
+        return 6 * shape.heads * (nope_dim + rope_dim + v_dim)
