@@ -1,0 +1,42 @@
+"""The probe for tasks that run on the CPU: resident memory of the process, and RAPL where readable."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from effdsl_runtime.probes.rapl import POWERCAP, Rapl
+from effdsl_runtime.probes.reading import Meter, ProbeError, Reading
+
+
+class CpuProbe:
+    """Reads this process. CPU time is kept by the recorder, for all devices alike."""
+
+    flags: tuple[str, ...] = ()
+
+    def __init__(self, powercap: Path = POWERCAP) -> None:
+        rapl = Rapl.open(powercap)
+        self._rapl = rapl if isinstance(rapl, Rapl) else None
+        self._process = psutil.Process()
+        self.meter = Meter("rapl", "package") if self._rapl else Meter()
+        self.missing: Mapping[str, str] = {} if self._rapl else {"energy_j": f"no power meter: {rapl}"}
+
+    def read(self) -> Reading:
+        """Memory, and the energy counter where there is one."""
+        try:
+            energy_j = self._rapl.energy_j() if self._rapl else None
+        except (OSError, ValueError) as error:
+            raise ProbeError(f"RAPL: {error}") from error
+        return Reading(memory_bytes=self._process.memory_info().rss, energy_j=energy_j)
+
+    def peak_memory_bytes(self) -> int | None:
+        """The kernel's high-water mark of this process's resident memory."""
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    def close(self) -> None:
+        """Nothing to give back."""
