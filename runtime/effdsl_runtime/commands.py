@@ -1,0 +1,167 @@
+"""The commands that plan and run: ``plan``, ``execute``, ``status``, ``show`` and ``doctor``."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from effdsl.loading import LoadedStudy
+    from effdsl.plan import Plan
+    from effdsl_registry.store import Store
+
+CELLS_SHOWN = 40
+
+store_option = click.option(
+    "--store", "store_path", type=click.Path(path_type=Path, file_okay=False), envvar="EFFDSL_STORE",
+    help="Folder of the store. Default: the nearest .effdsl/ from here up, else one is made here.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def prepare(reference: str, store_path: Path | None) -> tuple[LoadedStudy, Plan, Store]:
+    """Load a study, find the store and make the plan for this machine."""
+    from effdsl.loading import load_study
+    from effdsl.plan import make_plan
+    from effdsl_registry.store import Store
+    from effdsl_runtime.dispatch import unavailable_here
+    from effdsl_runtime.lookup import history_in
+    from effdsl_runtime.machine import detect
+
+    loaded = load_study(reference)
+    store = Store.find(store_path)
+    machine = detect()
+    plan = make_plan(loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place)
+    return loaded, plan, store
+
+
+@click.command()
+@click.argument("study")
+@click.option("--all", "show_all", is_flag=True, help=f"Every cell; otherwise the first {CELLS_SHOWN}.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 4 when there is something to run.")
+@json_option
+@store_option
+def plan(study: str, show_all: bool, detailed_exitcode: bool, as_json: bool, store_path: Path | None) -> None:
+    """Show what STUDY would run, and what that costs. Nothing is run.
+
+    STUDY is a file, or its name under studies/. FLOPs and memory are predictions: FLOPs count causal
+    attention by what a query can see, memory is the largest of a training step per device.
+    """
+    from effdsl.display import plan_json
+    from effdsl_runtime.render import print_plan
+
+    _, made, _ = prepare(study, store_path)
+    if as_json:
+        click.echo(json.dumps(plan_json(made), indent=2))
+    else:
+        print_plan(made, None if show_all else CELLS_SHOWN)
+    if detailed_exitcode and made.to_run():
+        sys.exit(4)
+
+
+class Duration(click.ParamType):
+    """``90s``, ``20m`` or ``1.5h``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value))
+        if not match or not float(match[1]):
+            self.fail(f"{value!r} is not a duration; write e.g. 90s, 20m or 1.5h", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+class Outcomes(click.ParamType):
+    """A comma-separated list of outcomes to run again."""
+
+    name = "outcomes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        from effdsl_runtime.outcomes import Outcome
+
+        allowed = [outcome.value for outcome in Outcome if outcome is not Outcome.OK]
+        given = frozenset(str(value).split(","))
+        if given - set(allowed):
+            self.fail(f"{', '.join(sorted(given - set(allowed)))}: allowed are {', '.join(allowed)}", param, ctx)
+        return given
+
+
+@click.command()
+@click.argument("study")
+@click.option("--retry", type=Outcomes(), default=None, help="Run these outcomes again, e.g. failed,oom.")
+@click.option("--timeout", type=Duration(), default=None, help="Stop a task after this long, e.g. 20m.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first task that fails.")
+@click.option("--progress", type=click.Choice(["auto", "rich", "plain"]), default="auto", show_default=True)
+@json_option
+@store_option
+def execute(
+    study: str,
+    retry: frozenset[str] | None,
+    timeout: float | None,
+    fail_fast: bool,
+    progress: str,
+    as_json: bool,
+    store_path: Path | None,
+) -> None:
+    """Run what is missing of STUDY; what the store knows is not run again.
+
+    Every task is a process of its own and is stored as soon as it ends. Ctrl-C once finishes the
+    current task, twice stops at once; the same command goes on where it stopped.
+    """
+    from effdsl_runtime.running import run_study
+
+    loaded, made, store = prepare(study, store_path)
+    made = made.retrying(retry) if retry else made
+    sys.exit(run_study(loaded, made, store, progress, timeout, fail_fast, as_json))
+
+
+@click.command()
+@click.argument("study")
+@json_option
+@store_option
+def status(study: str, as_json: bool, store_path: Path | None) -> None:
+    """Show what is done, running and left of STUDY."""
+    from effdsl_runtime.render import print_status, status_json
+
+    _, made, store = prepare(study, store_path)
+    running = {claim.key: claim for claim in store.running()}
+    if as_json:
+        click.echo(json.dumps(status_json(made, running), indent=2))
+    else:
+        print_status(made, running)
+
+
+@click.command()
+@click.argument("key")
+@json_option
+@store_option
+def show(key: str, as_json: bool, store_path: Path | None) -> None:
+    """Show the result whose key starts with KEY: what was asked, what was measured, and how."""
+    from effdsl_registry.records import to_json
+    from effdsl_registry.store import Store
+    from effdsl_runtime.render import print_record
+
+    record = Store.find(store_path).record(key)
+    if as_json:
+        click.echo(to_json(record))
+    else:
+        print_record(record)
+
+
+@click.command()
+@json_option
+@store_option
+def doctor(as_json: bool, store_path: Path | None) -> None:
+    """Check this machine: device, meters, packages, store."""
+    from effdsl_runtime.checkup import checkup, print_checkup
+
+    facts = checkup(store_path)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        print_checkup(facts)

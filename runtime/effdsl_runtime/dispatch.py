@@ -1,0 +1,46 @@
+"""Which code runs which engine. Engines are imported where a task runs, never where it is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from effdsl.hardware import Hardware
+from effdsl.task import Cell, Task, Torch
+
+if TYPE_CHECKING:
+    from effdsl_runtime.observation import Observation
+
+Run = Callable[..., "Observation"]
+
+ENGINES: dict[type, str] = {Torch: "effdsl_runtime.engines.torch_engine:run"}
+"""Engine class to ``module:function``; the function takes a task, a progress callback and a sampler."""
+
+
+def engine_for(task: Task) -> Run:
+    """The function that runs ``task``."""
+    module, name = ENGINES[type(task.engine)].split(":")
+    run: Run = getattr(import_module(module), name)
+    return run
+
+
+def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
+    """Says why a cell cannot run on ``machine``; empty when it can."""
+    missing: dict[tuple[str, ...], list[str]] = {}
+
+    def reason(cell: Cell) -> str:
+        wanted = cell.hardware
+        if (wanted.name, wanted.count) != (machine.name, machine.count):
+            return f"needs {wanted}, this machine is {machine}"
+        needed = cell.engine.packages
+        if needed not in missing:
+            missing[needed] = [name for name in needed if find_spec(name) is None]
+        if missing[needed]:
+            return f"needs {', '.join(missing[needed])}: pip install 'effdsl[{cell.engine.name}]'"
+        return cell.engine.cannot_run(wanted)
+
+    return reason
+
+

@@ -1,0 +1,240 @@
+"""Run the tasks of a plan, one process each, and lose nothing.
+
+A task is claimed before it starts, so that two executors never run it twice; its record is written by
+the worker and indexed by the executor as soon as it is there. The claim is a lock that the kernel
+frees when this process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from types import FrameType
+from typing import Protocol
+
+import attrs
+
+from effdsl.key import canonical_json, short
+from effdsl.plan import Plan, PlannedTask
+from effdsl_registry.store import Store
+from effdsl_runtime.observation import Progress
+from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
+from effdsl_runtime.recording import death_record
+from effdsl_runtime.worker import Assignment, Finished, work
+
+POLL_S = 0.2
+GRACE_S = 3.0
+PRELOAD = ["effdsl_runtime.preload"]
+# Idle OpenMP threads that spin take the cores from whatever runs beside them.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def started(self, task: PlannedTask) -> None:
+        """A task has started."""
+
+    def progress(self, task: PlannedTask, progress: Progress) -> None:
+        """A task has moved on; called several times a second at most."""
+
+    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+        """A task has ended."""
+
+    def elsewhere(self, task: PlannedTask) -> None:
+        """Another process has finished a task of this plan."""
+
+    def waiting(self, tasks: int) -> None:
+        """Only tasks that another process is running are left."""
+
+    def message(self, text: str) -> None:
+        """Something the user should read."""
+
+
+class Stop(enum.IntEnum):
+    """How soon to stop."""
+
+    NOT = 0
+    AFTER_THIS_TASK = 1
+    NOW = 2
+
+
+@attrs.define
+class Tally:
+    """What an executor did."""
+
+    endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
+    elsewhere: int = 0
+    interrupted: bool = False
+    signal: int = signal.SIGINT
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(result.ending.outcome is outcome for _, result in self.endings)
+
+
+@attrs.define
+class Executor:
+    """Runs the tasks of a plan one after the other.
+
+    Attributes:
+        store: where records go.
+        display: where progress is shown.
+        timeout_s: after which a task is stopped and recorded as ``timeout``.
+        fail_fast: stop after the first task that failed.
+    """
+
+    store: Store
+    display: Display
+    timeout_s: float | None = None
+    fail_fast: bool = False
+    _stop: Stop = Stop.NOT
+    _signal: int = signal.SIGINT
+
+    def run(self, plan: Plan) -> Tally:
+        """Run what is to run; returns when it is done, interrupted, or another process has done it."""
+        os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
+        tally = Tally()
+        queue = deque(plan.to_run())
+        attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
+        refused = 0
+        with self._interruptible():
+            while queue and self._stop is Stop.NOT:
+                planned = queue.popleft()
+                with self.store.claim(planned.address.key) as won:
+                    if not won:
+                        queue.append(planned)
+                        refused += 1
+                    elif self.store.attempts(planned.address.key) - attempts.get(planned.address.key, set()):
+                        tally.elsewhere += 1
+                        self.display.elsewhere(planned)
+                    else:
+                        refused = 0
+                        self._run_task(planned, tally)
+                if refused > len(queue):
+                    self.display.waiting(len(queue))
+                    time.sleep(POLL_S)
+        tally.interrupted = self._stop is not Stop.NOT and bool(queue or self._stop is Stop.NOW)
+        tally.signal = self._signal
+        return tally
+
+    def _run_task(self, planned: PlannedTask, tally: Tally) -> None:
+        assignment = self._assignment(planned)
+        self.display.started(planned)
+        start = time.perf_counter()
+        result = self._supervise(planned, assignment)
+        if result is None:  # stopped at once by the user: nothing is recorded, it will run again
+            return
+        self.store.ingest([result.record])
+        tally.endings.append((planned, result))
+        self.display.finished(planned, result, time.perf_counter() - start)
+        if result.ending.outcome is Outcome.FAILED:
+            self.display.message(_excerpt(assignment))
+            if self.fail_fast:
+                self._stop = Stop.AFTER_THIS_TASK
+
+    def _assignment(self, planned: PlannedTask) -> Assignment:
+        attempt = uuid.uuid4().hex
+        log = self.store.root / "logs" / f"{short(planned.address.key)}-{attempt}.log"
+        canonical = canonical_json(planned.task)
+        return Assignment(planned.task, planned.address, canonical, attempt, self.store.root, log)
+
+    def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
+        """Start a worker and follow it to its end; ``None`` when the user stopped it."""
+        context = get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        reports, theirs = context.Pipe(duplex=False)
+        kills = oom_kills()
+        worker = context.Process(target=work, args=(assignment, theirs), daemon=True)
+        worker.start()
+        theirs.close()
+        deadline = time.monotonic() + self.timeout_s if self.timeout_s else None
+        result: Finished | None = None
+        ending: Ending | None = None
+        while worker.is_alive() or reports.poll():
+            wait([reports, worker.sentinel], timeout=POLL_S)
+            result = self._listen(planned, reports) or result
+            if result is not None:
+                break
+            if self._stop is Stop.NOW:
+                _kill(worker.pid)
+                return None
+            if deadline and time.monotonic() > deadline:
+                ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
+                _kill(worker.pid)
+                break
+        worker.join()
+        reports.close()
+        if result is not None:
+            return result
+        ending = ending or ending_of_death(worker.exitcode, oom_kills() > kills)
+        record = death_record(assignment.task, assignment.address, assignment.canonical, assignment.attempt, ending)
+        return Finished(ending, self.store.write(record, None, None), {})
+
+    def _listen(self, planned: PlannedTask, reports: Connection) -> Finished | None:
+        """Pass on what the worker has said; its last word is returned."""
+        try:
+            while reports.poll():
+                said = reports.recv()
+                if isinstance(said, Finished):
+                    return said
+                self.display.progress(planned, said)
+        except (EOFError, OSError):
+            time.sleep(0.01)  # the worker has closed its end; its sentinel follows
+        return None
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C once: finish this task; twice, or a termination signal: stop now."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self._signal = number
+            once = number == signal.SIGINT and self._stop is Stop.NOT
+            self._stop = Stop.AFTER_THIS_TASK if once else Stop.NOW
+            if once:
+                self.display.message("Finishing the current task; press Ctrl-C again to stop now.")
+
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _kill(pid: int | None) -> None:
+    """End a worker and whatever it started: politely, then not."""
+    if pid is None:
+        return
+    for number, grace in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        end = time.monotonic() + grace
+        while time.monotonic() < end and _alive(pid):
+            time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _excerpt(assignment: Assignment, lines: int = 20) -> str:
+    """The end of a failed task's log, and where the rest is."""
+    try:
+        tail = assignment.log.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        tail = []
+    return "\n".join([*tail, f"log: {assignment.log}"])

@@ -1,0 +1,76 @@
+"""How a task ended. Every ending is a row; a task that does not fit or diverges is a result."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+import attrs
+
+from effdsl.techniques.base import Unsupported
+
+
+class Outcome(enum.Enum):
+    """The ending of a task, as stored."""
+
+    OK = "ok"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    DIVERGED = "diverged"
+    UNSUPPORTED = "unsupported"
+    FAILED = "failed"
+
+
+RESULTS = frozenset(Outcome) - {Outcome.FAILED}
+"""Endings that say something about the technique; only FAILED says something about the set-up."""
+
+
+class Diverged(ArithmeticError):
+    """The loss is NaN, infinite or exploding."""
+
+
+@attrs.frozen
+class Ending:
+    """An outcome with its reason in one line."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+def ending_of(error: BaseException) -> Ending:
+    """The ending that an exception in the worker means."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, Diverged):
+        return Ending(Outcome.DIVERGED, text)
+    if isinstance(error, Unsupported):
+        return Ending(Outcome.UNSUPPORTED, text)
+    # torch.OutOfMemoryError, and the plain RuntimeError of torch's CPU allocator; torch is not imported here.
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in text
+    ):
+        return Ending(Outcome.OOM, text)
+    return Ending(Outcome.FAILED, f"{type(error).__name__}: {text}")
+
+
+def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
+    """How many processes the kernel has killed for memory since boot; 0 where it does not say."""
+    try:
+        lines = vmstat.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def ending_of_death(exit_code: int | None, killed_for_memory: bool) -> Ending:
+    """The ending of a worker that died without writing a record.
+
+    SIGKILL is out of memory only where the kernel counted a kill for memory meanwhile; anybody can
+    send it.
+    """
+    if exit_code == -9 and killed_for_memory:
+        return Ending(Outcome.OOM, "killed by the kernel: out of memory")
+    if exit_code is not None and exit_code < 0:
+        return Ending(Outcome.FAILED, f"killed by signal {-exit_code}")
+    return Ending(Outcome.FAILED, f"the worker exited with code {exit_code} and left no record")
