@@ -1,8 +1,7 @@
 """Techniques: the points on each axis of a study."""
 
-from effdsl.techniques.attention import GQA, MHA, MLA, MQA
+from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Technique, Unsupported
-from effdsl.techniques.nsa import NSA
 from effdsl.techniques.position import NoPE, RoPE
 
 __all__ = [

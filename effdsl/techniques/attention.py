@@ -1,4 +1,4 @@
-"""Attention over every earlier token: MHA, MQA and GQA with heads that share keys, MLA with a latent.
+"""The axis of attention: MHA, MQA and GQA, whose heads share keys; MLA, with a latent; sparse NSA.
 
 Costs are closed forms per layer. ``h`` query heads, ``g`` key-value heads and head size ``e`` come from
 the shape; ``T`` is the context length. Causality lets a query see ``(T + 1) / 2`` keys on average.
@@ -10,21 +10,11 @@ import attrs
 
 from effdsl.declare import Invalid, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique, Unsupported, labelled
+from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads, labelled
+from effdsl.techniques.nsa import NSA
 from effdsl.validate import optional, positive_int, whole
 
-
-def check_kv_heads(technique: str, kv_heads: int, shape: Shape) -> None:
-    """Refuse key-value heads that cannot be shared evenly by the query heads.
-
-    Raises:
-        Unsupported: with the numbers that are allowed.
-    """
-    if shape.heads % kv_heads:
-        allowed = ", ".join(str(g) for g in range(1, shape.heads + 1) if shape.heads % g == 0)
-        raise Unsupported(
-            f"{technique}: kv_heads={kv_heads} does not divide {shape.heads} heads", f"allowed: {allowed}"
-        )
+__all__ = ["GQA", "MHA", "MLA", "MQA", "NSA"]
 
 
 @keyed("gqa")
@@ -159,9 +149,7 @@ class MLA(AttentionTechnique):
         kv_rank, rope_dim, nope_dim, v_dim = self.sizes()
         queries = shape.heads * (nope_dim + rope_dim)
         from_latent = kv_rank * shape.heads * (nope_dim + v_dim)
-        to_query = (
-            self.q_rank * (shape.hidden_size + queries) if self.q_rank else shape.hidden_size * queries
-        )
+        to_query = self.q_rank * (shape.hidden_size + queries) if self.q_rank else shape.hidden_size * queries
         output = shape.heads * v_dim * shape.hidden_size
         return to_query + shape.hidden_size * (kv_rank + rope_dim) + from_latent + output
 

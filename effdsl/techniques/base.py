@@ -95,6 +95,19 @@ class PositionTechnique(Technique):
         return 0
 
 
+def check_kv_heads(technique: str, kv_heads: int, shape: Shape) -> None:
+    """Refuse key-value heads that cannot be shared evenly by the query heads.
+
+    Raises:
+        Unsupported: with the numbers that are allowed.
+    """
+    if shape.heads % kv_heads:
+        allowed = ", ".join(str(g) for g in range(1, shape.heads + 1) if shape.heads % g == 0)
+        raise Unsupported(
+            f"{technique}: kv_heads={kv_heads} does not divide {shape.heads} heads", f"allowed: {allowed}"
+        )
+
+
 def labelled(name: str, differences: dict[str, Any]) -> str:
     """``name(field=value, ...)``; the bare name when nothing differs."""
     shown = ", ".join(f"{field}={value!r}" for field, value in differences.items())

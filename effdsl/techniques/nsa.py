@@ -19,8 +19,7 @@ import attrs
 
 from effdsl.declare import Invalid, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
-from effdsl.techniques.attention import check_kv_heads
-from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads
 from effdsl.validate import one_of, optional, positive_int, whole
 
 ALWAYS_SELECTED = 3  # the first block, the query's own and the one before it
@@ -76,19 +75,18 @@ class NSA(AttentionTechnique):
                 f"select_count={self.select_count} leaves out blocks that are always selected",
                 f"allowed: {ALWAYS_SELECTED} or more (the first, the query's own and the one before it)",
             )
-        stride = self.compress_stride
-        for name in ("compress_block", "select_block"):
-            size = getattr(self, name)
-            if stride is not None and size is not None and size % stride:
-                raise Invalid(
-                    f"{name}={size} is not a multiple of compress_stride={stride}",
-                    f"e.g. {name}={-(-size // stride) * stride}",
-                )
 
     def resolve(self, shape: Shape) -> NSA:
         check_kv_heads("NSA", self.kv_heads, shape)
         usual = SMALL_BLOCKS if reference_parameters(shape) < SMALL_BELOW else PAPER_BLOCKS
         chosen = {f: v if (v := getattr(self, f)) is not None else getattr(usual, f) for f in Blocks._fields}
+        stride = chosen["compress_stride"]
+        for name in ("compress_block", "select_block"):
+            if chosen[name] % stride:
+                raise Unsupported(
+                    f"NSA: {name}={chosen[name]} is not a multiple of compress_stride={stride}",
+                    f"e.g. {name}={-(-chosen[name] // stride) * stride}",
+                )
         return attrs.evolve(self, **chosen)
 
     def blocks(self) -> Blocks:
@@ -112,7 +110,9 @@ class NSA(AttentionTechnique):
         """As the runtime computes it: selection masks the whole score matrix, the window two windows."""
         window = self.blocks().window
         chunks = -(-context_length // window)
-        in_window = context_length if window >= context_length else chunks * window * 2 * window / context_length
+        in_window = (
+            context_length if window >= context_length else chunks * window * 2 * window / context_length
+        )
         keys = self.compressed(context_length) + context_length + in_window
         return self._dense_flops(shape, context_length) + 12 * shape.heads * shape.head_dim * keys
 
@@ -146,7 +146,9 @@ class NSA(AttentionTechnique):
         heads, groups = shape.heads * shape.head_dim, self.kv_heads * shape.head_dim
         gates = 3 * shape.heads
         gate = (
-            shape.hidden_size * gates if self.gate == "linear" else shape.head_dim * (shape.hidden_size + gates)
+            shape.hidden_size * gates
+            if self.gate == "linear"
+            else shape.head_dim * (shape.hidden_size + gates)
         )
         return 2 * shape.hidden_size * (heads + self.projections * groups) + gate
 

@@ -1,0 +1,83 @@
+"""Memory that training will need on one device, predicted part by part.
+
+The scheme is the runtime's: float32 weights, gradients and two Adam states, replicated on every device;
+activations of one micro-batch, nothing recomputed, in the dtype of the matrix products; logits in that
+dtype, with their float32 copy and its gradient. Not counted: the allocator's slack, the framework, and
+workspaces of single operations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from effdsl.techniques.base import BYTES_PER_ELEMENT
+
+if TYPE_CHECKING:
+    from effdsl.architecture import Decoder
+    from effdsl.task import Pretraining
+
+FLOAT32 = BYTES_PER_ELEMENT["float32"]
+
+
+@attrs.frozen
+class MemoryEstimate:
+    """Bytes on one device, by what they hold."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, int]:
+        """The parts by name, in the order in which they are explained."""
+        return attrs.asdict(self)
+
+    def __str__(self) -> str:
+        shown = " + ".join(f"{name} {size / 1e9:,.3g}" for name, size in self.parts().items())
+        return f"{self.total / 1e9:,.3g} GB ({shown})"
+
+
+def training_memory(workload: Pretraining, devices: int) -> MemoryEstimate:
+    """Predicted memory of one of ``devices`` that share each batch."""
+    budget = workload.budget
+    sequences = min(budget.micro_batch_size, -(-budget.batch_size // devices))
+    return decoder_training_memory(
+        workload.architecture, sequences, budget.context_length, workload.recipe.dtype
+    )
+
+
+def decoder_training_memory(
+    architecture: Decoder, sequences: int, context_length: int, dtype: str
+) -> MemoryEstimate:
+    """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes."""
+    weights = FLOAT32 * architecture.parameters(context_length)
+    tokens = sequences * context_length
+    element = BYTES_PER_ELEMENT.get(dtype, FLOAT32)
+    logits = architecture.shape.vocab_size * (2 * FLOAT32 + (element if element != FLOAT32 else 0))
+    return MemoryEstimate(
+        weights=weights,
+        gradients=weights,
+        optimizer=2 * weights,
+        activations=round(tokens * activation_bytes_per_token(architecture, context_length, element)),
+        logits=tokens * logits,
+    )
+
+
+def activation_bytes_per_token(architecture: Decoder, context_length: int, element: int) -> float:
+    """Bytes per token that the blocks keep for the backward pass, ``element`` bytes in a matrix product.
+
+    In each block: the residual stream before either norm (float32), the two normed inputs of the matrix
+    products, what attention keeps, and gate, up, the gate's SiLU and their product.
+    """
+    shape = architecture.shape
+    attention = architecture.attention.activations_per_token(shape, context_length)
+    products = 2 * shape.hidden_size + attention + 4 * shape.intermediate_size
+    residual = 2 * shape.hidden_size * FLOAT32
+    return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)
