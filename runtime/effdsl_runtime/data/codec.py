@@ -1,0 +1,133 @@
+"""Text to tokens and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import singledispatch
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from effdsl.data import BPE, ByteTokenizer, HubTokenizer
+from effdsl_runtime.data.sources import DataError
+
+TOKENIZER_FILE = "tokenizer.json"
+END_OF_TEXT = "<|endoftext|>"
+ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>")
+Tokens = npt.NDArray[np.integer[Any]]
+
+
+class Codec(Protocol):
+    """A tokenizer that is ready to use.
+
+    Attributes:
+        separator: the token that stands between documents.
+    """
+
+    separator: int
+
+    def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """The tokens of each text."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``, without separators."""
+
+    def save(self, folder: Path) -> None:
+        """Write what ``load`` needs."""
+
+
+class ByteCodec:
+    """One token per byte; the NUL byte, which text does not use, stands between documents."""
+
+    separator = 0
+
+    def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """The bytes of each text."""
+        return [text.encode() for text in texts]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text; bytes that are no UTF-8 become the replacement character."""
+        return bytes(int(token) for token in tokens if token).decode(errors="replace")
+
+    def save(self, folder: Path) -> None:
+        """Nothing to keep."""
+
+
+class LibraryCodec:
+    """A tokenizer of the ``tokenizers`` library."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        known = (tokenizer.token_to_id(name) for name in ENDS_OF_TEXT)
+        separator = next((token for token in known if token is not None), None)
+        if separator is None:
+            raise DataError(f"the tokenizer has no end-of-text token ({', '.join(ENDS_OF_TEXT)})")
+        self.separator: int = separator
+
+    def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """The tokens of each text, without marks at its ends."""
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text, without special tokens."""
+        return str(self._tokenizer.decode([int(token) for token in tokens], skip_special_tokens=True))
+
+    def save(self, folder: Path) -> None:
+        """Write ``tokenizer.json``."""
+        self._tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
+@singledispatch
+def make(tokenizer: object, training_texts: Iterable[str]) -> Codec:
+    """The codec of a tokenizer declaration; ``training_texts`` is read only where there is one to train.
+
+    Raises:
+        DataError: when a published tokenizer cannot be loaded.
+    """
+    raise DataError(f"nothing here makes the tokenizer {tokenizer}")
+
+
+@make.register
+def _(tokenizer: ByteTokenizer, training_texts: Iterable[str]) -> Codec:
+    return ByteCodec()
+
+
+@make.register
+def _(tokenizer: BPE, training_texts: Iterable[str]) -> Codec:
+    bpe = tokenizers.Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=tokenizer.vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(training_texts, trainer)
+    return LibraryCodec(bpe)
+
+
+@make.register
+def _(tokenizer: HubTokenizer, training_texts: Iterable[str]) -> Codec:
+    try:
+        return LibraryCodec(tokenizers.Tokenizer.from_pretrained(tokenizer.id, revision=tokenizer.revision))
+    except DataError:
+        raise
+    except Exception as error:  # the hub's client raises what its HTTP library raises
+        raise DataError(
+            f"the tokenizer {tokenizer.id} (revision {tokenizer.revision}) cannot be loaded: {error}\n"
+            "Run where https://huggingface.co can be reached, or train one on the data: "
+            "tokenizer=BPE(vocab_size=...)"
+        ) from error
+
+
+def load(tokenizer: object, folder: Path) -> Codec:
+    """The codec that was saved in ``folder``."""
+    if isinstance(tokenizer, ByteTokenizer):
+        return ByteCodec()
+    return LibraryCodec(tokenizers.Tokenizer.from_file(str(folder / TOKENIZER_FILE)))

@@ -1,0 +1,178 @@
+"""Makes a corpus once and finds it again: cached by content, safe when two processes want it at once."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from effdsl.data import Data, FineWebEdu
+from effdsl.key import canonical_json
+from effdsl_runtime.data import codec as codecs
+from effdsl_runtime.data.codec import Codec
+from effdsl_runtime.data.corpus import (
+    HELD_OUT_FILE,
+    TRAIN_FILE,
+    Corpus,
+    Facts,
+    TokenFile,
+    entropy,
+    read_facts,
+    token_dtype,
+    write_facts,
+)
+from effdsl_runtime.data.sources import DataError, Document, documents
+
+Report = Callable[[str], None]
+FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
+BPE_TRAINING_BYTES = 128 * 2**20
+STREAM_HELD_OUT_TOKENS = 1 << 18
+ENCODED_TOGETHER = 16
+BEAT_S = 0.9
+
+
+def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
+    """The corpus of resolved ``data``: made where it is not cached yet, then memory-mapped.
+
+    Args:
+        data: what ``resolve()`` returned.
+        report: is told what goes on at least once a second, from any thread.
+        tokens: training tokens wanted; only a stream from a hub is cut off there.
+
+    Raises:
+        DataError: when the text or the tokenizer cannot be had, or either part would be empty.
+    """
+    folder = cache_folder() / "corpora" / _name(data, tokens)
+    facts = read_facts(folder, data.vocab_size)
+    if facts is None:
+        with _alone(folder, report):
+            facts = read_facts(folder, data.vocab_size) or _make(folder, data, tokens, report)
+    dtype = token_dtype(data.vocab_size)
+    train, held_out = (np.memmap(folder / name, dtype, "r") for name in (TRAIN_FILE, HELD_OUT_FILE))
+    return Corpus(train, held_out, codecs.load(data.tokenizer, folder), facts)
+
+
+def cache_folder() -> Path:
+    """``$EFFDSL_CACHE``, else ``$XDG_CACHE_HOME/effdsl``, else ``~/.cache/effdsl``."""
+    if named := os.environ.get("EFFDSL_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "effdsl"
+
+
+def _name(data: Data, tokens: int) -> str:
+    wanted = tokens if isinstance(data, FineWebEdu) else 0
+    content = f"{FORMAT} {wanted} {canonical_json(data)}"
+    return f"{data.__tag__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+@contextmanager
+def _alone(folder: Path, report: Report) -> Iterator[None]:
+    """Hold the lock of ``folder``; the kernel frees it when the process dies."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise DataError(
+            f"cannot write to the cache {folder.parent}: {error.strerror};"
+            " set EFFDSL_CACHE to a folder that can be written"
+        ) from None
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                report("waiting: another process is preparing the same text")
+                time.sleep(0.2)
+        yield
+
+
+def _make(folder: Path, data: Data, tokens: int, report: Report) -> Facts:
+    """Write the corpus beside ``folder`` and rename it when it is whole."""
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        codec = _codec(data, report)
+        codec.save(making)
+        facts = _write(making, data, codec, tokens, report)
+        write_facts(making, facts)
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged one; nobody else is here
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return facts
+
+
+def _codec(data: Data, report: Report) -> Codec:
+    with _beating(report, f"tokenizer {data.tokenizer}"):
+        return codecs.make(data.tokenizer, _training_texts(data))
+
+
+def _training_texts(data: Data) -> Iterator[str]:
+    """The training part, or its first 128 MiB: a tokenizer learns nothing from more."""
+    size = 0
+    for text, held_out in documents(data):
+        if size >= BPE_TRAINING_BYTES:
+            return
+        if not held_out:
+            size += len(text)
+            yield text
+
+
+def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) -> Facts:
+    train = TokenFile(folder / TRAIN_FILE, data.vocab_size)
+    held_out = TokenFile(folder / HELD_OUT_FILE, data.vocab_size)
+    wanted = tokens if isinstance(data, FineWebEdu) else 0
+    spoken = 0.0
+    there = documents(data)
+    while chunk := list(islice(there, ENCODED_TOGETHER)):
+        _append(chunk, codec, train, held_out)
+        if time.monotonic() - spoken > BEAT_S:
+            spoken = time.monotonic()
+            report(f"{train.tokens + held_out.tokens:,} tokens of {data}")
+        if wanted and train.tokens >= wanted and held_out.tokens >= STREAM_HELD_OUT_TOKENS:
+            break
+    train.close()
+    held_out.close()
+    for part, name in ((train, "training"), (held_out, "held-out")):
+        if not part.tokens:
+            raise DataError(f"{data}: the {name} part is empty; give more text, or another held_out_fraction")
+    return Facts(train.tokens, held_out.tokens, held_out.bytes / held_out.tokens, entropy(train.counts_v))
+
+
+def _append(chunk: list[Document], codec: Codec, train: TokenFile, held_out: TokenFile) -> None:
+    for document, ids in zip(chunk, codec.encode([text for text, _ in chunk]), strict=True):
+        part = held_out if document.held_out else train
+        try:
+            part.append([*ids, codec.separator], len(document.text.encode()))
+        except ValueError as error:
+            raise DataError(f"{error}; give the tokenizer a larger vocab_size") from None
+
+
+@contextmanager
+def _beating(report: Report, what: str) -> Iterator[None]:
+    """Report that ``what`` goes on while a library is silent."""
+    done = threading.Event()
+    started = time.monotonic()
+
+    def beat() -> None:
+        while not done.wait(BEAT_S):
+            report(f"{what}, {time.monotonic() - started:.0f} s")
+
+    report(what)
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
