@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import numpy as np
@@ -88,11 +88,13 @@ class TokenFile:
         self.bytes += size
         self._file.write(array.astype(self._dtype).tobytes())
 
-    def close(self) -> None:
-        """Flush to the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:

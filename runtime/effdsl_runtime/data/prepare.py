@@ -129,8 +129,20 @@ def _training_texts(data: Data) -> Iterator[str]:
 
 
 def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) -> Facts:
-    train = TokenFile(folder / TRAIN_FILE, data.vocab_size)
-    held_out = TokenFile(folder / HELD_OUT_FILE, data.vocab_size)
+    with (
+        TokenFile(folder / TRAIN_FILE, data.vocab_size) as train,
+        TokenFile(folder / HELD_OUT_FILE, data.vocab_size) as held_out,
+    ):
+        _fill(train, held_out, data, codec, tokens, report)
+    for part, name in ((train, "training"), (held_out, "held-out")):
+        if not part.tokens:
+            raise DataError(f"{data}: the {name} part is empty; give more text, or another held_out_fraction")
+    return Facts(train.tokens, held_out.tokens, held_out.bytes / held_out.tokens, entropy(train.counts_v))
+
+
+def _fill(
+    train: TokenFile, held_out: TokenFile, data: Data, codec: Codec, tokens: int, report: Report
+) -> None:
     wanted = tokens if isinstance(data, FineWebEdu) else 0
     spoken = 0.0
     there = documents(data)
@@ -140,13 +152,7 @@ def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) 
             spoken = time.monotonic()
             report(f"{train.tokens + held_out.tokens:,} tokens of {data}")
         if wanted and train.tokens >= wanted and held_out.tokens >= STREAM_HELD_OUT_TOKENS:
-            break
-    train.close()
-    held_out.close()
-    for part, name in ((train, "training"), (held_out, "held-out")):
-        if not part.tokens:
-            raise DataError(f"{data}: the {name} part is empty; give more text, or another held_out_fraction")
-    return Facts(train.tokens, held_out.tokens, held_out.bytes / held_out.tokens, entropy(train.counts_v))
+            return
 
 
 def _append(chunk: list[Document], codec: Codec, train: TokenFile, held_out: TokenFile) -> None:
