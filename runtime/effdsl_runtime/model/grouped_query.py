@@ -1,0 +1,34 @@
+"""Grouped-query attention; with one key-value head MQA, with all of them MHA."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from effdsl.shapes import Shape
+from effdsl.techniques.attention import GQA
+from effdsl_runtime.model.kernel import attend
+from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
+from effdsl_runtime.model.rope import Rotation
+
+
+class GroupedQueryAttention(Mixer):
+    """Qwen2's attention: biases on q, k and v, none on the output."""
+
+    def __init__(self, technique: GQA, shape: Shape, rotate: Rotation) -> None:
+        super().__init__()
+        self.head_dim, self.rotate = shape.head_dim, rotate
+        groups = technique.kv_heads * shape.head_dim
+        parts = {"q": shape.heads * shape.head_dim, "k": groups, "v": groups}
+        self.qkv = Linears(shape.hidden_size, parts, bias=True)
+        self.out = Projection(parts["q"], shape.hidden_size)
+
+    def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
+        q_bhte, k_bgte, v_bgte = (heads(part, self.head_dim) for part in self.qkv(x_btd))
+        start = cache.length if cache else 0
+        positions = slice(start, start + x_btd.shape[1])
+        q_bhte, k_bgte = self.rotate(q_bhte, positions), self.rotate(k_bgte, positions)
+        if cache is not None:
+            k_bgte, v_bgte = cache.extend("k", k_bgte), cache.extend("v", v_bgte)
+        out: Tensor = self.out(flat(attend(q_bhte, k_bgte, v_bgte)))
+        return out

@@ -1,0 +1,69 @@
+"""The one place that picks an attention kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+Kernel = Literal["sdpa", "math"]
+
+_kernel: ContextVar[Kernel] = ContextVar("kernel", default="sdpa")
+
+
+def kernel_name() -> Kernel:
+    """The kernel in use: ``"sdpa"`` leaves the choice to PyTorch, ``"math"`` is its reference."""
+    return _kernel.get()
+
+
+@contextmanager
+def use_kernel(kernel: Kernel) -> Iterator[None]:
+    """Attend with ``kernel`` inside the block."""
+    token = _kernel.set(kernel)
+    try:
+        yield
+    finally:
+        _kernel.reset(token)
+
+
+def attend(
+    q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
+    """Softmax attention; ``h`` query heads share ``g`` heads of keys and values, ``h`` a multiple of ``g``.
+
+    Args:
+        q_bhte: queries, which are the last ``t`` of the ``s`` positions.
+        k_bgse: keys.
+        v_bgsd: values; ``d`` may differ from ``e``.
+        mask: true where a query may look, broadcast to ``(b, h, t, s)``; default every earlier position
+            and its own. At least one key per query.
+        scale: of the scores; default ``e ** -0.5``.
+
+    Returns:
+        ``(b, h, t, d)``.
+    """
+    queries, keys = q_bhte.shape[2], k_bgse.shape[2]
+    is_causal = mask is None and queries == keys
+    if mask is None and 1 < queries < keys:
+        mask = q_bhte.new_ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+    grouped = q_bhte.shape[1] != k_bgse.shape[1]
+    if kernel_name() == "math":
+        with sdpa_kernel(SDPBackend.MATH):
+            return F.scaled_dot_product_attention(
+                q_bhte, k_bgse, v_bgsd, mask, is_causal=is_causal, scale=scale, enable_gqa=grouped
+            )
+    value_dim = v_bgsd.shape[3]
+    missing = q_bhte.shape[3] - value_dim
+    if missing > 0:  # the fused kernels want values as wide as keys; zeros add nothing
+        scale = scale or q_bhte.shape[3] ** -0.5
+        v_bgsd = F.pad(v_bgsd, (0, missing))
+    out_bhtd = F.scaled_dot_product_attention(
+        q_bhte, k_bgse, v_bgsd, mask, is_causal=is_causal, scale=scale, enable_gqa=grouped
+    )
+    return out_bhtd[..., :value_dim]

@@ -1,0 +1,46 @@
+"""The parts every decoder shares: linear maps side by side, the norm, SwiGLU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linears(nn.Module):
+    """Linear maps of one input, computed as one matrix product.
+
+    ``parts`` names each and gives its width. Weights start from a seed of their own part, so that a
+    part of the same name and size starts the same whatever stands beside it.
+    """
+
+    def __init__(self, in_features: int, parts: dict[str, int], bias: bool = False) -> None:
+        super().__init__()
+        self.parts = parts
+        width = sum(parts.values())
+        self.weight = nn.Parameter(torch.empty(width, in_features))
+        self.bias = nn.Parameter(torch.empty(width)) if bias else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return F.linear(x, self.weight, self.bias).split(list(self.parts.values()), dim=-1)
+
+
+class Projection(nn.Linear):
+    """A map without bias into the residual stream; it starts smaller, the deeper the model."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
+
+class SwiGLU(nn.Module):
+    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020, arXiv 2002.05202)."""
+
+    def __init__(self, hidden_size: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.gate_up = Linears(hidden_size, {"gate": intermediate_size, "up": intermediate_size})
+        self.down = Projection(intermediate_size, hidden_size)
+
+    def forward(self, x_btd: Tensor) -> Tensor:
+        gate_btf, up_btf = self.gate_up(x_btd)
+        out: Tensor = self.down(F.silu(gate_btf) * up_btf)
+        return out

@@ -1,0 +1,55 @@
+"""What every mixer of tokens is: a module over a whole context, or over its next part with a cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Cache:
+    """What a mixer keeps of the tokens it has seen: named tensors that grow along dimension 2."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.held: dict[str, Tensor] = {}
+
+    def extend(self, name: str, x_bgte: Tensor) -> Tensor:
+        """Append ``x_bgte`` to what is held as ``name`` and return all of it."""
+        held = self.held.get(name)
+        self.held[name] = x_bgte if held is None else torch.cat((held, x_bgte), dim=2)
+        return self.held[name]
+
+    def keep_last(self, name: str, tokens: int) -> None:
+        """Forget all but the last ``tokens`` of what is held as ``name``."""
+        held = self.held[name]
+        self.held[name] = held[:, :, max(0, held.shape[2] - tokens) :].clone()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of everything held."""
+        return sum(held.numel() * held.element_size() for held in self.held.values())
+
+
+class Mixer(nn.Module):
+    """Mixes tokens: ``forward(x_btd)`` over a whole context, ``forward(x_btd, cache)`` over its next part."""
+
+    kernel = "sdpa"
+
+    def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        out: Tensor = super().__call__(*args, **kwargs)
+        return out
+
+
+def heads(x_btd: Tensor, head_dim: int) -> Tensor:
+    """``(b, t, h * e)`` as ``(b, h, t, e)``."""
+    return x_btd.unflatten(2, (-1, head_dim)).transpose(1, 2)
+
+
+def flat(x_bhte: Tensor) -> Tensor:
+    """``(b, h, t, e)`` as ``(b, t, h * e)``."""
+    return x_bhte.transpose(1, 2).flatten(2)

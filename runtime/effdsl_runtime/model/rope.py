@@ -1,0 +1,63 @@
+"""Rotation of queries and keys by their position, or none."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from effdsl.techniques.base import PositionTechnique
+from effdsl.techniques.position import NoPE, RoPE
+
+
+class Rotation(Protocol):
+    """Turns heads by the positions of their tokens."""
+
+    def __call__(self, x_bhte: Tensor, positions: slice) -> Tensor:
+        """``x_bhte`` turned; ``positions`` are those of its ``t`` tokens, start and stop given."""
+        ...
+
+
+class Rotary(nn.Module):
+    """RoPE: element ``i`` and element ``i + e/2`` of a head turn by ``position * theta ** (-2i / e)``.
+
+    The pairs are those of GPT-NeoX and Qwen2. DeepSeek pairs neighbours instead, which is the same map
+    with the rows of the query's and key's matrices in another order.
+    """
+
+    def __init__(self, head_dim: int, context_length: int, theta: float) -> None:
+        super().__init__()
+        exponent_i = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
+        angle_ti = torch.outer(torch.arange(context_length, dtype=torch.float32), theta**-exponent_i)
+        self.register_buffer("cos_te", angle_ti.cos().repeat(1, 2), persistent=False)
+        self.register_buffer("sin_te", torch.cat((-angle_ti.sin(), angle_ti.sin()), 1), persistent=False)
+
+    def forward(self, x_bhte: Tensor, positions: slice) -> Tensor:
+        cos_te = cast(Tensor, self.cos_te)[positions].to(x_bhte.dtype)
+        sin_te = cast(Tensor, self.sin_te)[positions].to(x_bhte.dtype)
+        return x_bhte * cos_te + x_bhte.roll(x_bhte.shape[3] // 2, 3) * sin_te
+
+
+class Unrotated(nn.Module):
+    """No position encoding."""
+
+    def forward(self, x_bhte: Tensor, positions: slice) -> Tensor:
+        return x_bhte
+
+
+@singledispatch
+def rotation(position: PositionTechnique, head_dim: int, context_length: int) -> nn.Module:
+    """The rotation of heads of size ``head_dim`` that ``position`` means, for ``context_length`` positions."""
+    raise NotImplementedError(f"no module for {type(position).__name__}")
+
+
+@rotation.register
+def _(position: RoPE, head_dim: int, context_length: int) -> nn.Module:
+    return Rotary(head_dim, context_length, position.theta)
+
+
+@rotation.register
+def _(position: NoPE, head_dim: int, context_length: int) -> nn.Module:
+    return Unrotated()
