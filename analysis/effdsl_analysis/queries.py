@@ -1,0 +1,57 @@
+"""The queries of this package: ``.sql`` files beside it, run on the public views of a store.
+
+Files that define macros are run once per connection, as temporary macros, so that a read-only store can
+be asked; the others are single statements with named parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from effdsl_registry.store import Store
+
+    Source = Store | DuckDBPyConnection
+    """Where results are read: a store, or a connection that has the store's views."""
+
+MACROS = ("numbers", "chosen", "differences", "pareto_front")
+
+Row = dict[str, Any]
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def prepare(connection: DuckDBPyConnection) -> DuckDBPyConnection:
+    """Define the package's macros, for this connection only."""
+    for name in MACROS:
+        connection.execute(statement(name))
+    return connection
+
+
+@contextmanager
+def session(source: Source) -> Iterator[DuckDBPyConnection]:
+    """A connection on which the package's queries run; the caller's own connection stays as it is."""
+    import duckdb
+
+    if isinstance(source, duckdb.DuckDBPyConnection):
+        with source.cursor() as cursor:
+            yield prepare(cursor)
+    else:
+        with source.connect() as connection:
+            yield prepare(connection)
+
+
+def rows(connection: DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:
+    """The rows of ``sql/<name>.sql`` as dicts."""
+    connection.execute(statement(name), parameters)
+    names = [column[0] for column in connection.description or []]
+    return [dict(zip(names, row, strict=True)) for row in connection.fetchall()]

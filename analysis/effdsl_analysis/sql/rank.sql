@@ -1,0 +1,75 @@
+-- Which technique is best at what, and how sure is that?
+--
+-- Parameters: $study, $scale (NULL: any), $metrics (names, in the order wanted), $exact (those of them that are computed
+-- rather than measured).
+-- One row per metric, comparison group and cell. A cell's rank is 1 + the number of cells that are certainly better (see
+-- differences.sql), so cells that cannot be told apart from the best share rank 1; it lies between rank_lo and rank_hi
+-- (rank_hi: not counting the cells that are certainly worse). Only `ok` repeats with a finite value are ranked. A cell
+-- without one is listed, unranked, with its outcome or the reason why the value is missing.
+
+WITH
+asked AS (
+  SELECT name AS metric, list_position($metrics::VARCHAR[], name) AS place,
+         list_contains($exact::VARCHAR[], name) AS exact,
+         CASE better WHEN 'higher' THEN -1 ELSE 1 END AS sign,
+         name IN (SELECT metric FROM energy_metrics()) AS is_energy
+  FROM metrics WHERE list_contains($metrics::VARCHAR[], name)
+),
+runs AS MATERIALIZED (FROM chosen($study, $scale)),
+measured AS (
+  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.cell, r.seed, place, exact, sign,
+         digits12(m.value) AS value
+  FROM runs r JOIN measurements m USING (key) JOIN asked USING (metric)
+),
+blocks AS MATERIALIZED (
+  SELECT row_number() OVER (ORDER BY place, smallest, comparison, energy_scope) AS block,
+         metric, place, comparison, energy_scope
+  FROM (SELECT metric, place, comparison, smallest, energy_scope
+        FROM (SELECT metric, place, comparison, min(parameters) AS smallest
+              FROM runs, asked GROUP BY ALL)
+        LEFT JOIN (SELECT DISTINCT metric, comparison, energy_scope FROM measured) USING (metric, comparison))
+),
+observations AS MATERIALIZED (
+  SELECT block, cell, seed, exact, sign * value AS value, value AS shown
+  FROM measured m JOIN blocks b
+    ON b.metric = m.metric AND b.comparison = m.comparison AND b.energy_scope IS NOT DISTINCT FROM m.energy_scope
+),
+summary AS MATERIALIZED (
+  SELECT block, cell, count(*) AS n, digits12(avg(shown)) AS mean,
+         CASE WHEN count(*) > 1 THEN digits12(stddev_samp(shown)) WHEN bool_and(exact) THEN 0 END AS sd,
+         CASE WHEN sd = 0 THEN 0 ELSE t_quantile(n - 1) * sd / sqrt(n) END AS half_width
+  FROM observations GROUP BY block, cell
+),
+pairs AS MATERIALIZED (
+  SELECT block, x.cell AS a, y.cell AS b FROM summary x JOIN summary y USING (block) WHERE x.cell <> y.cell
+),
+verdicts AS (
+  SELECT block, a AS cell,
+         count(*) FILTER (verdict = 'better') AS above,
+         count(*) FILTER (verdict = 'worse') AS below,
+         list(b ORDER BY b) FILTER (verdict IN ('tied', 'equal')) AS tied_with,
+         list(b ORDER BY b) FILTER (verdict = 'undecided') AS undecided_with
+  FROM differences('observations', 'pairs') GROUP BY block, a
+),
+ranked AS (
+  SELECT s.*, 1 + coalesce(above, 0) AS rank, rank AS rank_lo,
+         count(*) OVER (PARTITION BY block) - coalesce(below, 0) AS rank_hi,
+         coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with
+  FROM summary s LEFT JOIN verdicts USING (block, cell)
+),
+cells_of AS (
+  SELECT block, cell, any_value(identity) AS identity, count(*) AS repeats,
+         list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
+         min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
+         min(coalesce(map_extract_value(missing, metric), '')) FILTER (outcome = 'ok') AS missing
+  FROM blocks JOIN runs USING (comparison) GROUP BY block, cell
+)
+SELECT block, b.metric, b.comparison, b.energy_scope, cell, identity, repeats, coalesce(n, 0) AS n, mean, sd,
+       mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
+       coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
+       coalesce(outcomes, []) AS outcomes,
+       CASE WHEN n IS NULL THEN coalesce(nullif(missing, ''), failure, '') ELSE coalesce(failure, '') END AS reason
+FROM blocks b JOIN cells_of USING (block) LEFT JOIN ranked USING (block, cell)
+-- A cell whose values were read at another meter scope belongs to that scope's block alone.
+WHERE n IS NOT NULL OR (b.metric, b.comparison, cell) NOT IN (SELECT (metric, comparison, cell) FROM measured)
+ORDER BY block, rank NULLS LAST, identity.technique, cell;
