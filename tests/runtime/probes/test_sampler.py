@@ -1,0 +1,157 @@
+"""The sampling thread and the CPU probe on this very process."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import psutil
+import pytest
+from effdsl_runtime.probes import Meter, ProbeError, Reading, Recorder, Sampler, allocator_peak, summarise
+from effdsl_runtime.probes.cpu import CpuProbe
+
+MS = 1_000_000
+
+
+@attrs.define
+class Scripted:
+    """A probe that gives readings one after the other, then fails."""
+
+    readings: list[Reading]
+    meter: Meter = attrs.Factory(Meter)
+    missing: dict[str, str] = attrs.Factory(dict)
+    flags: tuple[str, ...] = ()
+    asked: int = 0
+    closed: bool = False
+
+    def read(self) -> Reading:
+        self.asked += 1
+        if self.asked > len(self.readings):
+            raise ProbeError("gone")
+        return self.readings[self.asked - 1]
+
+    def peak_memory_bytes(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_trace_covers_the_whole_block_with_ascending_real_times() -> None:
+    with Sampler("cpu", period_s=0.01) as sampler:
+        start_ns = time.perf_counter_ns()
+        wait_until(lambda: len(sampler.trace) >= 5)
+        end_ns = time.perf_counter_ns()
+    t_ns = list(sampler.trace.t_ns)
+    assert t_ns[0] <= start_ns
+    assert t_ns[-1] >= end_ns
+    assert t_ns == sorted(set(t_ns))
+    summary = sampler.summary(start_ns, end_ns)
+    assert {"amu_gb", "peak_memory_gb", "pcu"} <= summary.metrics.keys()
+
+
+def test_a_block_shorter_than_the_period_still_has_a_reading_at_each_end() -> None:
+    with Sampler("cpu", period_s=60) as sampler:
+        pass
+    assert len(sampler.trace) == 2
+
+
+def test_the_thread_ends_with_the_block_and_its_cost_is_known() -> None:
+    before = threading.active_count()
+    with Sampler("cpu", period_s=0.005) as sampler:
+        wait_until(lambda: len(sampler.trace) >= 10)
+    assert threading.active_count() == before
+    assert 0 < sampler.cost_s < 10
+
+
+def test_an_error_in_the_block_comes_through_and_ends_the_thread() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyError), Sampler("cpu", period_s=0.005):
+        raise KeyError
+    assert threading.active_count() == before
+
+
+def test_a_probe_that_fails_is_flagged_and_its_metrics_are_missing_with_what_it_said() -> None:
+    probe = Scripted([Reading(memory_bytes=1), Reading(memory_bytes=1)])
+    with Sampler("cpu", period_s=0.001, probe=probe) as sampler:
+        start_ns = time.perf_counter_ns()
+        wait_until(lambda: bool(sampler.failure))
+        end_ns = time.perf_counter_ns()
+    assert sampler.failure == "gone"
+    assert "probe_failed" in sampler.flags
+    assert sampler.summary(start_ns, end_ns).missing["amu_gb"] == "gone"
+    assert probe.asked == 3  # two answers and the failure: a dead probe is asked no more
+    assert probe.closed
+
+
+def test_resident_memory_is_that_of_this_process() -> None:
+    rss = CpuProbe().read().memory_bytes
+    assert rss == pytest.approx(psutil.Process(os.getpid()).memory_info().rss, rel=0.05)
+
+
+def test_peak_memory_sees_what_was_freed_between_two_readings() -> None:
+    size = 64 * 2**20
+    with Sampler("cpu", period_s=60) as sampler:
+        held = bytearray(os.urandom(1)) * size
+        del held
+    start_ns, end_ns = sampler.trace.t_ns[0], sampler.trace.t_ns[-1]
+    metrics = sampler.summary(start_ns, end_ns).metrics
+    seen = sampler.trace.memory_bytes
+    assert seen is not None
+    assert metrics["peak_memory_gb"] * 1e9 >= min(seen) + 0.9 * size
+
+
+def test_cpu_utilisation_is_cpu_time_over_wall_time_and_cores() -> None:
+    """Two cores; 0.3 s of CPU time in the first second and 1.7 s in the next."""
+    clock_ns = iter([0, 1000 * MS, 2000 * MS])
+    cpu_time_s = iter([10.0, 10.3, 12.0])
+    recorder = Recorder(Scripted([Reading()] * 3), lambda: next(clock_ns), lambda: next(cpu_time_s), cores=2)
+    for _ in range(3):
+        recorder.record()
+    trace = recorder.trace()
+    assert trace.utilisation == pytest.approx([0.15, 0.15, 0.85])
+    pcu = summarise(trace, 500 * MS, 1500 * MS, {}).metrics["pcu"]
+    assert pcu == pytest.approx((0.15 + 0.85) / 2)
+
+
+def test_a_window_keeps_one_reading_on_each_side() -> None:
+    clock_ns = iter(range(0, 1000, 100))
+    recorder = Recorder(
+        Scripted([Reading(memory_bytes=n) for n in range(10)]), lambda: next(clock_ns), lambda: 0.0, cores=1
+    )
+    for _ in range(10):
+        recorder.record()
+    window = recorder.trace().window(250, 430)
+    assert list(window.t_ns) == [200, 300, 400, 500]
+    assert window.memory_bytes == [2, 3, 4, 5]
+
+
+def test_without_cuda_the_allocator_has_no_peak_rather_than_zero() -> None:
+    pytest.importorskip("torch")
+    assert allocator_peak() is None
+
+
+def test_a_gpu_without_a_driver_has_no_metrics_and_a_reason_for_each(tmp_path: Path) -> None:
+    if Path("/proc/driver/nvidia").exists():
+        pytest.skip("this machine has an NVIDIA driver")
+    with Sampler("cuda", period_s=60) as sampler:
+        pass
+    assert sampler.meter == "none"
+    summary = sampler.summary(*sampler.trace.t_ns)
+    assert summary.metrics == {}
+    assert {"amu_gb", "pcu", "aec_w"} <= summary.missing.keys()
+    assert "Not Found" in summary.missing["aec_w"]
+
+
+def test_a_device_without_a_probe_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'tpu'"):
+        Sampler("tpu")
