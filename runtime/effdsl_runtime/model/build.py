@@ -8,13 +8,16 @@ from torch import nn
 
 from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA
+from effdsl.techniques.attention import GQA, MLA
 from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.nsa import NSA
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.initial import initialise
+from effdsl_runtime.model.latent import LatentAttention
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.rope import rotation
+from effdsl_runtime.model.sparse import NativeSparseAttention
 
 
 def build(architecture: Decoder, context_length: int, seed: int) -> DecoderLM:
@@ -38,6 +41,11 @@ def rotated_dim(attention: AttentionTechnique, shape: Shape) -> int:
     return shape.head_dim
 
 
+@rotated_dim.register
+def _(attention: MLA, shape: Shape) -> int:
+    return attention.sizes()[1]
+
+
 @singledispatch
 def mixer(attention: AttentionTechnique, shape: Shape, rotate: nn.Module) -> Mixer:
     """The module of one block's ``attention``, resolved for ``shape``."""
@@ -47,3 +55,13 @@ def mixer(attention: AttentionTechnique, shape: Shape, rotate: nn.Module) -> Mix
 @mixer.register
 def _(attention: GQA, shape: Shape, rotate: nn.Module) -> Mixer:
     return GroupedQueryAttention(attention, shape, rotate)
+
+
+@mixer.register
+def _(attention: MLA, shape: Shape, rotate: nn.Module) -> Mixer:
+    return LatentAttention(attention, shape, rotate)
+
+
+@mixer.register
+def _(attention: NSA, shape: Shape, rotate: nn.Module) -> Mixer:
+    return NativeSparseAttention(attention, shape, rotate)

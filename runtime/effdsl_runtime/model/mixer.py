@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -21,10 +19,14 @@ class Cache:
         self.held[name] = x_bgte if held is None else torch.cat((held, x_bgte), dim=2)
         return self.held[name]
 
-    def keep_last(self, name: str, tokens: int) -> None:
-        """Forget all but the last ``tokens`` of what is held as ``name``."""
-        held = self.held[name]
-        self.held[name] = held[:, :, max(0, held.shape[2] - tokens) :].clone()
+    def tokens(self, name: str) -> int:
+        """How many tokens are held as ``name``."""
+        return self.held[name].shape[2] if name in self.held else 0
+
+    def drop_first(self, name: str, tokens: int) -> None:
+        """Forget the first ``tokens`` of what is held as ``name``; fewer than one is none."""
+        if tokens > 0:
+            self.held[name] = self.held[name][:, :, tokens:].clone()
 
     @property
     def bytes(self) -> int:
@@ -33,16 +35,16 @@ class Cache:
 
 
 class Mixer(nn.Module):
-    """Mixes tokens: ``forward(x_btd)`` over a whole context, ``forward(x_btd, cache)`` over its next part."""
+    """Mixes tokens: ``forward(x_btd)`` over a whole context, ``forward(x_btd, cache)`` over its next part.
+
+    ``kernel`` is ``"sdpa"`` where ``kernel.attend`` does the work, ``"reference"`` where a faster kernel
+    than ours would be needed to judge the technique by its speed.
+    """
 
     kernel = "sdpa"
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         raise NotImplementedError
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        out: Tensor = super().__call__(*args, **kwargs)
-        return out
 
 
 def heads(x_btd: Tensor, head_dim: int) -> Tensor:

@@ -1,0 +1,133 @@
+"""Native sparse attention (arXiv 2502.11089): compressed, selected and near tokens, mixed by gates.
+
+Written with dense masks, so it is right but not fast at long contexts: its results are marked
+``reference``. What the paper leaves open is pinned in ``effdsl.techniques.nsa``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from effdsl.shapes import Shape
+from effdsl.techniques.nsa import NSA
+from effdsl_runtime.model.blocks import (
+    block_scores,
+    near_attention,
+    selection_mask,
+    visible_compressed,
+    windowed_attention,
+)
+from effdsl_runtime.model.compress import compressor
+from effdsl_runtime.model.kernel import attend
+from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
+from effdsl_runtime.model.rope import Rotation
+
+BRANCHES = ("compressed", "selected", "near")
+
+
+class NativeSparseAttention(Mixer):
+    """Three branches of attention over groups of heads, with keys and values of their own."""
+
+    kernel = "reference"
+
+    def __init__(self, technique: NSA, shape: Shape, rotate: Rotation) -> None:
+        super().__init__()
+        self.blocks, self.rotate = technique.blocks(), rotate
+        self.groups, self.head_dim = technique.kv_heads, shape.head_dim
+        suffixes = ("",) if technique.shared_kv else tuple(f"_{branch}" for branch in BRANCHES)
+        width = technique.kv_heads * shape.head_dim
+        parts = {f"{part}{suffix}": width for suffix in suffixes for part in "kv"}
+        self.qkv = Linears(shape.hidden_size, {"q": shape.heads * shape.head_dim, **parts}, bias=True)
+        self.compress_k = compressor(technique, shape.head_dim)
+        self.compress_v = compressor(technique, shape.head_dim)
+        self.gate = gate(technique, shape)
+        self.out = Projection(shape.heads * shape.head_dim, shape.hidden_size)
+
+    def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
+        q_bhte, *keys_values = (heads(part, self.head_dim) for part in self.qkv(x_btd))
+        compressed, selected, near = (keys_values * 3)[0:2], (keys_values * 3)[2:4], (keys_values * 3)[4:6]
+        start = cache.length if cache else 0
+        positions = slice(start, start + x_btd.shape[1])
+        q_bhte = self.rotate(q_bhte, positions)
+        compressed_out, scores_bgtj = self._compressed(q_bhte, *compressed, start, cache)
+        outs = (
+            compressed_out,
+            self._selected(q_bhte, *selected, scores_bgtj, positions, cache),
+            self._near(q_bhte, *near, positions, cache),
+        )
+        gates_btch = self.gate(x_btd).sigmoid().unflatten(2, (3, -1))
+        gates = gates_btch.permute(2, 0, 3, 1).unsqueeze(-1)  # c, b, h, t, 1
+        mixed_bhte = sum(gate_bht1 * out for gate_bht1, out in zip(gates, outs, strict=True))
+        out: Tensor = self.out(flat(mixed_bhte))  # type: ignore[arg-type]
+        return out
+
+    def _compressed(
+        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, start: int, cache: Cache | None
+    ) -> tuple[Tensor, Tensor]:
+        """The branch's output, and the score of each selectable block ``(b, g, t, j)`` (eq. 8 to 10)."""
+        k_bgne, v_bgne = self._compress(k_bgte, v_bgte, cache)
+        stop = start + q_bhte.shape[2]
+        visible_tn = visible_compressed(self.blocks, start, stop, k_bgne.shape[2], q_bhte.device)
+        q_bgrte = q_bhte.unflatten(1, (self.groups, -1))
+        scores = (q_bgrte @ k_bgne.unsqueeze(2).mT) * self.head_dim**-0.5
+        hidden = torch.finfo(scores.dtype).min
+        chance_bgrtn = scores.masked_fill(~visible_tn, hidden).softmax(-1) * visible_tn
+        out_bgrte = chance_bgrtn.to(v_bgne.dtype) @ v_bgne.unsqueeze(2)
+        return out_bgrte.flatten(1, 2), block_scores(chance_bgrtn.detach().sum(2), self.blocks, stop)
+
+    def _compress(self, k_bgte: Tensor, v_bgte: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        """Compressed keys, rotated, and values; with a cache, all of them, old and new."""
+        first = 0
+        if cache is not None:
+            k_bgte, v_bgte = cache.extend("k_pending", k_bgte), cache.extend("v_pending", v_bgte)
+            first = cache.tokens("k_compressed")
+        k_bgne, v_bgne = self.compress_k(k_bgte), self.compress_v(v_bgte)
+        stride = self.blocks.compress_stride
+        after = first + k_bgne.shape[2]
+        k_bgne = self.rotate(k_bgne, slice(first * stride, after * stride, stride))
+        if cache is not None:
+            for pending in ("k_pending", "v_pending"):
+                cache.drop_first(pending, (after - first) * stride)
+            k_bgne, v_bgne = cache.extend("k_compressed", k_bgne), cache.extend("v_compressed", v_bgne)
+        return k_bgne, v_bgne
+
+    def _selected(
+        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, scores_bgtj: Tensor, positions: slice,
+        cache: Cache | None,
+    ) -> Tensor:  # fmt: skip
+        k_bgse, v_bgse = self.rotate(k_bgte, positions), v_bgte
+        if cache is not None:
+            k_bgse, v_bgse = cache.extend("k_selected", k_bgse), cache.extend("v_selected", v_bgse)
+        mask_bgts = selection_mask(scores_bgtj, self.blocks, positions.start, positions.stop)
+        # The groups join the batch, so that the heads of one share one mask.
+        q_xrte = q_bhte.unflatten(1, (self.groups, -1)).flatten(0, 1)
+        k_x1se, v_x1se = k_bgse.flatten(0, 1).unsqueeze(1), v_bgse.flatten(0, 1).unsqueeze(1)
+        out_xrte = attend(q_xrte, k_x1se, v_x1se, mask_bgts.flatten(0, 1).unsqueeze(1))
+        return out_xrte.unflatten(0, (-1, self.groups)).flatten(1, 2)
+
+    def _near(
+        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, positions: slice, cache: Cache | None
+    ) -> Tensor:
+        window = self.blocks.window
+        k_bgte = self.rotate(k_bgte, positions)
+        if cache is None:
+            return windowed_attention(q_bhte, k_bgte, v_bgte, window)
+        k_bgse, v_bgse = cache.extend("k_near", k_bgte), cache.extend("v_near", v_bgte)
+        out_bhte = near_attention(q_bhte, k_bgse, v_bgse, window)
+        for held in ("k_near", "v_near"):
+            cache.drop_first(held, cache.tokens(held) - window)
+        return out_bhte
+
+
+def gate(technique: NSA, shape: Shape) -> nn.Module:
+    """From hidden states to the logits of the gates, ``(b, t, 3 * h)``, branch by branch."""
+    gates = 3 * shape.heads
+    if technique.gate == "linear":
+        return nn.Linear(shape.hidden_size, gates, bias=False)
+    return nn.Sequential(
+        nn.Linear(shape.hidden_size, shape.head_dim, bias=False),
+        nn.SiLU(),
+        nn.Linear(shape.head_dim, gates, bias=False),
+    )
