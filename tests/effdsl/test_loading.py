@@ -1,0 +1,169 @@
+"""What a user is told about mistakes in a study file: all of them, each with its place, no traceback."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from effdsl.hardware import Hardware
+from effdsl.loading import load_study, name_of, study_files
+from effdsl.plan import State, make_plan
+from effdsl.problems import StudyError
+
+LAPTOP = Hardware(name="a laptop", kind="cpu")
+
+
+def problems(folder: Path, source: str) -> list[str]:
+    """The problems of a study file, as the command line prints them."""
+    file = folder / "mistaken.py"
+    file.write_text(textwrap.dedent(source))
+    with pytest.raises(StudyError) as caught:
+        loaded = load_study(str(file))
+        make_plan(loaded.study, LAPTOP, place=loaded.place)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def line(number: int, text: str) -> str:
+    return f"mistaken.py:{number}: {text}"
+
+
+def test_a_wrong_keyword_names_the_nearest_and_the_allowed_ones(tmp_path: Path) -> None:
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(
+            axis=Attention([MLA(kv_rnk=64)]),
+            scales=[3*M],
+        )
+        """,
+    )
+    assert line(3, "MLA(kv_rnk=64): unknown keyword 'kv_rnk'") in only
+    assert "did you mean 'kv_rank'?" in only
+    assert "rope_dim" in only
+
+
+def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """\
+        from effdsl import Attention, Budget, GQA, MQQA, RoPE, Study, M
+        study = Study(
+            axis=Attention([GQA(kv_heads=0), MQQA, RoPE]),
+            scales=[3],
+            budget=Budget(steps=-5),
+            hw=GH2000,
+            repeat=3,
+        )
+        """,
+    )
+    text = "\n".join(found)
+    assert line(1, "effdsl has no 'MQQA'") in text
+    assert "did you mean 'MQA'?" in text
+    assert line(3, "GQA(kv_heads=0): must be a whole number of at least 1") in text
+    assert "RoPE is a technique of the axis position" in text
+    assert "scales=[3]" in text
+    assert "write it with a unit, e.g. 3*M or 0.5*B" in text
+    assert line(5, "Budget(steps=-5)") in text
+    assert line(6, "GH2000 is not defined") in text
+    assert "write: from effdsl import GH200" in text or "did you mean 'GH200'?" in text
+    assert "unknown keyword 'repeat'" in text
+    assert "did you mean 'repeats'?" in text
+    assert len(found) == 7
+
+
+def test_a_syntax_error_is_one_line_with_its_place(tmp_path: Path) -> None:
+    (only,) = problems(tmp_path, "from effdsl import *\nstudy = Study(axis=[\n")
+    assert "mistaken.py:2: syntax error:" in only
+
+
+def test_a_file_without_a_study_says_how_one_looks(tmp_path: Path) -> None:
+    (only,) = problems(tmp_path, "from effdsl import *\nattention = Attention([MQA])\n")
+    assert "declares no study" in only
+    assert "study = Study(" in only
+
+
+def test_whatever_a_file_raises_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (only,) = problems(tmp_path, "x = 1\ny = 1 / 0\n")
+    assert line(2, "ZeroDivisionError: division by zero") in only
+
+
+def test_two_cells_with_the_same_key_are_refused(tmp_path: Path) -> None:
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(
+            axis=Attention([MQA, MLA,
+                            GQA(kv_heads=1)]),
+            scales=[3*M])
+        """,
+    )
+    assert line(4, "MQA()") in only
+    assert "GQA(kv_heads=1)" in only
+    assert "are the same cell at 3M" in only
+
+
+def test_a_filter_that_removes_everything_is_refused(tmp_path: Path) -> None:
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(axis=Attention([MQA, GQA]), scales=[3*M], keep=lambda cell: cell.scale > 1*B)
+        """,
+    )
+    assert "keep= leaves none of the 2 combinations" in only
+
+
+def test_a_filter_that_fails_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(axis=Attention([MQA, GQA]), scales=[3*M],
+                      keep=lambda cell: cell.size > 1)
+        """,
+    )
+    assert line(3, "keep= fails: AttributeError") in only
+    assert "a cell has scale, attention, position" in only
+
+
+def test_an_unknown_study_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "attention.py").write_text("from effdsl import *\nstudy = Study()\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match="did you mean 'attention'"):
+        load_study("atention")
+
+
+def test_listing_reads_studies_without_running_them(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("raise SystemExit('was run')\nstudy = Study(axis=Attention([MQA]))\n")
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    assert study_files(tmp_path) == [tmp_path / "a.py"]
+
+
+def test_a_study_is_named_after_its_file_below_studies() -> None:
+    assert name_of(Path("/somewhere/studies/small/attention.py")) == "small/attention"
+    assert name_of(Path("/somewhere/else/mine.py")) == "mine"
+
+
+def test_what_cannot_be_built_at_a_shape_is_planned_as_unsupported_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text("from effdsl import *\nstudy = Study(Attention([GQA(kv_heads=3), MQA]), [3*M])\n")
+    plan = make_plan(load_study(str(file)).study, LAPTOP)
+    assert plan.counts()[State.UNSUPPORTED] == 3
+    assert "does not divide 8 heads; allowed: 1, 2, 4, 8" in plan.cells[0].unsupported
+    assert plan.summary().endswith(", 3 unsupported")
+
+
+def test_studies_may_import_and_derive_from_each_other(tmp_path: Path) -> None:
+    (tmp_path / "base_study.py").write_text("from effdsl import *\nstudy = Study(Attention([MQA]), [3*M])\n")
+    (tmp_path / "more.py").write_text(
+        "from effdsl import GQA, Attention\nfrom base_study import study as base\n"
+        "study = base.derive(axis=Attention([GQA]))\n"
+    )
+    loaded = load_study(str(tmp_path / "more.py"))
+    assert loaded.study.name == "more"
+    assert str(loaded.study.axis) == "Attention(GQA(kv_heads=2))"
