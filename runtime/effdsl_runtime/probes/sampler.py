@@ -23,7 +23,7 @@ class Sampler:
     """
 
     def __init__(self, device: str, period_s: float = 0.1, probe: Probe | None = None) -> None:
-        """Sample ``device``, named as torch does: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``."""
+        """Sample ``device``: ``"cpu"``, or ``"cuda"`` (also ``"gpu"``) or ``"cuda:1"``."""
         self.period_s = period_s
         self.cost_s = 0.0
         self.peak_memory_bytes: int | None = None
@@ -95,10 +95,10 @@ class Sampler:
 
 
 def open_probe(device: str) -> Probe:
-    """The probe for a device as torch names it."""
+    """The probe for a device, named as :class:`Sampler` takes it."""
     kind, _, index = device.partition(":")
     if kind == "cpu":
         return CpuProbe()
-    if kind == "cuda":
+    if kind in ("cuda", "gpu"):
         return open_gpu(int(index or 0))
     raise ValueError(f"no probe for device {device!r}; there are probes for 'cpu' and 'cuda'")

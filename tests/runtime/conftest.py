@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "probes"
 HEADER = "t_s,power_mw,energy_mj,module_power_mw,module_energy_mj,memory,utilisation,reasons,pids"
 Replay = Callable[..., dict[str, Any]]
 
