@@ -1,8 +1,8 @@
 """effdsl: declare an efficiency study of language-model techniques, price it, run it, ask the results.
 
-    from effdsl import Attention, B, GH200, GQA, MLA, MQA, NSA, Study
+from effdsl import Attention, B, GH200, GQA, MLA, MQA, NSA, Study
 
-    study = Study(axis=Attention([MQA, GQA, MLA, NSA]), scales=[0.5*B, 1.5*B, 3*B], hw=GH200)
+study = Study(axis=Attention([MQA, GQA, MLA, NSA]), scales=[0.5*B, 1.5*B, 3*B], hw=GH200)
 """
 
 from __future__ import annotations

@@ -49,10 +49,14 @@ def _points_on(kind: type[Technique]) -> Callable[[Any], Any]:
         listed = [points] if isinstance(points, (Technique, type)) else points
         if not isinstance(listed, (list, tuple)):
             raise Invalid("expected a list of techniques", f"allowed: {', '.join(names_on(kind))}")
-        made = [point() if isinstance(point, type) and issubclass(point, Technique) else point for point in listed]
+        made = [
+            point() if isinstance(point, type) and issubclass(point, Technique) else point for point in listed
+        ]
         wrong = [point for point in made if not isinstance(point, kind) and not is_broken(point)]
         if wrong:
-            raise Invalid("; ".join(_misplaced(point) for point in wrong), f"allowed: {', '.join(names_on(kind))}")
+            raise Invalid(
+                "; ".join(_misplaced(point) for point in wrong), f"allowed: {', '.join(names_on(kind))}"
+            )
         if not made:
             raise Invalid("needs at least one technique", f"allowed: {', '.join(names_on(kind))}")
         return tuple(cast(Technique, point) for point in made if not is_broken(point))
@@ -64,7 +68,9 @@ def _misplaced(point: object) -> str:
     if isinstance(point, Technique):
         return f"{type(point).__name__} is a technique of the axis {point.axis}"
     if isinstance(point, str):
-        return f"{point!r} is a string; {nearest(point, [c.__name__ for c in _all(Technique)])}write the class"
+        return (
+            f"{point!r} is a string; {nearest(point, [c.__name__ for c in _all(Technique)])}write the class"
+        )
     return f"{point!r} is not a technique"
 
 

@@ -18,6 +18,7 @@ ROLE = "effdsl.role"
 ALWAYS_WRITTEN: Any = object()
 
 C = TypeVar("C", bound=type)
+V = TypeVar("V")
 
 
 @attrs.frozen
@@ -51,12 +52,12 @@ def keyed(tag: str) -> Callable[[C], C]:
     """Declare a frozen class that may be part of a key, known there as ``tag``."""
 
     def decorate(cls: C) -> C:
-        built = language(cls)
+        built: Any = language(cls)
         if tag in TAGS:
             raise TypeError(f"tag {tag!r} is taken by {TAGS[tag].__qualname__}")
         TAGS[tag] = built
         built.__tag__ = tag
-        return built
+        return built  # type: ignore[no-any-return]
 
     return decorate
 
@@ -140,3 +141,14 @@ class HasTag:
     """Typing aid for classes decorated with :func:`keyed`."""
 
     __tag__: ClassVar[str]
+
+
+def values_of(value: Any) -> dict[str, Any]:
+    """The fields of a declared ``value`` by name."""
+    return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+
+
+def evolve(value: V, **changes: Any) -> V:
+    """A copy of a declared ``value`` with some fields changed."""
+    changed: V = attrs.evolve(value, **changes)  # type: ignore[misc]  # declared by our own decorator
+    return changed

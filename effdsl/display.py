@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from effdsl.declare import values_of
 from effdsl.expand import PlannedCell
 from effdsl.plan import Plan, PlannedTask, State
 from effdsl.study import Study
@@ -99,10 +100,10 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
         "hardware_count": planned.cell.hardware.count,
         "engine": planned.cell.engine.name,
         "data": str(work.data),
-        "shape": attrs.asdict(shape),
+        "shape": values_of(shape),
         "parameters": work.parameters,
-        "budget": attrs.asdict(work.budget) | {"tokens": work.budget.tokens},
-        "recipe": attrs.asdict(work.recipe),
+        "budget": values_of(work.budget) | {"tokens": work.budget.tokens},
+        "recipe": values_of(work.recipe),
         "estimated": {"train_flops": work.train_flops, "memory_bytes_per_device": estimate},
     }
 

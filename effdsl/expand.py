@@ -65,7 +65,12 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
     kept = [choice for choice in choices if _keeps(study, choice, problems, place)]
     if not kept and not problems:
         problems.append(
-            _at(place, study, f"keep= leaves none of the {len(choices)} combinations", "loosen keep= or drop it")
+            _at(
+                place,
+                study,
+                f"keep= leaves none of the {len(choices)} combinations",
+                "loosen keep= or drop it",
+            )
         )
     cells: list[PlannedCell] = []
     for scale, group in itertools.groupby(kept, key=lambda choice: choice.scale):
@@ -82,7 +87,7 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
 
 def _choices(study: Study) -> Iterator[Choice]:
     """Every combination, scale by scale."""
-    points = {kind: (technique,) for kind, technique in BASE.items()}
+    points: dict[type, tuple[Technique, ...]] = {kind: (technique,) for kind, technique in BASE.items()}
     points |= {type(axis): axis.techniques for axis in study.axis.axes}
     for scale in study.scales:
         for attention, position in itertools.product(points[Attention], points[Position]):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  a table reads best with a row per line
 """Hardware a study can be declared for, with memory, peak rates, bandwidth and power limit.
 
 Memory of the GPUs that the paper lists is the paper's (Table 1). Its FP16 column is the rate of the
@@ -11,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from effdsl.declare import identity, keyed, transport
+from effdsl.declare import evolve, identity, keyed, transport
 from effdsl.units import GB, Bytes
 from effdsl.validate import positive_int
 
@@ -43,7 +44,7 @@ class Hardware:
     def __rmul__(self, count: int) -> Hardware:
         if isinstance(count, bool) or not isinstance(count, int):
             return NotImplemented
-        return attrs.evolve(self, count=self.count * count)
+        return evolve(self, count=self.count * count)
 
     def __str__(self) -> str:
         return self.name if self.count == 1 else f"{self.count} × {self.name}"
@@ -65,7 +66,9 @@ class ThisMachine:
 THIS_MACHINE = ThisMachine()
 
 
-def _gpu(name: str, gb: float, fp32: float, tensor: float | None, tbps: float, watts: float, source: str) -> Any:
+def _gpu(
+    name: str, gb: float, fp32: float, tensor: float | None, tbps: float, watts: float, source: str
+) -> Any:
     """A GPU from datasheet numbers: GB, TFLOP/s (fp32; dense bf16 or fp16 tensor), TB/s, W."""
     bf16 = not any(old in name for old in ("GTX", "RTX 20", "TITAN", "V100"))
     peaks = {"float32": fp32 * 1e12}
@@ -85,23 +88,45 @@ def _gpu(name: str, gb: float, fp32: float, tensor: float | None, tbps: float, w
 
 
 GTX_1080 = _gpu("GTX 1080", 8, 8.87, None, 0.320, 180, "paper Table 1; NVIDIA GeForce GTX 1080 whitepaper")
-GTX_1080_TI = _gpu("GTX 1080 Ti", 11, 11.34, None, 0.484, 250, "paper Table 1; NVIDIA GeForce GTX 1080 Ti specifications")
-RTX_2080_TI = _gpu("RTX 2080 Ti", 11, 13.45, 53.8, 0.616, 250, "paper Table 1; NVIDIA Turing whitepaper, appendix A (fp16 with fp32 accumulate)")
+GTX_1080_TI = _gpu(
+    "GTX 1080 Ti", 11, 11.34, None, 0.484, 250, "paper Table 1; NVIDIA GeForce GTX 1080 Ti specifications"
+)
+RTX_2080_TI = _gpu(
+    "RTX 2080 Ti",
+    11,
+    13.45,
+    53.8,
+    0.616,
+    250,
+    "paper Table 1; NVIDIA Turing whitepaper, appendix A (fp16 with fp32 accumulate)",
+)
 TITAN_RTX = _gpu("TITAN RTX", 24, 16.31, 130.5, 0.672, 280, "paper Table 1; NVIDIA Turing whitepaper")
 V100 = _gpu("V100", 32, 14.13, 112.0, 0.900, 250, "paper Table 1; NVIDIA V100 PCIe datasheet")
 RTX_3060 = _gpu("RTX 3060", 12, 12.74, 51.0, 0.360, 170, "paper Table 1; NVIDIA Ampere GA10x specifications")
-RTX_3090 = _gpu("RTX 3090", 24, 35.58, 71.0, 0.936, 350, "paper Table 1; NVIDIA Ampere GA102 whitepaper (fp32 accumulate)")
-RTX_3090_TI = _gpu("RTX 3090 Ti", 24, 40.0, 80.0, 1.008, 450, "paper Table 1; NVIDIA GeForce RTX 3090 Ti specifications")
-RTX_4090 = _gpu("RTX 4090", 24, 82.58, 165.2, 1.008, 450, "paper Table 1; NVIDIA Ada whitepaper (fp32 accumulate)")
+RTX_3090 = _gpu(
+    "RTX 3090", 24, 35.58, 71.0, 0.936, 350, "paper Table 1; NVIDIA Ampere GA102 whitepaper (fp32 accumulate)"
+)
+RTX_3090_TI = _gpu(
+    "RTX 3090 Ti", 24, 40.0, 80.0, 1.008, 450, "paper Table 1; NVIDIA GeForce RTX 3090 Ti specifications"
+)
+RTX_4090 = _gpu(
+    "RTX 4090", 24, 82.58, 165.2, 1.008, 450, "paper Table 1; NVIDIA Ada whitepaper (fp32 accumulate)"
+)
 RTX_A4000 = _gpu("RTX A4000", 16, 19.17, 76.7, 0.448, 140, "paper Table 1; NVIDIA RTX A4000 datasheet")
 RTX_A5000 = _gpu("RTX A5000", 24, 27.77, 111.1, 0.768, 230, "paper Table 1; NVIDIA RTX A5000 datasheet")
 RTX_A6000 = _gpu("RTX A6000", 48, 38.71, 154.8, 0.768, 300, "paper Table 1; NVIDIA RTX A6000 datasheet")
 A40 = _gpu("A40", 48, 37.42, 149.7, 0.696, 300, "paper Table 1; NVIDIA A40 datasheet")
 A100 = _gpu("A100 PCIe 80GB", 80, 19.49, 312.0, 1.935, 300, "paper Table 1; NVIDIA A100 datasheet")
 L20 = _gpu("L20", 48, 59.35, 119.5, 0.864, 275, "paper Table 1; NVIDIA L20 datasheet")
-H100_PCIE = _gpu("H100 PCIe", 80, 51.22, 756.0, 2.0, 350, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)")
-H100 = _gpu("H100 SXM5", 80, 66.91, 989.4, 3.35, 700, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)")
-H200 = _gpu("H200 SXM", 141, 66.91, 989.4, 4.8, 700, "paper Table 1; NVIDIA H200 datasheet (half of the sparse rate)")
+H100_PCIE = _gpu(
+    "H100 PCIe", 80, 51.22, 756.0, 2.0, 350, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)"
+)
+H100 = _gpu(
+    "H100 SXM5", 80, 66.91, 989.4, 3.35, 700, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)"
+)
+H200 = _gpu(
+    "H200 SXM", 141, 66.91, 989.4, 4.8, 700, "paper Table 1; NVIDIA H200 datasheet (half of the sparse rate)"
+)
 GH200 = _gpu("GH200 96GB", 96, 66.9, 989.4, 4.0, 1000, "paper section 5.3 (96 GB); NVIDIA GH200 datasheet (HBM3, module power)")  # fmt: skip
 
 CATALOG: tuple[Hardware, ...] = (

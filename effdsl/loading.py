@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 
 import effdsl
+from effdsl.declare import evolve
 from effdsl.problems import BROKEN, Collector, Problem, StudyError, collecting, nearest
 from effdsl.study import Study
 
@@ -46,7 +47,9 @@ def load_study(reference: str) -> LoadedStudy:
         tree = ast.parse(file.read_text(encoding="utf-8"), filename=shown)
     except SyntaxError as error:
         text = (error.text or "").strip()
-        raise StudyError([Problem(f"syntax error: {error.msg}: {text}", "", shown, error.lineno or 1)]) from None
+        raise StudyError(
+            [Problem(f"syntax error: {error.msg}: {text}", "", shown, error.lineno or 1)]
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError([Problem(f"cannot be read: {error}", "", shown)]) from None
     with collecting(shown) as collector:
@@ -57,7 +60,7 @@ def load_study(reference: str) -> LoadedStudy:
     if collector.problems or study is None:
         raise StudyError(collector.problems)
     if not study.name:
-        study = attrs.evolve(study, name=name_of(file))
+        study = evolve(study, name=name_of(file))
     return LoadedStudy(study, file, collector)
 
 
@@ -71,7 +74,11 @@ def find_study(reference: str) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     known = [name_of(path) for path in study_files()]
-    hint = f"{nearest(reference, known)}known here: {', '.join(known)}" if known else "`effdsl new NAME` writes one"
+    hint = (
+        f"{nearest(reference, known)}known here: {', '.join(known)}"
+        if known
+        else "`effdsl new NAME` writes one"
+    )
     raise StudyError([Problem(f"{reference}: there is no such study", hint)])
 
 
@@ -87,7 +94,9 @@ def declared_study(path: Path) -> ast.expr | None:
     except (SyntaxError, OSError, UnicodeDecodeError):
         return None
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "study" for t in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "study" for t in node.targets
+        ):
             return node.value
     return None
 
@@ -106,7 +115,11 @@ class _Names(dict[str, Any]):
 
     def __init__(self, collector: Collector) -> None:
         # Functions of the file (a `keep=lambda`) look names up in the globals, which must be a plain dict.
-        self.globals: dict[str, Any] = {"__name__": "study", "__builtins__": builtins, "__file__": collector.file}
+        self.globals: dict[str, Any] = {
+            "__name__": "study",
+            "__builtins__": builtins,
+            "__file__": collector.file,
+        }
         super().__init__(self.globals)
         self.collector = collector
         self.reported: set[str] = set()
@@ -181,7 +194,9 @@ def _the_study(names: _Names, collector: Collector) -> Study | None:
     if len(others) == 1:
         return names[others[0]]  # type: ignore[no-any-return]
     hint = "e.g. study = Study(axis=Attention([MQA, GQA]), scales=[3*M])"
-    message = f"{len(others)} studies ({', '.join(others)}), none called `study`" if others else "declares no study"
+    message = (
+        f"{len(others)} studies ({', '.join(others)}), none called `study`" if others else "declares no study"
+    )
     collector.problems.append(Problem(message, hint, collector.file))
     return None
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  a table reads best with a row per line
 """Every metric effdsl can report: name, unit, direction and definition, in one place.
 
 AMU, PCU, AL, TT and AEC follow equations 1 to 4 and 8 of the paper (arXiv 2505.13840, section 5.1);

@@ -178,13 +178,17 @@ def _planned(task: Task, address: Address, obstacle: Obstacle, history: History,
     known = history.known.get(address.key)
     if known is not None:
         if known.canonical != canon(task):
-            raise RuntimeError(f"{address.key}: stored under this key is another task; run `effdsl store verify`")
+            raise RuntimeError(
+                f"{address.key}: stored under this key is another task; run `effdsl store verify`"
+            )
         return PlannedTask(task, address, State.CACHED, _cached_reason(known), known)
     if obstacle is not None:
         return PlannedTask(task, address, *obstacle)
     earlier = history.engine_versions.get(address.lineage)
     if earlier is not None:
-        reason = f"measured with version {earlier} of the engine {task.engine.name}, now {task.engine.version}"
+        reason = (
+            f"measured with version {earlier} of the engine {task.engine.name}, now {task.engine.version}"
+        )
         return PlannedTask(task, address, State.STALE, reason)
     return PlannedTask(task, address, State.NEW, "not run yet")
 
@@ -223,5 +227,3 @@ def _refuse_duplicates(
             problems.append(Problem(message, hint, place.file if place else "", line))
     if problems:
         raise StudyError(problems)
-
-

@@ -12,11 +12,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from types import FrameType
 
 import attrs
-
-PACKAGE = str(Path(__file__).parent)
 
 
 @attrs.frozen
@@ -129,9 +127,9 @@ def is_broken(value: object) -> bool:
 
 def _line_in(file: str) -> int:
     """The line being executed in ``file``: the innermost frame of it on the stack."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == file:
             return frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return 0

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 
-import attrs
-
-from effdsl.declare import Invalid, identity, keyed
+from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.units import Count
 from effdsl.validate import positive_int
 
@@ -84,7 +82,7 @@ def _candidates(wanted: int, vocab_size: int) -> Iterator[Shape]:
         per_layer = one - width * (vocab_size + 1)
         nearest = round((wanted - one) / per_layer) + 1
         for depth in {min(max(nearest + near, layers[0]), layers[-1]) for near in (-1, 0, 1)}:
-            yield attrs.evolve(shape, layers=depth)
+            yield evolve(shape, layers=depth)
         if one + per_layer * (layers[0] - 1) > wanted * (1 + TOO_FAR):
             return
         width += 4 * _head_dim(width)

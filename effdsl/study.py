@@ -9,7 +9,7 @@ import attrs
 
 from effdsl.axes import Axes, Axis
 from effdsl.data import Data
-from effdsl.declare import Invalid, language, transport
+from effdsl.declare import Invalid, evolve, language, transport
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.problems import is_broken
 from effdsl.task import Engine, Torch
@@ -22,7 +22,7 @@ check_scale = a_count("a scale", "3*M or 0.5*B")
 
 
 def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(values)) != len(values) or any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for v in values):
+    if len(set(values)) != len(values) or not all(type(v) is int and v >= 0 for v in values):
         raise Invalid("seeds must be different whole numbers of at least 0")
     if not values:
         raise Invalid("needs at least one seed")
@@ -47,7 +47,9 @@ def _axes(value: Any) -> Any:
     kinds = [type(axis).__name__ for axis in value.axes]
     twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
     if twice:
-        raise Invalid(f"{', '.join(twice)} appears more than once", "put all techniques of one kind on one axis")
+        raise Invalid(
+            f"{', '.join(twice)} appears more than once", "put all techniques of one kind on one axis"
+        )
     return value
 
 
@@ -77,7 +79,9 @@ def _hardware(value: Any) -> Any:
 
 def _per_scale(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        raise Invalid("must map a scale to what differs there", "e.g. per_scale={3*B: Budget(micro_batch_size=1)}")
+        raise Invalid(
+            "must map a scale to what differs there", "e.g. per_scale={3*B: Budget(micro_batch_size=1)}"
+        )
     result: dict[Count, tuple[Override, ...]] = {}
     for scale, given in value.items():
         check_scale(None, None, scale)
@@ -140,7 +144,7 @@ class Study:
 
     def derive(self, **changes: Any) -> Study:
         """A study like this one with some fields changed; cells that stay the same keep their results."""
-        return attrs.evolve(self, **({"name": ""} | changes))
+        return evolve(self, **({"name": ""} | changes))
 
     def budget_at(self, scale: Count) -> Budget:
         """The declared budget at ``scale``."""
@@ -162,5 +166,3 @@ class Study:
         from effdsl.display import study_html
 
         return study_html(self)
-
-

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import attrs
-
-from effdsl.declare import Invalid, identity, keyed, language, transport
+from effdsl.declare import Invalid, evolve, identity, keyed, language, transport, values_of
 from effdsl.units import Count
 from effdsl.validate import a_count, fraction, number, one_of, optional, positive, positive_int, whole
 
@@ -41,10 +39,10 @@ class Budget:
 
     def overridden_by(self, other: Budget) -> Budget:
         """This budget with what ``other`` gives; steps and tokens replace each other."""
-        given = {f.name: getattr(other, f.name) for f in attrs.fields(Budget) if getattr(other, f.name) is not None}
+        given = {name: value for name, value in values_of(other).items() if value is not None}
         if "steps" in given or "tokens" in given:
             given = {"steps": None, "tokens": None} | given
-        return attrs.evolve(self, **given)
+        return evolve(self, **given)
 
     def resolve(self, scale: Count, devices: int) -> TrainingBudget:
         """The budget with every choice closed; it depends on the scale, never on the technique.
@@ -115,7 +113,7 @@ class Recipe:
         """The recipe with learning rate and dtype closed."""
         rate = self.learning_rate or float(f"{0.003239 - 0.0001395 * math.log(scale.value):.3g}")
         dtype = ("bfloat16" if bf16 else "float32") if self.dtype == "auto" else self.dtype
-        return attrs.evolve(self, learning_rate=rate, dtype=dtype)
+        return evolve(self, learning_rate=rate, dtype=dtype)
 
 
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:

@@ -8,7 +8,7 @@ beside it.
 from __future__ import annotations
 
 from functools import total_ordering
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import attrs
 
@@ -26,7 +26,7 @@ class Quantity:
     value: int
     suffixes: ClassVar[tuple[tuple[str, int], ...]] = ()
 
-    def __rmul__(self, number: float) -> Quantity:
+    def __rmul__(self, number: float) -> Self:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             return NotImplemented
         return type(self)(_whole(number, self.value))

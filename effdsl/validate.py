@@ -31,7 +31,7 @@ def fraction(_: Any, field: Any, value: Any) -> None:
         raise Invalid("must be between 0 and 1")
 
 
-def one_of(*allowed: str) -> Validator:
+def one_of(*allowed: object) -> Validator:
     def check(_: Any, field: Any, value: Any) -> None:
         if value not in allowed:
             raise Invalid(f"allowed: {', '.join(map(repr, allowed))}")

@@ -6,9 +6,7 @@ the shape; ``T`` is the context length. Causality lets a query see ``(T + 1) / 2
 
 from __future__ import annotations
 
-import attrs
-
-from effdsl.declare import Invalid, identity, keyed
+from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads, labelled
 from effdsl.techniques.nsa import NSA
@@ -110,7 +108,7 @@ class MLA(AttentionTechnique):
             raise Unsupported(
                 f"MLA: half of head_dim={shape.head_dim} is not a whole number of pairs", "give rope_dim="
             )
-        return attrs.evolve(
+        return evolve(
             self,
             kv_rank=self.kv_rank or 4 * shape.head_dim,
             rope_dim=self.rope_dim or shape.head_dim // 2,

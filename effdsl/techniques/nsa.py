@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import attrs
-
-from effdsl.declare import Invalid, identity, keyed
+from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads
 from effdsl.validate import one_of, optional, positive_int, whole
@@ -87,7 +85,7 @@ class NSA(AttentionTechnique):
                     f"NSA: {name}={chosen[name]} is not a multiple of compress_stride={stride}",
                     f"e.g. {name}={-(-chosen[name] // stride) * stride}",
                 )
-        return attrs.evolve(self, **chosen)
+        return evolve(self, **chosen)
 
     def blocks(self) -> Blocks:
         """The sizes of a resolved NSA."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 from effdsl_registry.store import Store, StoreError
+
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.probes import Sampler
 
@@ -43,7 +43,9 @@ def checkup(store_path: Path | None) -> dict[str, Any]:
 def print_checkup(facts: dict[str, Any]) -> None:
     """The facts as lines; what is missing says how to get it."""
     memory = f"{facts['memory_gb']:.1f} GB" if facts["memory_gb"] else "unknown"
-    click.echo(f"device    {facts['device']}, memory {memory}, bfloat16 {'yes' if facts['native_bf16'] else 'no'}")
+    click.echo(
+        f"device    {facts['device']}, memory {memory}, bfloat16 {'yes' if facts['native_bf16'] else 'no'}"
+    )
     click.echo(f"power     {facts['power_meter'] or 'none'}")
     for metric, reason in facts["missing"].items():
         click.echo(f"          {metric}: {reason}")

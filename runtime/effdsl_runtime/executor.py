@@ -21,13 +21,13 @@ from types import FrameType
 from typing import Protocol
 
 import attrs
+from effdsl_registry.store import Store
 
 from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
-from effdsl_registry.store import Store
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
-from effdsl_runtime.recording import death_record
+from effdsl_runtime.recording import Run, record_of
 from effdsl_runtime.worker import Assignment, Finished, work
 
 POLL_S = 0.2
@@ -155,7 +155,7 @@ class Executor:
         worker = context.Process(target=work, args=(assignment, theirs), daemon=True)
         worker.start()
         theirs.close()
-        deadline = time.monotonic() + self.timeout_s if self.timeout_s else None
+        started = time.monotonic()
         result: Finished | None = None
         ending: Ending | None = None
         while worker.is_alive() or reports.poll():
@@ -166,7 +166,7 @@ class Executor:
             if self._stop is Stop.NOW:
                 _kill(worker.pid)
                 return None
-            if deadline and time.monotonic() > deadline:
+            if self.timeout_s and time.monotonic() - started > self.timeout_s:
                 ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
                 _kill(worker.pid)
                 break
@@ -175,7 +175,8 @@ class Executor:
         if result is not None:
             return result
         ending = ending or ending_of_death(worker.exitcode, oom_kills() > kills)
-        record = death_record(assignment.task, assignment.address, assignment.canonical, assignment.attempt, ending)
+        run = Run.of_the_dead(ending, time.monotonic() - started)
+        record = record_of(assignment.task, assignment.address, assignment.canonical, assignment.attempt, run)
         return Finished(ending, self.store.write(record, None, None), {})
 
     def _listen(self, planned: PlannedTask, reports: Connection) -> Finished | None:

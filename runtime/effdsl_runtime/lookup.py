@@ -9,9 +9,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from effdsl_registry.store import Store
+
 from effdsl.plan import History, Known
 from effdsl.task import Address
-from effdsl_registry.store import Store
 
 MEASURING = (
     "effdsl.architecture",
@@ -30,9 +31,9 @@ MEASURING = (
 def code_digests() -> dict[str, str]:
     """Module to SHA-256 of its file, for every loaded module that may change a result."""
     loaded = [
-        (name, Path(module.__file__))
+        (name, Path(file))
         for name, module in sys.modules.items()
-        if name.startswith(MEASURING) and getattr(module, "__file__", None)
+        if name.startswith(MEASURING) and (file := getattr(module, "__file__", None))
     ]
     return {name: _digest(path) for name, path in sorted(loaded)}
 

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import attrs
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from effdsl.key import short
 from effdsl.plan import Plan, PlannedTask
@@ -43,7 +43,9 @@ def outcome_line(task: PlannedTask, result: Finished, seconds: float) -> str:
         for key, label, unit in (("ppl", "ppl", ""), ("al_s_per_iter", "", " s/iter"), ("amu_gb", "", " GB"))
         if key in result.metrics
     ]
-    return "  ".join([name(task), *(text.strip() for text in shown), duration(seconds), short(task.address.key)])
+    return "  ".join(
+        [name(task), *(text.strip() for text in shown), duration(seconds), short(task.address.key)]
+    )
 
 
 def phase_line(progress: observation.Progress) -> str:
@@ -115,8 +117,8 @@ class RichDisplay:
     console: Console
     _eta: Eta = attrs.field(init=False)
     _bars: Progress = attrs.field(init=False)
-    _study: int = attrs.field(init=False, default=0)
-    _task: int = attrs.field(init=False, default=0)
+    _study: TaskID = attrs.field(init=False, default=TaskID(0))
+    _task: TaskID = attrs.field(init=False, default=TaskID(0))
 
     def __attrs_post_init__(self) -> None:
         self._eta = Eta(self.plan)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-
+from effdsl_registry.records import Record
+from effdsl_registry.store import ClaimInfo
 from rich.console import Console
 from rich.table import Table
 
@@ -16,8 +17,6 @@ from effdsl.display import COLUMNS, plan_rows, setting
 from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
-from effdsl_registry.records import Record
-from effdsl_registry.store import ClaimInfo
 
 PIPED_WIDTH = 160
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import click
+from effdsl_registry.store import Store, StudyTask
 
 from effdsl.loading import LoadedStudy
 from effdsl.plan import Plan, State
-from effdsl_registry.store import Store, StudyTask
 from effdsl_runtime.outcomes import Outcome
 
 
@@ -90,5 +90,3 @@ def _say_summary(plan: Plan, ran: dict[str, int], failed: int, store: Store) -> 
         click.echo(f"{failed} failed earlier; `effdsl execute {plan.study} --retry failed` runs them again.")
     if counts[State.CACHED] or ran.get("ok"):
         click.echo(f"Next: effdsl rank {plan.study}")
-
-

@@ -17,13 +17,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import attrs
+from effdsl_registry.store import Store
 
 from effdsl.task import Address, Task
-from effdsl_registry.store import Store
 from effdsl_runtime.dispatch import engine_for
+from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of
-from effdsl_runtime.probes import Sampler, Trace
+from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording import Run, iterations_table, record_of, samples_table
 
 PR_SET_PDEATHSIG = 1
@@ -63,19 +64,17 @@ def work(assignment: Assignment, reports: Connection) -> None:
 
 
 def _run(assignment: Assignment, report: _Throttled) -> Run:
-    started_at, start = datetime.now(UTC), time.perf_counter()
-    observation: Observation | None = None
-    trace: Trace | None = None
-    ending = Ending(Outcome.OK)
+    started_at, start, load = datetime.now(UTC), time.perf_counter(), load_average()
     sampler = Sampler(assignment.task.hardware.kind)
+    observation: Observation | None = None
+    ending = Ending(Outcome.OK)
     try:
         with sampler:
             observation = engine_for(assignment.task)(assignment.task, report, sampler)
-        trace = sampler.trace
     except Exception as error:  # whatever happened in the engine becomes a row with its reason
         traceback.print_exc()
         ending = ending_of(error)
-    return Run(ending, observation, trace, started_at, datetime.now(UTC), time.perf_counter() - start)
+    return Run(ending, started_at, time.perf_counter() - start, observation, sampler, load)
 
 
 class _Throttled:

@@ -19,8 +19,23 @@ from hypothesis import strategies as st
 
 import effdsl
 from effdsl import (
-    GQA, H200, MHA, MLA, MQA, NSA, Attention, B, Budget, M, NoPE, Position, Recipe, RoPE, Seeds, Study,
-)  # fmt: skip
+    GQA,
+    H200,
+    MHA,
+    MLA,
+    MQA,
+    NSA,
+    Attention,
+    B,
+    Budget,
+    M,
+    NoPE,
+    Position,
+    Recipe,
+    RoPE,
+    Seeds,
+    Study,
+)
 from effdsl.declare import ROLE, TAGS, identity, keyed, transport
 from effdsl.hardware import Hardware
 from effdsl.key import Canon, KeyFieldError, canonical_json, key_of
@@ -45,7 +60,9 @@ def studies() -> list[Study]:
 
 def keys_of(study: Study) -> dict[str, str]:
     plan = make_plan(study, LAPTOP)
-    return {f"{t.task.labels.technique} {t.task.labels.scale} {t.task.seed}": t.address.key for t in plan.tasks}
+    return {
+        f"{t.task.labels.technique} {t.task.labels.scale} {t.task.seed}": t.address.key for t in plan.tasks
+    }
 
 
 def all_keys() -> dict[str, str]:
@@ -61,7 +78,14 @@ def test_keys_are_what_they_were_when_first_released() -> None:
 def test_hash_seed_and_working_directory_never_change_a_key(hash_seed: str, tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_key, json; print(json.dumps(test_key.all_keys()))"
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert json.loads(ran.stdout) == all_keys()
 
 
@@ -147,7 +171,9 @@ def some_tasks() -> list[Task]:
     return [planned.task for study in studies()[:3] for planned in make_plan(study, LAPTOP).tasks[:8]]
 
 
-@pytest.mark.parametrize("task", some_tasks(), ids=lambda t: f"{t.labels.technique}-{t.labels.scale}-{t.seed}")
+@pytest.mark.parametrize(
+    "task", some_tasks(), ids=lambda t: f"{t.labels.technique}-{t.labels.scale}-{t.seed}"
+)
 def test_any_identity_field_changes_the_key(task: Task) -> None:
     key = key_of(canonical_json(task))
     for path, held in leaves(task):
@@ -155,7 +181,9 @@ def test_any_identity_field_changes_the_key(task: Task) -> None:
 
 
 def test_what_is_known_of_hardware_beyond_its_class_never_changes_a_key() -> None:
-    corrected = attrs.evolve(LAPTOP, memory=5 * effdsl.GB, bandwidth=1e9, power_limit_w=3.0, source="measured")
+    corrected = attrs.evolve(
+        LAPTOP, memory=5 * effdsl.GB, bandwidth=1e9, power_limit_w=3.0, source="measured"
+    )
     assert canonical_json(LAPTOP) == canonical_json(corrected)
 
 

@@ -8,9 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effdsl import (
-    GB, GH200, GQA, H200, MHA, MLA, MQA, NSA, Attention, B, Budget, Count, M, NoPE, Position, Recipe, RoPE,
-    Seeds, Study, StudyError,
-)  # fmt: skip
+    GB,
+    GH200,
+    GQA,
+    H200,
+    MHA,
+    MLA,
+    MQA,
+    NSA,
+    Attention,
+    B,
+    Budget,
+    Count,
+    M,
+    NoPE,
+    Position,
+    Recipe,
+    RoPE,
+    Seeds,
+    Study,
+    StudyError,
+)
 from effdsl.hardware import Hardware
 from effdsl.plan import History, Known, Plan, State, make_plan
 from effdsl.task import Address
@@ -79,14 +97,18 @@ def test_the_lineage_survives_a_new_engine_version_and_the_key_does_not() -> Non
     from effdsl.key import Canon
     from effdsl.task import address_of
 
-    newer: Address = address_of(attrs.evolve(task.task, cell=attrs.evolve(task.task.cell, engine=engine)), Canon())
+    newer: Address = address_of(
+        attrs.evolve(task.task, cell=attrs.evolve(task.task.cell, engine=engine)), Canon()
+    )
     assert newer.lineage == task.address.lineage
     assert newer.key != task.address.key
 
 
 def test_a_hit_whose_code_changed_says_which_file() -> None:
     plan = make_plan(SMALL, LAPTOP)
-    changed = make_plan(SMALL, LAPTOP, lambda a: knowing(plan, changed=("effdsl_runtime.model.mla", "effdsl.shapes")))
+    changed = make_plan(
+        SMALL, LAPTOP, lambda a: knowing(plan, changed=("effdsl_runtime.model.mla", "effdsl.shapes"))
+    )
     assert changed.tasks[0].reason == "code changed: effdsl_runtime.model.mla and 1 more"
     assert changed.to_run() == ()
 
@@ -155,7 +177,9 @@ def test_native_bfloat16_decides_the_dtype() -> None:
 
 
 def test_a_batch_that_devices_cannot_share_is_refused_with_one_they_can() -> None:
-    study = Study(Attention([GQA]), [0.5 * B], hw=48 * GH200, budget=Budget(batch_size=100, micro_batch_size=4))
+    study = Study(
+        Attention([GQA]), [0.5 * B], hw=48 * GH200, budget=Budget(batch_size=100, micro_batch_size=4)
+    )
     with pytest.raises(StudyError, match=r"(?s)not a multiple of 4 .* x 48 .*e\.g\. batch_size=192"):
         make_plan(study, LAPTOP)
 
@@ -167,6 +191,8 @@ def test_sizes_multiply_exactly(whole: int, tenths: int) -> None:
     assert isinstance(whole * M, Count)
 
 
-@pytest.mark.parametrize(("size", "text"), [(0.5 * B, "0.5B"), (3 * M, "3M"), (1.5 * B, "1.5B"), (80 * GB, "80GB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0.5 * B, "0.5B"), (3 * M, "3M"), (1.5 * B, "1.5B"), (80 * GB, "80GB")]
+)
 def test_sizes_print_as_people_say_them(size: Count, text: str) -> None:
     assert str(size) == text

@@ -1,0 +1,149 @@
+"""From what a worker saw to the record that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from effdsl_registry.records import Identity, Provenance, Record
+
+from effdsl.metrics import METRICS
+from effdsl.task import Address, Task
+from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.machine import describe, load_average
+from effdsl_runtime.observation import Observation
+from effdsl_runtime.outcomes import Ending
+from effdsl_runtime.probes import Sampler
+
+Table = Mapping[str, Sequence[Any]]
+
+
+@attrs.frozen
+class Run:
+    """What happened in a worker. ``observation`` is ``None`` when the engine did not finish."""
+
+    ending: Ending
+    started_at: datetime
+    seconds: float
+    observation: Observation | None = None
+    sampler: Sampler | None = None
+    load_average: float | None = None
+
+    @classmethod
+    def of_the_dead(cls, ending: Ending, seconds: float) -> Run:
+        """The run of a worker that died, or was killed, without a word."""
+        return cls(ending, datetime.now(UTC), seconds)
+
+
+def record_of(task: Task, address: Address, canonical: str, attempt: str, run: Run) -> Record:
+    """The record of one attempt at ``task``; metrics that nothing measured carry a reason instead."""
+    measured = _measured(task, run)
+    observation = run.observation
+    return Record(
+        key=address.key,
+        cell=address.cell,
+        lineage=address.lineage,
+        canonical=canonical,
+        attempt=attempt,
+        outcome=run.ending.outcome.value,
+        reason=run.ending.reason,
+        identity=identity_of(task),
+        metrics=measured[0],
+        missing=measured[1],
+        provenance=_provenance(run),
+        loss_curve=tuple(observation.loss_curve) if observation else (),
+        eval_curve=tuple(observation.eval_curve) if observation else (),
+        sample=observation.sample if observation else "",
+    )
+
+
+def iterations_table(run: Run) -> Table | None:
+    """One row per optimizer step; ``measured`` is false during warm-up."""
+    if run.observation is None or not run.observation.iterations:
+        return None
+    rows = run.observation.iterations
+    return {
+        "step": [row.step for row in rows],
+        "seconds": [row.seconds for row in rows],
+        "loss": [row.loss for row in rows],
+        "measured": [row.step >= run.observation.warmup for row in rows],
+    }
+
+
+def samples_table(run: Run) -> Table | None:
+    """What the probes read, one row per reading."""
+    return run.sampler.trace.columns() if run.sampler and len(run.sampler.trace) else None
+
+
+def identity_of(task: Task) -> Identity:
+    """The typed columns of what was asked."""
+    work, labels = task.workload, task.labels
+    shape = work.architecture.shape
+    return Identity(
+        stage=work.stage,
+        technique=labels.technique,
+        scale=labels.scale,
+        attention=labels.attention,
+        position=labels.position,
+        parameters=work.parameters,
+        seed=task.seed,
+        hardware=task.hardware.name,
+        hardware_count=task.hardware.count,
+        dtype=work.recipe.dtype,
+        data=type(work.data).__name__,
+        data_revision=str(getattr(work.data, "revision", "")),
+        tokenizer=str(work.data.tokenizer),
+        vocab_size=work.data.vocab_size,
+        context_length=work.budget.context_length,
+        batch_size=work.budget.batch_size,
+        micro_batch_size=work.budget.micro_batch_size,
+        steps=work.budget.steps,
+        tokens=work.budget.tokens,
+        layers=shape.layers,
+        hidden_size=shape.hidden_size,
+        heads=shape.heads,
+        engine=task.engine.name,
+        engine_version=task.engine.version,
+    )
+
+
+def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
+    if run.observation is None or run.sampler is None:
+        why = f"the task ended as {run.ending.outcome.value}"
+        return {}, {metric.name: why for metric in METRICS}
+    from effdsl_runtime.metrics import measure
+
+    measurement = measure(task, run.observation, run.sampler.summary)
+    return measurement.metrics, measurement.missing
+
+
+def _provenance(run: Run) -> Provenance:
+    sampler, observation = run.sampler, run.observation
+    facts = describe()
+    return Provenance(
+        started_at=run.started_at.isoformat(),
+        finished_at=datetime.now(UTC).isoformat(),
+        duration_s=run.seconds,
+        load_average=run.load_average if run.load_average is not None else load_average(),
+        code=code_digests(),
+        meter=sampler.meter if sampler else "",
+        meter_scope=sampler.meter_scope if sampler else "",
+        flags=sampler.flags if sampler else (),
+        sampler_period_s=sampler.period_s if sampler else None,
+        sampler_samples=len(sampler.trace) if sampler else None,
+        threads=observation.threads if observation else None,
+        kernel=observation.kernel if observation else "",
+        warmup_iterations=observation.warmup if observation else None,
+        measured_iterations=len(observation.measured) if observation else None,
+        cpu_over_wall=_cpu_over_wall(sampler) if sampler else None,
+        **facts,
+    )
+
+
+def _cpu_over_wall(sampler: Sampler) -> float | None:
+    """CPU seconds of the process per second: how much of the machine the task really had."""
+    trace = sampler.trace
+    wall = (trace.t_ns[-1] - trace.t_ns[0]) / 1e9 if len(trace) > 1 else 0.0
+    return (trace.cpu_time_s[-1] - trace.cpu_time_s[0]) / wall if wall else None
