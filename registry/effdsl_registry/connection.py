@@ -1,0 +1,87 @@
+"""Opening the index: late, for a short time, with patience, and with errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from effdsl_registry.errors import StoreBusy, StoreDamaged
+from effdsl_registry.files import retry
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PATIENCE_S = 10.0
+REMEDY = "`effdsl store rebuild` makes the index anew from the records"
+Config = dict[str, str | bool | int | float | list[str]]
+CONFIG: Config = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+@contextmanager
+def connected(
+    path: Path,
+    read_only: bool,
+    patience_s: float = PATIENCE_S,
+    config: Config = CONFIG,
+) -> Iterator[DuckDBPyConnection]:
+    """A connection to the index at ``path``, closed at the end.
+
+    Raises:
+        StoreBusy: when another process holds it all the time; names that process.
+        StoreDamaged: when the file is not a DuckDB database, or reading it fails on the way.
+    """
+    import duckdb
+
+    connection = _open(path, read_only, patience_s, config)
+    try:
+        yield connection
+    except (
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.IOException,
+        duckdb.SerializationException,
+    ) as e:
+        raise _damaged(path, e) from e
+    finally:
+        connection.close()
+
+
+def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> DuckDBPyConnection:
+    import duckdb
+
+    refusal = ""
+
+    def attempt() -> DuckDBPyConnection | None:
+        nonlocal refusal
+        try:
+            return duckdb.connect(path, read_only=read_only, config=config)
+        except duckdb.ConnectionException as error:  # open in this process with another configuration
+            refusal = str(error)
+        except duckdb.IOException as error:
+            refusal = str(error)
+            if "lock" not in refusal:
+                raise _damaged(path, error) from error
+        except duckdb.Error as error:
+            raise _damaged(path, error) from error
+        return None
+
+    connection = retry(attempt, patience_s)
+    if connection is None:
+        holder = _HOLDER.search(refusal)
+        who = f"process {holder[1]}" if holder else "another connection of this process"
+        raise StoreBusy(f"{path} is in use by {who}; it is held for moments only, so try again")
+    return connection
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    first_line = str(error).partition("\n")[0]
+    return StoreDamaged(
+        f"{path} cannot be read: {first_line}\n`effdsl store rebuild` makes it anew from the records"
+    )

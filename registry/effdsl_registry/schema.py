@@ -1,0 +1,188 @@
+"""The schema of the index: numbered migrations for its tables, and the public views over them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import attrs
+
+from effdsl.metrics import METRICS
+from effdsl_registry.errors import StoreDamaged, StoreNewer
+from effdsl_registry.files import literal, quoted
+from effdsl_registry.records import Identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+PUBLIC_VIEWS = (
+    "results",
+    "attempts",
+    "cells",
+    "measurements",
+    "metrics",
+    "loss_curves",
+    "study_tasks",
+    "code",
+)
+ENERGY = ("aec_w", "energy_j", "energy_j_per_token")
+"""Metrics that mean different things at different meter scopes."""
+
+
+@attrs.frozen
+class Migration:
+    """One step of the schema, forward only."""
+
+    version: int
+    sql: str
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Every migration, oldest first."""
+    steps = [f for f in files(__package__).joinpath("schema").iterdir() if f.name.endswith(".sql")]
+    return tuple(
+        Migration(int(step.name[:4]), step.read_text()) for step in sorted(steps, key=lambda step: step.name)
+    )
+
+
+def is_current(connection: DuckDBPyConnection, steps: Sequence[Migration] | None = None) -> bool:
+    """Whether tables and views are those of this effdsl.
+
+    Raises:
+        StoreNewer: when a newer effdsl wrote the index.
+        StoreDamaged: when it is no index of ours.
+    """
+    version, views_digest = _stamp(connection)
+    newest = (steps or migrations())[-1].version
+    if version > newest:
+        raise StoreNewer(
+            f"the store has schema {version}, this effdsl knows up to {newest}; "
+            "update effdsl, or give another --store"
+        )
+    return version == newest and views_digest == _views_digest()
+
+
+def create(connection: DuckDBPyConnection) -> None:
+    """Make the tables and views in an empty database."""
+    migrate(connection, migrations())
+
+
+def migrate(connection: DuckDBPyConnection, steps: Sequence[Migration], backup: Path | None = None) -> None:
+    """Bring tables and views up to date: each step whole or not at all, after a copy to ``backup``."""
+    version = _stamp(connection)[0] if _has_tables(connection) else 0
+    missing = [step for step in steps if step.version > version]
+    if missing and version and backup is not None:
+        copy_database(connection, backup)
+    for step in missing:
+        with transaction(connection):
+            connection.execute(step.sql)
+            connection.execute("UPDATE internal.meta SET schema_version = ?", [step.version])
+    with transaction(connection):
+        connection.execute(_views())
+        for column, comment in _column_comments():
+            connection.execute(f"COMMENT ON COLUMN results.{quoted(column)} IS {literal(comment)}")
+        connection.execute("UPDATE internal.meta SET views_digest = ?", [_views_digest()])
+
+
+def copy_database(connection: DuckDBPyConnection, target: Path) -> None:
+    """A consistent copy of the open database, which a copy of its file would not be."""
+    target.unlink(missing_ok=True)
+    name = quoted(_name(connection))
+    connection.execute(
+        f"ATTACH {literal(str(target))} AS backup; COPY FROM DATABASE {name} TO backup; DETACH backup"
+    )
+
+
+@contextmanager
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
+    """All statements of the block, or none."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("COMMIT")
+
+
+def _name(connection: DuckDBPyConnection) -> str:
+    row = connection.execute("SELECT current_database()").fetchone()
+    return str(row[0]) if row else "index"
+
+
+def _has_tables(connection: DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'internal' AND table_name = 'meta'"
+    )
+    return found.fetchone() is not None
+
+
+def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
+    if not _has_tables(connection):
+        raise StoreDamaged(
+            "index.duckdb holds no effdsl store; `effdsl store rebuild` makes it anew from the records"
+        )
+    row = connection.execute("SELECT schema_version, views_digest FROM internal.meta").fetchone()
+    if row is None:
+        raise StoreDamaged(
+            "index.duckdb has no schema version; `effdsl store rebuild` makes it anew from the records"
+        )
+    return int(row[0]), str(row[1])
+
+
+@cache
+def _views() -> str:
+    sources = [f for f in files(__package__).joinpath("views").iterdir() if f.name.endswith(".sql")]
+    parts = {
+        "{metric_rows}": _metric_rows(),
+        "{metric_columns}": ",\n    ".join(
+            f"metrics[{literal(m.name)}] AS {quoted(m.name)}" for m in METRICS
+        ),
+        "{metric_means}": ",\n    ".join(_mean(m.name) for m in METRICS),
+        "{identity_columns}": ",\n    ".join(
+            f"any_value({quoted(f.name)}) AS {quoted(f.name)}"
+            for f in attrs.fields(Identity)
+            if f.name != "seed"
+        ),
+    }
+    text = "\n".join(source.read_text() for source in sorted(sources, key=lambda source: source.name))
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    for place, sql in parts.items():
+        code = code.replace(place, sql)
+    return code
+
+
+@cache
+def _views_digest() -> str:
+    return hashlib.sha256(repr((_views(), _column_comments())).encode()).hexdigest()
+
+
+def _listed(items: Iterable[str]) -> str:
+    return ",\n    ".join(items)
+
+
+def _metric_rows() -> str:
+    return _listed(
+        f"({place}, {literal(m.name)}, {literal(m.label)}, {literal(m.unit)}, {literal(m.better.value)}, "
+        f"{literal(m.definition)}, {str(m.on_default_table).lower()})"
+        for place, m in enumerate(METRICS)
+    )
+
+
+def _mean(metric: str) -> str:
+    mean = f"avg({quoted(metric)}) FILTER (outcome = 'ok')"
+    if metric in ENERGY:
+        one_scope = "count(DISTINCT meter_scope) FILTER (outcome = 'ok') = 1"
+        return f"CASE WHEN {one_scope} THEN {mean} END AS {quoted(metric)}"
+    return f"{mean} AS {quoted(metric)}"
+
+
+def _column_comments() -> list[tuple[str, str]]:
+    return [(m.name, f"{m.label}{f' in {m.unit}' if m.unit else ''}: {m.definition}") for m in METRICS]

@@ -1,0 +1,325 @@
+"""The store: a folder of record files, and a DuckDB index over them that can always be made anew."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import attrs
+
+from effdsl.key import short
+from effdsl_registry import claims
+from effdsl_registry.claims import ClaimInfo as ClaimInfo
+from effdsl_registry.connection import CONFIG, PATIENCE_S, connected
+from effdsl_registry.errors import StoreBusy as StoreBusy
+from effdsl_registry.errors import StoreDamaged as StoreDamaged
+from effdsl_registry.errors import StoreError as StoreError
+from effdsl_registry.errors import StoreNewer as StoreNewer
+from effdsl_registry.errors import UnknownKey
+from effdsl_registry.files import Table, locked, write_parquet, write_whole
+from effdsl_registry.journal import Journal
+from effdsl_registry.records import Record, from_json, to_json
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FOLDER = ".effdsl"
+CATCH_UP_PATIENCE_S = 1.0
+PROJECT_MARKS = ("pyproject.toml", ".git", "studies")
+
+
+@attrs.frozen
+class StudyTask:
+    """A task as a study asked for it."""
+
+    key: str
+    cell: str
+    technique: str
+    scale: str
+
+
+@attrs.frozen
+class KnownResult:
+    """The latest attempt at a key. ``code`` names the set of modules it was measured with."""
+
+    outcome: str
+    reason: str
+    canonical: str
+    code: str
+    duration_s: float | None
+    finished_at: str
+    attempt: str
+
+
+@attrs.frozen
+class Known:
+    """What the store knows of the keys and lineages it was asked for.
+
+    Attributes:
+        results: by key; a key without a result is absent.
+        code: by the name that ``KnownResult.code`` gives: module to SHA-256 of its file.
+        engine_versions: by lineage: the newest engine version that has a result for it.
+    """
+
+    results: dict[str, KnownResult] = attrs.field(factory=dict)
+    code: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    engine_versions: dict[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Store:
+    """A store in the folder ``root``. Nothing is created before something is written.
+
+    Attributes:
+        patience_s: how long to wait for another process that holds the index.
+    """
+
+    root: Path = attrs.field(converter=Path)
+    patience_s: float = PATIENCE_S
+
+    @classmethod
+    def find(cls, explicit: Path | None = None) -> Store:
+        """The store that is meant here.
+
+        In this order: ``explicit``, ``$EFFDSL_STORE``, the nearest ``.effdsl/`` from the working
+        directory up, ``.effdsl/`` in the nearest folder that looks like a project, ``./.effdsl``.
+        """
+        if explicit is not None:
+            return cls(explicit)
+        if named := os.environ.get("EFFDSL_STORE"):
+            return cls(Path(named))
+        here = Path.cwd()
+        upward = [here, *here.parents]
+        for folder in upward:
+            if (folder / FOLDER).is_dir():
+                return cls(folder / FOLDER)
+        project = (f for f in upward if any((f / mark).exists() for mark in PROJECT_MARKS))
+        return cls(next(project, here) / FOLDER)
+
+    @property
+    def index(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "index.duckdb"
+
+    @property
+    def journal(self) -> Journal:
+        """The list of records that are not indexed yet."""
+        return Journal(self.root / "pending")
+
+    def folder(self, key: str) -> Path:
+        """Where the attempts at ``key`` are."""
+        return self.root / "records" / key[:2] / key
+
+    def record_file(self, key: str, attempt: str) -> Path:
+        """The JSON file of an attempt."""
+        return self.folder(key) / f"{attempt}.json"
+
+    def iterations_file(self, key: str, attempt: str) -> Path:
+        """The Parquet file with the time of every iteration, where there is one."""
+        return self.folder(key) / f"{attempt}.iterations.parquet"
+
+    def samples_file(self, key: str, attempt: str) -> Path:
+        """The Parquet file with what the probes read, where there is one."""
+        return self.folder(key) / f"{attempt}.samples.parquet"
+
+    def record_files(self) -> Iterator[Path]:
+        """Every record file, in no particular order."""
+        return (self.root / "records").glob("*/*/*.json")
+
+    # Writing
+
+    def write(self, record: Record, iterations: Table | None, samples: Table | None) -> Path:
+        """Write the files of an attempt, the record last; returns its path. The index is not touched."""
+        path = self.record_file(record.key, record.attempt)
+        if iterations is not None:
+            write_parquet(self.iterations_file(record.key, record.attempt), iterations)
+        if samples is not None:
+            write_parquet(self.samples_file(record.key, record.attempt), samples)
+        with self.journal.noting(record.key, record.attempt):
+            write_whole(path, to_json(record).encode() + b"\n")
+        return path
+
+    def ingest(self, paths: Sequence[Path] = ()) -> int:
+        """Index ``paths`` and every other record that waits; returns how many rows are new.
+
+        Raises:
+            StoreBusy: when the index is held; the records are safe and wait for the next call.
+        """
+        from effdsl_registry.ingest import insert_files
+
+        noted = self.journal.read()
+        waiting = [self.record_file(key, attempt) for key, attempt in noted.attempts]
+        files = [path for path in dict.fromkeys((*paths, *waiting)) if path.exists()]
+        if not files:
+            self.journal.clear(noted)
+            return 0
+        if not self.index.exists():
+            from effdsl_registry.maintenance import rebuild
+
+            return rebuild(self)
+        with self.writing() as connection:
+            new = insert_files(connection, files)
+        self.journal.clear(noted)
+        return new
+
+    def remember_study(self, name: str, file: str, rows: Sequence[StudyTask]) -> None:
+        """Remember which tasks a study asks for, in the order of its plan; no write when it is known."""
+        path = self.root / "studies" / f"{quote(name, safe='')}.json"
+        said = {"study": name, "file": file, "tasks": [attrs.astuple(row) for row in rows]}
+        content = json.dumps(said, separators=(",", ":")).encode()
+        if path.exists() and path.read_bytes() == content:
+            return
+        with self.writing() as connection:
+            insert_study(connection, content.decode())
+        write_whole(path, content)
+
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """Claim a task while the block runs; ``False`` when another process holds it."""
+        return claims.claim(self.root / "claims", key)
+
+    @contextmanager
+    def writing(self) -> Iterator[DuckDBPyConnection]:
+        """The index, open for writing and up to date; checkpointed and closed at the end."""
+        from effdsl_registry.schema import create, is_current, migrate, migrations
+
+        with locked(self.root / "index.lock", self.patience_s):
+            is_new = not self.index.exists()
+            with connected(self.index, read_only=False, patience_s=self.patience_s) as connection:
+                if is_new:
+                    create(connection)
+                elif not is_current(connection):
+                    migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
+                yield connection
+                connection.execute("CHECKPOINT")
+
+    # Reading
+
+    @contextmanager
+    def reading(
+        self, config: dict[str, str | bool | int | float | list[str]] = CONFIG
+    ) -> Iterator[DuckDBPyConnection]:
+        """The index, open for reading, with every record that waits; empty views where nothing was written."""
+        import duckdb
+
+        from effdsl_registry.schema import create
+
+        self._catch_up()
+        if self.index.exists():
+            with connected(self.index, True, self.patience_s, config) as connection:
+                yield connection
+        else:
+            with duckdb.connect(config=config) as connection:
+                create(connection)
+                yield connection
+
+    def known(self, keys: Sequence[str], lineages: Sequence[str] = ()) -> Known:
+        """The latest results of ``keys``, and which engine versions have results of ``lineages``."""
+        self._catch_up()
+        if not self.index.exists():
+            return Known()
+        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
+            rows = connection.execute(_KNOWN, [",".join(keys)]).fetchall()
+            results = {key: KnownResult(*rest) for key, *rest in rows}
+            code: dict[str, dict[str, str]] = {result.code: {} for result in results.values()}
+            for name, module, digest in connection.execute(
+                "SELECT code, module, sha256 FROM internal.code"
+            ).fetchall():
+                if name in code:
+                    code[name][module] = digest
+            versions = connection.execute(_ENGINE_VERSIONS, [",".join(lineages)]).fetchall()
+        return Known(results, code, dict(versions))
+
+    def record(self, prefix: str) -> Record:
+        """The latest record whose key starts with ``prefix``.
+
+        Raises:
+            UnknownKey: when no key starts so, or several do.
+        """
+        folders = [f for f in (self.root / "records").glob(f"{prefix[:2]}*/*") if f.name.startswith(prefix)]
+        if not prefix or not folders:
+            raise UnknownKey(
+                f"no result in {self.root} starts with {prefix!r}; "
+                "`effdsl sql 'FROM results SELECT short_key, technique, scale, seed'` lists them"
+            )
+        if len(folders) > 1:
+            some = ", ".join(sorted(short(f.name) for f in folders)[:5])
+            raise UnknownKey(
+                f"{len(folders)} results start with {prefix!r}: {some}{' …' * (len(folders) > 5)}"
+            )
+        attempts = [from_json(path.read_bytes(), str(path)) for path in folders[0].glob("*.json")]
+        if not attempts:
+            raise UnknownKey(f"{folders[0]} holds no record; `effdsl store verify` says what it is")
+        return max(attempts, key=lambda record: (record.provenance.finished_at, record.attempt))
+
+    def attempts(self, key: str) -> set[str]:
+        """The attempts at ``key`` that have a record file, indexed or not."""
+        return {path.stem for path in self.folder(key).glob("*.json")}
+
+    def count(self) -> int:
+        """How many tasks have a result."""
+        with self.reading() as connection:
+            row = connection.execute("SELECT count(*) FROM results").fetchone()
+        return int(row[0]) if row else 0
+
+    def running(self) -> list[ClaimInfo]:
+        """The tasks that are being run now, by any process that uses this store."""
+        return claims.held(self.root / "claims")
+
+    def _catch_up(self) -> None:
+        """Index what waits, and bring an older schema up to date; without either, nothing is written."""
+        from effdsl_registry.schema import is_current
+
+        if self.journal.read().length:
+            with suppress(StoreBusy, OSError):  # long readers, a read-only disk: answer with what is indexed
+                attrs.evolve(self, patience_s=min(self.patience_s, CATCH_UP_PATIENCE_S)).ingest()
+        if not self.index.exists():
+            if next(self.record_files(), None) is not None:
+                from effdsl_registry.maintenance import rebuild
+
+                rebuild(self)
+            return
+        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
+            current = is_current(connection)
+        if not current:
+            with self.writing():
+                pass
+
+
+def insert_study(connection: DuckDBPyConnection, content: str) -> None:
+    """Replace the tasks of a study by what its file says."""
+    from effdsl_registry.schema import transaction
+
+    name = json.loads(content)["study"]
+    with transaction(connection):
+        connection.execute("DELETE FROM internal.study_tasks WHERE study = ?", [name])
+        connection.execute(_INSERT_STUDY, [content])
+
+
+_INSERT_STUDY = """
+WITH says AS (SELECT from_json($1, '{"study": "VARCHAR", "file": "VARCHAR", "tasks": [["VARCHAR"]]}') AS s),
+rows AS (SELECT s.study, s.file, unnest(s.tasks) AS t, generate_subscripts(s.tasks, 1) - 1 AS place FROM says)
+INSERT INTO internal.study_tasks
+SELECT study, file, place, t[1], t[2], t[3], t[4] FROM rows
+"""
+
+# Keys come as one string: a list of strings costs DuckDB's Python client 0.1 ms an element.
+_KNOWN = """
+SELECT key, outcome, reason, canonical, code, duration_s, CAST(finished_at AS VARCHAR), attempt
+FROM internal.attempts
+WHERE key IN (SELECT unnest(string_split($1, ',')))
+QUALIFY row_number() OVER (PARTITION BY key ORDER BY finished_at DESC, attempt DESC) = 1
+"""
+
+_CODE = "SELECT code, module, sha256 FROM internal.code"
+
+_ENGINE_VERSIONS = """
+SELECT lineage, max(engine_version)
+FROM internal.attempts
+WHERE lineage IN (SELECT unnest(string_split($1, ','))) AND engine_version IS NOT NULL
+GROUP BY lineage
+"""

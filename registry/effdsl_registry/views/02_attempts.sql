@@ -1,0 +1,10 @@
+-- {metric_columns}: metrics['ppl'] AS ppl, … for every metric.
+CREATE OR REPLACE VIEW attempts AS
+SELECT
+    key,
+    left(key, 10) AS short_key,
+    * EXCLUDE (key, metrics, loss_curve, eval_curve, record_sha256),
+    {metric_columns}
+FROM internal.attempts;
+
+COMMENT ON VIEW attempts IS 'one row per attempt at a task, whatever its outcome';
