@@ -1,0 +1,47 @@
+"""Where torch computes: device, threads, precision, and when it has finished."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from effdsl.hardware import Hardware
+from effdsl.techniques.base import Unsupported
+from effdsl_runtime.cgroup import usable_cores
+
+THREADS = "EFFDSL_THREADS"
+DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def device_of(hardware: Hardware) -> torch.device:
+    """The device to compute on.
+
+    Raises:
+        Unsupported: when a GPU is asked for and torch sees none.
+    """
+    if hardware.kind != "gpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise Unsupported(f"torch {torch.__version__} sees no GPU", "install a build of torch with CUDA")
+    return torch.device("cuda")
+
+
+def use_threads() -> int:
+    """Let torch compute with every core this process may use, or ``$EFFDSL_THREADS``; returns how many."""
+    threads = int(os.environ.get(THREADS) or usable_cores())
+    torch.set_num_threads(threads)
+    return threads
+
+
+def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:
+    """Matrix products in ``dtype``; weights, optimizer states and the loss stay float32."""
+    to = DTYPES[dtype]
+    return nullcontext() if to is None else torch.autocast(device.type, to)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until everything asked of ``device`` is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,159 @@
+"""The embedded engine: pretrains a decoder in plain PyTorch, in one process, on a CPU or one GPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+
+from effdsl.task import Task
+from effdsl_runtime.data import Corpus, batches, held_out_windows, prepare
+from effdsl_runtime.engines.device import device_of, synchronise, use_threads
+from effdsl_runtime.engines.trainer import Trainer, evaluate
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.decoder import DecoderLM, parameter_count
+from effdsl_runtime.model.generate import generate
+from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
+from effdsl_runtime.outcomes import Diverged
+from effdsl_runtime.probes import Sampler
+
+HELD_OUT_TOKENS = 1 << 16
+HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 13
+PARTS = 4  # evaluated at the end of each part but the last, which the final evaluation follows
+CURVE_POINTS = 200
+EXPLODED = 2.0  # times the loss of a uniform guess
+SAMPLE_TOKENS = 120
+TEMPERATURE = 0.8
+
+Report = Callable[[Progress], None]
+
+
+def run(task: Task, report: Report, sampler: Sampler) -> Observation:
+    """Train the model of ``task`` from random weights and observe it.
+
+    Threads of torch are set for the whole process. With the same number of threads, in float32, on the
+    same machine, two runs have the same losses to the last bit.
+
+    Args:
+        task: resolved.
+        report: is told what goes on, at every step; it is for the caller to pass on fewer.
+        sampler: samples beside the engine; whoever started it computes its metrics over the windows
+            of the observation.
+
+    Raises:
+        Diverged: when the loss is NaN, infinite, or twice that of a uniform guess.
+        DataError: when the text is not to be had.
+        Unsupported: when a GPU is asked for and there is none.
+    """
+    workload = task.workload
+    device, threads = device_of(task.hardware), use_threads()
+    corpus = prepare(workload.data, lambda text: report(Progress(text)), workload.budget.tokens)
+    report(Progress("building the model"))
+    model = build(workload.architecture, workload.budget.context_length, task.seed).to(device)
+    training = Training(task, model, corpus, device, report)
+    training.run()
+    report(Progress("evaluating"))
+    held_out_loss = training.evaluate(HELD_OUT_TOKENS)
+    training.eval_curve.append(Point(workload.budget.steps, held_out_loss))
+    report(Progress("generating"))
+    return Observation(
+        iterations=tuple(training.iterations),
+        warmup=training.warmup,
+        windows=tuple(training.windows),
+        loss_curve=thinned(training.iterations),
+        eval_curve=tuple(training.eval_curve),
+        held_out_loss=held_out_loss,
+        bytes_per_token=training.bytes_per_token(HELD_OUT_TOKENS),
+        parameters=parameter_count(model),
+        sample=sample_text(model, corpus, task.seed),
+        kernel=model.kernel,
+        threads=threads,
+    )
+
+
+class Training:
+    """The loop: iterations timed one by one, in parts between which the held-out loss is taken."""
+
+    def __init__(
+        self, task: Task, model: DecoderLM, corpus: Corpus, device: torch.device, report: Report
+    ) -> None:
+        budget, self._recipe = task.workload.budget, task.workload.recipe
+        self._budget, self._corpus, self._device, self._report = budget, corpus, device, report
+        self._model = model
+        self._trainer = Trainer(model, self._recipe, budget.steps, budget.micro_batch_size, device)
+        self._batches = batches(corpus, budget.batch_size, budget.context_length, task.seed)
+        self._limit = EXPLODED * math.log(task.workload.data.vocab_size)
+        self.warmup = warmup_iterations(budget.steps)
+        self.iterations: list[Iteration] = []
+        self.windows: list[Window] = []
+        self.eval_curve: list[Point] = []
+
+    def run(self) -> None:
+        """Train for the whole budget."""
+        for start, end in parts(self._budget.steps, self.warmup):
+            if end > self.warmup:
+                self.eval_curve.append(Point(start, self.evaluate(HELD_OUT_TOKENS_ALONG_THE_WAY)))
+            window = self._train(start, end)
+            if start >= self.warmup:
+                self.windows.append(window)
+
+    def _train(self, start: int, end: int) -> Window:
+        """Iterations ``start`` to ``end``; each is timed from the end of the one before."""
+        synchronise(self._device)
+        began = before = time.perf_counter_ns()
+        for step in range(start, end):
+            loss = self._trainer.step(step, next(self._batches))
+            synchronise(self._device)
+            now = time.perf_counter_ns()
+            self.iterations.append(Iteration(step, (now - before) * 1e-9, loss))
+            before = now
+            if not loss <= self._limit:
+                raise Diverged(f"the loss is {loss:.4g} at step {step} of {self._budget.steps}")
+            self._report(Progress("training", step + 1, self._budget.steps, loss))
+        return Window(began, before)
+
+    def evaluate(self, tokens: int) -> float:
+        """Held-out loss over about ``tokens`` tokens, always the same ones, in nats per token."""
+        windows_ns = held_out_windows(self._corpus, self._budget.context_length, tokens)
+        size = self._budget.micro_batch_size
+        return evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype)
+
+    def bytes_per_token(self, tokens: int) -> float:
+        """Bytes of UTF-8 per token among the tokens that ``evaluate(tokens)`` predicts."""
+        targets_nt = held_out_windows(self._corpus, self._budget.context_length, tokens)[:, 1:]
+        return self._corpus.bytes_of(targets_nt.ravel()) / targets_nt.size
+
+
+def warmup_iterations(steps: int) -> int:
+    """Iterations left out of metrics: 5% of them, at least 5 and at most 20, and never all."""
+    return min(max(5, min(20, math.ceil(0.05 * steps))), steps - 1)
+
+
+def parts(steps: int, warmup: int) -> list[tuple[int, int]]:
+    """The warm-up, then the measured iterations in up to ``PARTS`` runs of about equal length."""
+    measured = steps - warmup
+    count = min(PARTS, measured)
+    edges = [warmup + measured * part // count for part in range(count + 1)]
+    runs = list(pairwise(edges))
+    return [(0, warmup), *runs] if warmup else runs
+
+
+def thinned(iterations: list[Iteration]) -> tuple[Point, ...]:
+    """At most ``CURVE_POINTS`` points of the training loss, the last among them, by steps done."""
+    stride = math.ceil(len(iterations) / CURVE_POINTS)
+    kept = iterations[::-1][::stride][::-1]
+    return tuple(Point(iteration.step + 1, iteration.loss) for iteration in kept)
+
+
+def sample_text(model: DecoderLM, corpus: Corpus, seed: int) -> str:
+    """Text that ``model`` continues from a line break, as much as its context holds."""
+    device = next(model.parameters()).device
+    (prompt,) = corpus.tokenizer.encode(["\n"])
+    prompt_bt = torch.tensor([list(prompt)], device=device)
+    new_tokens = min(SAMPLE_TOKENS, model.context_length - len(prompt))
+    draws = torch.Generator(device).manual_seed(seed)
+    tokens_bt = generate(model, prompt_bt, new_tokens, TEMPERATURE, draws)
+    return corpus.tokenizer.decode(tokens_bt[0].tolist()).strip()

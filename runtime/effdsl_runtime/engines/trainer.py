@@ -1,0 +1,78 @@
+"""One optimizer step of pretraining: AdamW, clipping, gradient accumulation, autocast."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from effdsl.training import Recipe, learning_rate_at
+from effdsl_runtime.engines.device import autocast
+from effdsl_runtime.model.decoder import DecoderLM
+
+Windows = npt.NDArray[np.int64]
+
+
+class Trainer:
+    """A model and its optimizer.
+
+    ``step`` takes windows ``x_bs`` (s = context length + 1) in micro-batches; their gradients add up to
+    that of the mean loss of the whole batch.
+    """
+
+    def __init__(
+        self, model: DecoderLM, recipe: Recipe, steps: int, micro_batch_size: int, device: torch.device
+    ) -> None:
+        self.model = model
+        self._recipe = recipe
+        self._steps = steps
+        self._micro_batch_size = micro_batch_size
+        self._device = device
+        self._optimizer = adamw(model, recipe)
+
+    def step(self, step: int, windows_bs: Windows) -> float:
+        """Train on one batch; returns its mean loss in nats per token, read from the device."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, self._steps, self._recipe)
+        loss = self._accumulate(windows_bs)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.gradient_clip, foreach=True)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return float(loss.item())
+
+    def _accumulate(self, windows_bs: Windows) -> Tensor:
+        total = torch.zeros((), device=self._device)
+        for inputs_bt, targets_bt in micro_batches(windows_bs, self._micro_batch_size, self._device):
+            share = len(inputs_bt) / len(windows_bs)
+            with autocast(self._device, self._recipe.dtype):
+                loss = self.model.loss(inputs_bt, targets_bt) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+
+def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves vectors (norms, biases) alone."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(recipe.beta1, recipe.beta2), fused=True)
+
+
+def micro_batches(windows_bs: Windows, size: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Inputs and targets ``x_bt`` of at most ``size`` windows at a time."""
+    whole = torch.from_numpy(windows_bs).to(device)
+    return [(part[:, :-1], part[:, 1:].contiguous()) for part in torch.split(whole, size)]
+
+
+@torch.no_grad()
+def evaluate(model: DecoderLM, windows_ns: Windows, size: int, device: torch.device, dtype: str) -> float:
+    """Mean cross-entropy over all targets of ``windows_ns``, in nats per token."""
+    total = 0.0
+    for inputs_bt, targets_bt in micro_batches(windows_ns, size, device):
+        with autocast(device, dtype):
+            total += float(model.loss(inputs_bt, targets_bt).item()) * len(inputs_bt)
+    return total / len(windows_ns)

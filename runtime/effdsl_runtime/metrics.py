@@ -1,0 +1,107 @@
+"""Every metric of a task from what was observed; the definitions are in :mod:`effdsl.metrics`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import attrs
+import numpy as np
+
+from effdsl.task import Task
+from effdsl_runtime.observation import Observation, Window
+from effdsl_runtime.probes import Summary
+
+MEAN_OVER_TIME = ("amu_gb", "pcu")
+NS = 1e-9
+
+
+@attrs.frozen
+class Measurement:
+    """Metrics by name; those that have no value are in ``missing`` with the reason."""
+
+    metrics: dict[str, float]
+    missing: dict[str, str]
+
+
+def measure(task: Task, observation: Observation, summary: Callable[[int, int], Summary]) -> Measurement:
+    """All metrics of ``task``.
+
+    Args:
+        task: what was run.
+        observation: what its engine saw.
+        summary: the probe's metrics over a window of time, e.g. ``Sampler.summary``.
+    """
+    metrics = quality(observation) | speed(observation, task.workload.budget.tokens_per_step)
+    workload = task.workload
+    metrics["kv_bytes_per_token"] = float(workload.architecture.kv_bytes_per_token(workload.recipe.dtype))
+    device = over_windows([summary(*window) for window in observation.windows], observation.windows)
+    metrics |= device.metrics
+    missing = dict(device.missing)
+    if "energy_j" in metrics:
+        tokens = len(observation.measured) * task.workload.budget.tokens_per_step
+        metrics["energy_j_per_token"] = metrics["energy_j"] / tokens
+    _add_mfu(task, metrics, missing)
+    return Measurement(metrics, missing)
+
+
+def quality(observation: Observation) -> dict[str, float]:
+    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers."""
+    loss = observation.held_out_loss
+    return {
+        "held_out_loss": loss,
+        "ppl": math.exp(loss),
+        "bits_per_byte": loss / (math.log(2) * observation.bytes_per_token),
+    }
+
+
+def speed(observation: Observation, tokens_per_step: int) -> dict[str, float]:
+    """AL (eq. 3), TT (eq. 4), percentiles (linear between ranks) and rates over the measured iterations."""
+    seconds = np.array([iteration.seconds for iteration in observation.measured])
+    tokens_per_s = tokens_per_step * len(seconds) / seconds.sum()
+    p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
+    return {
+        "al_s_per_iter": float(seconds.mean()),
+        "p50_s_per_iter": float(p50),
+        "p95_s_per_iter": float(p95),
+        "p99_s_per_iter": float(p99),
+        "tokens_per_s": float(tokens_per_s),
+        "tt_tokens_per_param_s": float(tokens_per_s / observation.parameters),
+        "time_to_finish_s": math.fsum(iteration.seconds for iteration in observation.iterations),
+    }
+
+
+def over_windows(summaries: Sequence[Summary], windows: Sequence[Window]) -> Measurement:
+    """The probe's metrics over several windows together: AMU and PCU (eq. 1, 2), energy and AEC (eq. 7, 8).
+
+    Means are weighted by time, energies add up, the peak is the largest. A metric that one window
+    cannot give is missing.
+    """
+    missing = {name: why for summary in reversed(summaries) for name, why in summary.missing.items()}
+    given = {name for summary in summaries for name in summary.metrics} - set(missing)
+    weights = [(end - start) * NS for start, end in windows]
+    total_s = math.fsum(weights)
+
+    def values(name: str) -> list[float]:
+        return [summary.metrics[name] for summary in summaries]
+
+    metrics = {
+        name: float(np.average(values(name), weights=weights)) for name in MEAN_OVER_TIME if name in given
+    }
+    if "peak_memory_gb" in given:
+        metrics["peak_memory_gb"] = max(values("peak_memory_gb"))
+    if "energy_j" in given:
+        metrics["energy_j"] = math.fsum(values("energy_j"))
+        metrics["aec_w"] = metrics["energy_j"] / total_s
+    return Measurement(metrics, missing)
+
+
+def _add_mfu(task: Task, metrics: dict[str, float], missing: dict[str, str]) -> None:
+    workload, hardware = task.workload, task.hardware
+    dtype = workload.recipe.dtype
+    peak = hardware.peak_flops.get(dtype)
+    if peak is None:
+        missing["mfu"] = f"the peak FLOP/s of {hardware.name} in {dtype} is not known"
+        return
+    flops_per_token = workload.architecture.causal_train_flops_per_token(workload.budget.context_length)
+    metrics["mfu"] = flops_per_token * metrics["tokens_per_s"] / (peak * hardware.count)
