@@ -30,9 +30,12 @@ def statement(name: str) -> str:
     return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def prepare(connection: DuckDBPyConnection) -> DuckDBPyConnection:
-    """Define the package's macros, for this connection only."""
-    for name in MACROS:
+def define(connection: DuckDBPyConnection, *macros: str) -> DuckDBPyConnection:
+    """Define macros of the package, all by default, for this connection only.
+
+    ``chosen`` needs the views of a store; the others need nothing.
+    """
+    for name in macros or MACROS:
         connection.execute(statement(name))
     return connection
 
@@ -44,10 +47,10 @@ def session(source: Source) -> Iterator[DuckDBPyConnection]:
 
     if isinstance(source, duckdb.DuckDBPyConnection):
         with source.cursor() as cursor:
-            yield prepare(cursor)
+            yield define(cursor)
     else:
-        with source.connect() as connection:
-            yield prepare(connection)
+        with source.reading() as connection:
+            yield define(connection)
 
 
 def rows(connection: DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:

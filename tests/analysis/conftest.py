@@ -59,8 +59,12 @@ def views() -> duckdb.DuckDBPyConnection:
         f"CREATE TABLE results (key VARCHAR, cell VARCHAR, outcome VARCHAR, reason VARCHAR, {identity}, {values},"
         " missing MAP(VARCHAR, VARCHAR))"
     )
-    con.execute("CREATE TABLE study_tasks (study VARCHAR, key VARCHAR, cell VARCHAR, technique VARCHAR, scale VARCHAR)")
-    con.execute("CREATE TABLE metrics (name VARCHAR, label VARCHAR, unit VARCHAR, better VARCHAR, definition VARCHAR)")
+    con.execute(
+        "CREATE TABLE study_tasks (study VARCHAR, key VARCHAR, cell VARCHAR, technique VARCHAR, scale VARCHAR)"
+    )
+    con.execute(
+        "CREATE TABLE metrics (name VARCHAR, label VARCHAR, unit VARCHAR, better VARCHAR, definition VARCHAR)"
+    )
     con.executemany(
         "INSERT INTO metrics VALUES (?, ?, ?, ?, ?)",
         [[m.name, m.label, m.unit, m.better.value, m.definition] for m in METRICS],
@@ -78,7 +82,9 @@ def views() -> duckdb.DuckDBPyConnection:
 def add(views: duckdb.DuckDBPyConnection) -> AddResult:
     """Insert one result: identity columns, metrics and outcome by name; returns its key."""
 
-    def insert(*, study: str = "", outcome: str = "ok", reason: str = "", missing: Any = None, **columns: Any) -> str:
+    def insert(
+        *, study: str = "", outcome: str = "ok", reason: str = "", missing: Any = None, **columns: Any
+    ) -> str:
         identity = {name: columns.pop(name, value) for name, value in IDENTITY.items()}
         cell = digest(*(value for name, value in identity.items() if name not in ("seed", "meter_scope")))
         key = digest(cell, identity["seed"])

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import duckdb
 import numpy as np
 import pytest
+from effdsl_analysis.queries import define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effdsl_analysis.queries import prepare
-
 Point = tuple[float | None, ...]
 
-CON = prepare(duckdb.connect(config={"threads": 1}))
+CON = define(duckdb.connect(config={"threads": 1}), "pareto_front")
 
 
 def front(points: Sequence[Point], groups: Sequence[int] | None = None) -> set[int]:
@@ -65,14 +64,14 @@ def clouds(draw: st.DrawFn) -> tuple[list[Point], list[int]]:
     return points, groups
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(clouds())
 def test_the_front_is_what_pairwise_comparison_finds(cloud: tuple[list[Point], list[int]]) -> None:
     points, groups = cloud
     assert front(points, groups) == brute_force(points, groups)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     objectives=st.integers(1, 6),
@@ -98,7 +97,9 @@ def test_exact_duplicates_stay_on_the_front_together() -> None:
 
 
 @pytest.mark.parametrize("hole", [None, math.nan, math.inf, -math.inf])
-def test_a_point_without_a_finite_objective_neither_joins_the_front_nor_removes_anyone(hole: float | None) -> None:
+def test_a_point_without_a_finite_objective_neither_joins_the_front_nor_removes_anyone(
+    hole: float | None,
+) -> None:
     assert front([(0.0, hole), (1.0, 1.0), (2.0, 2.0)]) == {1}
 
 

@@ -87,13 +87,13 @@ gaps AS (
   GROUP BY comparison, cell
 ),
 cells_of AS (
-  SELECT grp, comparison, cell, any_value(identity) AS identity, count(*) AS repeats,
+  SELECT grp, comparison, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          any_value(missing) FILTER (outcome = 'ok') AS missing
   FROM groups JOIN runs USING (comparison) GROUP BY ALL
 )
-SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, coalesce(n, 0) AS n, "values",
+SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coalesce(n, 0) AS n, "values",
        CASE WHEN "values" IS NULL THEN 'not comparable' WHEN f.point IS NULL THEN 'dominated' ELSE 'front' END AS place,
        CASE WHEN "values" IS NULL THEN NULL
             WHEN f.point IS NULL THEN coalesce(certainly, false)

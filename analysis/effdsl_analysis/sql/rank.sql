@@ -58,13 +58,13 @@ ranked AS (
   FROM summary s LEFT JOIN verdicts USING (block, cell)
 ),
 cells_of AS (
-  SELECT block, cell, any_value(identity) AS identity, count(*) AS repeats,
+  SELECT block, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          min(coalesce(map_extract_value(missing, metric), '')) FILTER (outcome = 'ok') AS missing
   FROM blocks JOIN runs USING (comparison) GROUP BY block, cell
 )
-SELECT block, b.metric, b.comparison, b.energy_scope, cell, identity, repeats, coalesce(n, 0) AS n, mean, sd,
+SELECT block, b.metric, b.comparison, b.energy_scope, cell, identity, repeats, ok, coalesce(n, 0) AS n, mean, sd,
        mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
        coalesce(outcomes, []) AS outcomes,

@@ -1,0 +1,126 @@
+"""What was asked, checked: studies, scales, metrics and objectives by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from effdsl.loading import name_of
+from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl.problems import nearest
+from effdsl_analysis.queries import rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+EXACT = ["kv_bytes_per_token"]
+"""Metrics that are computed rather than measured: one repeat of them is all there is to know."""
+
+MOST_OBJECTIVES = 6
+
+
+class UnknownName(LookupError):
+    """A study, scale or metric that does not exist; the message says which do."""
+
+
+@attrs.frozen
+class Scope:
+    """Which results a question is about.
+
+    Attributes:
+        study: name of the study; ``None`` for everything in the store.
+        scale: the one scale asked for, or ``None``.
+        results: how many results there are.
+        missing: tasks of the study that have no result yet.
+    """
+
+    study: str | None
+    scale: str | None
+    results: int
+    missing: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return attrs.asdict(self)
+
+
+@attrs.frozen
+class Objective:
+    """A metric and the direction in which it is wanted."""
+
+    metric: Metric
+    better: Better
+
+    @property
+    def sign(self) -> int:
+        """1 where lower is better, -1 where higher is."""
+        return 1 if self.better is Better.LOWER else -1
+
+
+def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | None) -> Scope:
+    """The scope of ``study`` (a name or the path of its file) and ``scale``.
+
+    Raises:
+        UnknownName: when the store knows neither.
+    """
+    (known,) = rows(connection, "scope", {"study": None, "scale": None})
+    name = _study_name(study, known["studies"]) if study is not None else None
+    if scale is not None and scale not in known["scales"]:
+        raise UnknownName(_unknown("scale", scale, known["scales"]))
+    (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
+    return Scope(name, scale, counts["results"], counts["missing"])
+
+
+def named_metrics(names: Sequence[str]) -> list[Metric]:
+    """The metrics called ``names``, each once.
+
+    Raises:
+        UnknownName: with the nearest name.
+    """
+    for name in names:
+        if name not in BY_NAME:
+            raise UnknownName(_unknown("metric", name, list(BY_NAME)))
+    return [BY_NAME[name] for name in dict.fromkeys(names)]
+
+
+def parse_objectives(names: Sequence[str]) -> list[Objective]:
+    """Objectives from ``ppl`` or, against the metric's own direction, ``ppl:max``.
+
+    Raises:
+        UnknownName: for a metric or direction that does not exist, a metric named twice, none or more
+            than six.
+    """
+    directions = {"min": Better.LOWER, "max": Better.HIGHER}
+    objectives = []
+    for name in names:
+        metric_name, _, direction = name.partition(":")
+        (metric,) = named_metrics([metric_name])
+        if direction and direction not in directions:
+            raise UnknownName(_unknown("direction", direction, list(directions)))
+        objectives.append(Objective(metric, directions.get(direction, metric.better)))
+    if len({objective.metric for objective in objectives}) < len(objectives):
+        raise UnknownName(f"an objective is named twice in {', '.join(names)}")
+    if not 1 <= len(objectives) <= MOST_OBJECTIVES:
+        raise UnknownName(f"{len(objectives)} objectives; allowed: 1 to {MOST_OBJECTIVES}")
+    return objectives
+
+
+def _study_name(asked: str, known: Sequence[str]) -> str:
+    """The known study that ``asked`` means: its name, the path of its file, or the last part of its name."""
+    name = name_of(Path(asked)) if asked.endswith(".py") else asked
+    if name in known:
+        return name
+    matches = [study for study in known if study.endswith(f"/{name}")]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UnknownName(f"study {asked!r} may be {' or '.join(matches)}; say which")
+    raise UnknownName(_unknown("study", name, known))
+
+
+def _unknown(what: str, word: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"no {what} {word!r}: the store is empty; `effdsl execute STUDY` fills it"
+    return f"no {what} {word!r}: {nearest(word, known)}known: {', '.join(known)}"

@@ -1,0 +1,104 @@
+"""What people call a metric with its unit, a group of comparable cells, and a cell inside its group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from effdsl.metrics import Metric
+
+SHOWN_DIGITS = 6
+
+NAMES = {
+    "stage": "stage",
+    "hardware_count": "devices",
+    "data_revision": "data revision",
+    "context_length": "context",
+    "batch_size": "batch",
+    "engine_version": "engine version",
+    "micro_batch_size": "micro-batch",
+    "vocab_size": "vocabulary",
+    "hidden_size": "width",
+}
+
+
+def quantity(metric: Metric) -> str:
+    """The metric's label with its unit, e.g. ``AL (s/iter)``; ``tokens/s`` says its own."""
+    return metric.label if metric.unit in ("", metric.label) else f"{metric.label} ({metric.unit})"
+
+
+@attrs.frozen
+class Group:
+    """Cells that may be compared: everything but the technique is the same.
+
+    Attributes:
+        comparison: stage, scale, hardware, data, budget, dtype and evidence that the cells share.
+        energy_scope: what the power meter saw, where the metric is an energy; else empty.
+        title: scale and hardware, and what else tells this group from the others shown beside it.
+    """
+
+    comparison: Mapping[str, Any]
+    energy_scope: str
+    title: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**self.comparison, "meter_scope": self.energy_scope or None}
+
+
+def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[Group]:
+    """One :class:`Group` for each (comparison, energy scope); titles name what differs among them."""
+    comparisons = [comparison for comparison, _ in found]
+    varying = [name for name in (comparisons[0] if found else ()) if _distinct(comparisons, name) > 1]
+    several_scopes = len({scope for _, scope in found if scope}) > 1
+    groups = []
+    for comparison, scope in found:
+        parts = [str(comparison["scale"] or "unnamed scale"), _hardware(comparison)]
+        parts += [
+            f"{NAMES.get(name, name)} {_short(name, comparison[name])}"
+            for name in varying
+            if name not in ("scale", "hardware", "hardware_count")
+        ]
+        if scope and several_scopes:
+            parts.append(f"energy of the {scope}")
+        groups.append(Group(comparison, scope or "", " · ".join(parts)))
+    return groups
+
+
+def name_cells(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """A name for each cell of a group: its technique, and what differs where that is not enough."""
+    names = {cell: str(identity["technique"]) for cell, identity in cells.items()}
+    for name, times in Counter(names.values()).items():
+        if times > 1:
+            twins = {cell: identity for cell, identity in cells.items() if names[cell] == name}
+            names.update(_tell_apart(name, twins))
+    return names
+
+
+def _tell_apart(name: str, twins: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    identities = list(twins.values())
+    varying = [column for column in identities[0] if _distinct(identities, column) > 1]
+    told = {
+        cell: f"{name} ({', '.join(f'{NAMES.get(c, c)} {_short(c, identity[c])}' for c in varying)})"
+        for cell, identity in twins.items()
+    }
+    if len(set(told.values())) < len(told):
+        return {cell: f"{name} (cell {cell[:SHOWN_DIGITS]})" for cell in twins}
+    return told
+
+
+def _distinct(rows: Iterable[Mapping[str, Any]], name: str) -> int:
+    return len({row[name] for row in rows})
+
+
+def _hardware(comparison: Mapping[str, Any]) -> str:
+    count = comparison["hardware_count"] or 1
+    return (
+        f"{count} × {comparison['hardware']}" if count > 1 else str(comparison["hardware"] or "any hardware")
+    )
+
+
+def _short(name: str, value: Any) -> str:
+    return "none" if value in (None, "") else str(value)[:8] if name == "data_revision" else str(value)

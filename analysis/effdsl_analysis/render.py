@@ -1,0 +1,238 @@
+"""How rankings, Pareto sets and differences look: text of at most 100 columns, or the same in a notebook.
+
+Every word that comes from a store passes through :func:`words`, so that a technique called ``[red]`` or
+one with a terminal's control characters is shown as it is spelled and does nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleRenderable, Group
+from rich.table import Table
+from rich.text import Text
+
+from effdsl_analysis.naming import quantity
+
+if TYPE_CHECKING:
+    from effdsl_analysis.ask import Scope
+    from effdsl_analysis.difference import Change, Difference
+    from effdsl_analysis.paretoset import ParetoCell, ParetoGroup, ParetoSet
+    from effdsl_analysis.ranking import RankBlock, RankedCell, Ranking
+
+WIDTH = 100
+MOST_NAMES = 4
+
+
+def words(text: str, style: str = "") -> Text:
+    """``text`` as it is spelled: no markup, no control characters."""
+    return Text(
+        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text), style
+    )
+
+
+def html(renderable: ConsoleRenderable) -> str:
+    """The text as an HTML block, escaped."""
+    console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False)
+    console.print(renderable)
+    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
+    return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
+
+
+def number(value: float, half_width: float | None = None) -> str:
+    """``value`` to the second digit of its uncertainty, or to five digits when that is unknown."""
+    if half_width and math.isfinite(half_width):
+        decimals = min(max(1 - math.floor(math.log10(half_width)), 0), 9)
+    elif value == int(value) and abs(value) < 1e15:
+        decimals = 0
+    else:
+        decimals = min(max(4 - math.floor(math.log10(abs(value))), 0), 9)
+    return f"{value:,.{decimals}f}"
+
+
+def names(found: Sequence[str], of: int) -> str:
+    """``found`` in a few words; ``of`` is how many could be there."""
+    if len(found) > MOST_NAMES:
+        if len(found) == of:
+            return "all others"
+        return f"{', '.join(found[: MOST_NAMES - 1])} and {len(found) - MOST_NAMES + 1} more"
+    return ", ".join(found)
+
+
+def ranking(result: Ranking) -> Group:
+    """A block for each metric and comparison group, then what is told apart and what is not."""
+    parts: list[ConsoleRenderable] = []
+    for block in result.blocks:
+        parts += [_rank_title(block), _rank_table(block), Text("")]
+    return Group(*parts, *_resolved(result), *_left(result.scope, len(result.blocks)))
+
+
+def _rank_title(block: RankBlock) -> Text:
+    title = f"{quantity(block.metric)}, {block.metric.better.value} is better · {block.group.title}"
+    return words(f"{title} · {_repeats(cell.n for cell in block.ranked)}", "bold")
+
+
+def _rank_table(block: RankBlock) -> Table:
+    table = _table("rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",))
+    several = len({cell.n for cell in block.ranked}) > 1
+    notes = {cell.cell: _rank_note(cell) for cell in block.cells}
+    if several:
+        table.add_column("n", justify="right")
+    if any(notes.values()):
+        table.add_column("note", overflow="fold")
+    for cell in block.cells:
+        row = [words(text) for text in _rank_row(cell, len(block.ranked) - 1)]
+        if several:
+            row.append(words(str(cell.n)))
+        table.add_row(*row, words(notes[cell.cell]))
+    return table
+
+
+def _rank_row(cell: RankedCell, others: int) -> tuple[str, ...]:
+    if cell.mean is None:
+        return ("", "", cell.technique, "–" if cell.ok else ", ".join(cell.outcomes), "", "")
+    half = None if cell.low is None else cell.mean - cell.low
+    interval = ""
+    if cell.low is not None and cell.high is not None:
+        interval = (
+            f"[{number(cell.low, half)}, {number(cell.high, half)}]" if half else "exact in all repeats"
+        )
+    between = str(cell.rank) if cell.rank_lo == cell.rank_hi else f"{cell.rank_lo}–{cell.rank_hi}"
+    tied = names(cell.tied_with, others)
+    if cell.undecided_with:
+        tied = "; ".join(filter(None, [tied, f"undecided: {names(cell.undecided_with, others)}"]))
+    return (str(cell.rank), between, cell.technique, number(cell.mean, half), interval, tied)
+
+
+def _rank_note(cell: RankedCell) -> str:
+    if cell.mean is None:
+        return cell.reason
+    if cell.n < cell.repeats:
+        why = ": ".join(filter(None, [", ".join(cell.outcomes) or "no value", cell.reason]))
+        return f"{cell.repeats - cell.n} of {cell.repeats} repeats: {why}"
+    return ""
+
+
+def _resolved(result: Ranking) -> list[Text]:
+    told: dict[str, tuple[int, int]] = {}
+    for block in result.blocks:
+        apart, pairs = block.pairs
+        before = told.get(block.metric.label, (0, 0))
+        told[block.metric.label] = (before[0] + apart, before[1] + pairs)
+    counts = [f"{label} {apart} of {pairs}" for label, (apart, pairs) in told.items() if pairs]
+    if not counts:
+        return []
+    sentence = f"Pairs told apart at 95%: {', '.join(counts)}; all other pairs are not resolved."
+    meaning = "A rank counts the techniques that are certainly better; those that share it are in no order."
+    few = any(cell.undecided_with for block in result.blocks for cell in block.cells)
+    advice = ["Undecided pairs have fewer than two repeats: set repeats=3 in the study."] if few else []
+    return [words(line) for line in (sentence, meaning, *advice)]
+
+
+def pareto_set(result: ParetoSet) -> Group:
+    """A table for each comparison group, then what is certain."""
+    parts: list[ConsoleRenderable] = []
+    for found in result.groups:
+        parts += [
+            _pareto_title(result, found),
+            _pareto_table(result, found),
+            _pareto_sentence(found),
+            Text(""),
+        ]
+    return Group(*parts, *_left(result.scope, len(result.groups)))
+
+
+def _pareto_title(result: ParetoSet, found: ParetoGroup) -> Text:
+    wanted = ", ".join(f"{o.better.value} {quantity(o.metric)}" for o in result.objectives)
+    repeats = _repeats(cell.n for cell in found.cells if cell.values)
+    return words(f"Pareto set for {wanted} · {found.group.title} · {repeats}", "bold")
+
+
+def _pareto_table(result: ParetoSet, found: ParetoGroup) -> Table:
+    labels = [objective.metric.label for objective in result.objectives]
+    table = _table("technique", *labels, "place", "certain", "why", numbers=labels)
+    comparable = sum(cell.values is not None for cell in found.cells)
+    for cell in found.cells:
+        values = [number(v) for v in cell.values] if cell.values else ["–"] * len(labels)
+        certain = {True: "yes", False: "no", None: ""}[cell.certain]
+        why = _pareto_why(cell, comparable - 1)
+        table.add_row(*(words(text) for text in (cell.technique, *values, cell.place, certain, why)))
+    return table
+
+
+def _pareto_why(cell: ParetoCell, others: int) -> str:
+    if cell.place == "not comparable":
+        what = f"no {', '.join(cell.absent)}" if cell.ok else ", ".join(cell.outcomes)
+        return f"{what}: {cell.reason}" if cell.reason else what
+    if cell.place == "dominated":
+        return f"dominated by {names(cell.dominated_by, others)}"
+    return f"{names(cell.rivals, others)} could dominate it" if cell.rivals else ""
+
+
+def _pareto_sentence(found: ParetoGroup) -> Text:
+    comparable = [cell for cell in found.cells if cell.place != "not comparable"]
+    if not comparable:
+        return words("No cell has a value for every objective.")
+    front = found.front
+    sure = [cell.technique for cell in front if cell.certain]
+    out = [cell.technique for cell in comparable if cell.place == "dominated" and cell.certain]
+    is_are = "is" if len(front) == 1 else "are"
+    return words(
+        f"{len(front)} of {len(comparable)} {is_are} on the front. Certainly on it: {', '.join(sure) or 'none'}. "
+        f"Certainly off it: {', '.join(out) or 'none'}."
+    )
+
+
+def difference(result: Difference) -> Group:
+    """A table for each part that differs; a sentence when nothing does."""
+    a, b = result.names
+    if not result.changes:
+        return Group(words(f"{a} and {b} are equal in identity, provenance and metrics."))
+    parts: list[ConsoleRenderable] = []
+    for part in result.parts:
+        table = _table("", a, b, *(["b against a"] if part == "metrics" else []))
+        for change in result.of(part):
+            table.add_row(*(words(text) for text in _change_row(change, part == "metrics")))
+        parts += [words(part, "bold"), table, Text("")]
+    if not result.of("identity"):
+        parts.append(words("Identity: equal."))
+    if result.of("metrics"):
+        parts.append(words("Two single runs: whether a difference exceeds the spread, `effdsl rank` says."))
+    return Group(*parts)
+
+
+def _change_row(change: Change, with_verdict: bool) -> list[str]:
+    return [change.name, change.a, change.b, *([change.verdict] if with_verdict else [])]
+
+
+def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        justify = "right" if column in numbers else "left"
+        table.add_column(
+            words(column), justify=justify, overflow="fold", no_wrap=column in ("rank", "may be")
+        )
+    return table
+
+
+def _repeats(counts: Iterable[int]) -> str:
+    found = sorted(set(counts))
+    if not found:
+        return "no repeats"
+    if len(found) > 1:
+        return f"{found[0]} to {found[-1]} repeats"
+    return "1 repeat" if found == [1] else f"{found[0]} repeats"
+
+
+def _left(scope: Scope, shown: int) -> list[Text]:
+    lines = []
+    if not shown:
+        what = f"Study {scope.study}" if scope.study else "The store"
+        lines.append(f"{what} has no result to show{' at this scale' if scope.scale else ''}.")
+    if scope.missing:
+        count = "1 task has" if scope.missing == 1 else f"{scope.missing} tasks have"
+        lines.append(f"{count} no result yet: `effdsl execute {scope.study}` runs what is missing.")
+    return [words(line) for line in lines]

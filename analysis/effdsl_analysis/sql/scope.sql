@@ -1,0 +1,9 @@
+-- How much of what is asked is in the store? Parameters: $study, $scale (NULL: any).
+-- results: in the store; missing: tasks of the study that have none yet; studies, scales: all there are to ask about.
+
+SELECT
+  (SELECT count(*) FROM chosen($study, $scale)) AS results,
+  (SELECT count(*) FROM study_tasks
+   WHERE study = $study AND ($scale IS NULL OR scale = $scale) AND key NOT IN (SELECT key FROM results)) AS missing,
+  (SELECT coalesce(list(DISTINCT study ORDER BY study), []) FROM study_tasks) AS studies,
+  (SELECT coalesce(list(DISTINCT scale ORDER BY scale), []) FROM results) AS scales;
