@@ -2,8 +2,8 @@
 
 The scheme is the runtime's: float32 weights, gradients and two Adam states, replicated on every device;
 activations of one micro-batch, nothing recomputed, in the dtype of the matrix products; logits in that
-dtype, with their float32 copy and its gradient. Not counted: the allocator's slack, the framework, and
-workspaces of single operations.
+dtype, with their float32 copy and its gradient. Autocast keeps a copy of the weights in its dtype. Not
+counted: the allocator's slack, the framework, and workspaces of single operations.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ def decoder_training_memory(
     architecture: Decoder, sequences: int, context_length: int, dtype: str
 ) -> MemoryEstimate:
     """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes."""
-    weights = FLOAT32 * architecture.parameters(context_length)
+    parameters = architecture.parameters(context_length)
+    weights = FLOAT32 * parameters
     tokens = sequences * context_length
     element = BYTES_PER_ELEMENT.get(dtype, FLOAT32)
-    logits = architecture.shape.vocab_size * (2 * FLOAT32 + (element if element != FLOAT32 else 0))
+    cast = element if element != FLOAT32 else 0
+    logits = architecture.shape.vocab_size * (2 * FLOAT32 + cast)
     return MemoryEstimate(
-        weights=weights,
+        weights=weights + cast * parameters,
         gradients=weights,
         optimizer=2 * weights,
         activations=round(tokens * activation_bytes_per_token(architecture, context_length, element)),

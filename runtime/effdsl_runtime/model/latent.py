@@ -31,20 +31,20 @@ class LatentAttention(Mixer):
         q_dim = nope_dim + rope_dim
         self.scale = q_dim**-0.5
         from_input = {"q_latent": technique.q_rank} if technique.q_rank else {"q": shape.heads * q_dim}
-        self.down = Linears(shape.hidden_size, {**from_input, "latent": kv_rank, "key": rope_dim})
+        self.project = Linears(shape.hidden_size, {**from_input, "latent": kv_rank, "key": rope_dim})
         self.q_up = _Query(technique.q_rank, shape.heads * q_dim) if technique.q_rank else nn.Identity()
         self.norm = nn.RMSNorm(kv_rank, eps=LATENT_NORM_EPS)
         self.up = Linears(kv_rank, {"k": shape.heads * nope_dim, "v": shape.heads * v_dim})
         self.out = Projection(shape.heads * v_dim, shape.hidden_size)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
-        q_btd, latent_btc, key_btr = self.down(x_btd)
+        q_btd, latent_btc, key_btr = self.project(x_btd)
         start = cache.length if cache else 0
         positions = slice(start, start + x_btd.shape[1])
         q_bhte = heads(self.q_up(q_btd), self.nope_dim + self.rope_dim)
         q_bhtn, q_bhtr = q_bhte.split((self.nope_dim, self.rope_dim), dim=3)
         q_bhtr = self.rotate(q_bhtr, positions)
-        latent_btc = self.norm(latent_btc).to(latent_btc.dtype)
+        latent_btc = self.norm(latent_btc.float()).to(latent_btc.dtype)  # its weight is float32
         key_b1tr = self.rotate(key_btr.unsqueeze(1), positions)
         if cache is None:
             out_bhtv = self._rebuilt(q_bhtn, q_bhtr, latent_btc, key_b1tr)
@@ -80,5 +80,5 @@ class _Query(nn.Module):
         self.up = nn.Linear(rank, width, bias=False)
 
     def forward(self, latent_btc: Tensor) -> Tensor:
-        out: Tensor = self.up(self.norm(latent_btc))
+        out: Tensor = self.up(self.norm(latent_btc.float()))
         return out

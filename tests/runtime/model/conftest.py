@@ -1,0 +1,66 @@
+"""Small decoders with weights large enough that every part of them shows in the output."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from effdsl.architecture import Decoder
+from effdsl.shapes import Shape
+from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique
+from effdsl.techniques.position import RoPE
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.decoder import DecoderLM
+
+CONTEXT = 64
+SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
+SPARSE = NSA(window=16, select_block=8, compress_block=8, compress_stride=4, select_count=3)
+SPARSE_SHARED = NSA(
+    window=12, select_block=6, compress_block=4, compress_stride=2, select_count=4, phi="mean", shared_kv=True,
+    gate="linear",
+)  # fmt: skip
+MIXERS = [MHA(), GQA(), MQA(), MLA(), MLA(q_rank=24, v_dim=8, nope_dim=12), SPARSE, SPARSE_SHARED]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shape() -> Shape:
+    return SHAPE
+
+
+@pytest.fixture(params=MIXERS, ids=str)
+def attention(request: pytest.FixtureRequest) -> AttentionTechnique:
+    technique: AttentionTechnique = request.param.resolve(SHAPE)
+    return technique
+
+
+@pytest.fixture
+def lively() -> Callable[..., DecoderLM]:
+    """Builds a decoder in which no weight is zero or one by default."""
+
+    def built(
+        attention: AttentionTechnique, position: PositionTechnique | None = None, shape: Shape = SHAPE
+    ) -> DecoderLM:
+        architecture = Decoder(shape, attention.resolve(shape), position or RoPE())
+        model = build(architecture, CONTEXT, seed=0)
+        generator = torch.Generator().manual_seed(1)
+        for module in model.modules():
+            for parameter in module.parameters(recurse=False):
+                with torch.no_grad():
+                    noise = torch.randn(parameter.shape, generator=generator)
+                    scale = parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.2
+                    parameter.copy_(noise * scale + (1 if isinstance(module, nn.RMSNorm) else 0))
+        return model
+
+    return built
+
+
+@pytest.fixture
+def tokens_bt() -> torch.Tensor:
+    return torch.randint(0, SHAPE.vocab_size, (2, 50), generator=torch.Generator().manual_seed(2))
