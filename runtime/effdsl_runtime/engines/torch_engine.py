@@ -20,7 +20,7 @@ from effdsl_runtime.observation import Iteration, Observation, Point, Progress, 
 from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
 
-HELD_OUT_TOKENS = 1 << 16
+HELD_OUT_TOKENS = 1 << 15
 HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 13
 PARTS = 4  # evaluated at the end of each part but the last, which the final evaluation follows
 CURVE_POINTS = 200
