@@ -98,7 +98,7 @@ class Naive:
                 for n in range(length // stride):
                     i = size // stride * j + m - n
                     for head in chances:
-                        scores[j] += float(head[i]) if 0 <= i < len(head) else 0.0
+                        scores[j] += head[i].item() if 0 <= i < len(head) else 0.0
         always = {0, own, max(0, own - 1)}
         rest = sorted(set(scores) - always, key=lambda j: -scores[j])
         return sorted(always) + rest[: max(0, count - len(always))]
