@@ -101,14 +101,16 @@ def diff(store: Store, a: str, b: str) -> Difference:
 def compare(a: Record, b: Record) -> Difference:
     """What differs between two records."""
     changes = [
-        *_named(
-            "outcome", {"outcome": a.outcome, "reason": a.reason}, {"outcome": b.outcome, "reason": b.reason}
-        ),
+        *_named("outcome", _outcome(a), _outcome(b)),
         *_identity(a, b),
         *_named("provenance", _leaves(attrs.asdict(a.provenance)), _leaves(attrs.asdict(b.provenance))),
         *_metrics(a, b),
     ]
     return Difference((a.key, b.key), tuple(changes))
+
+
+def _outcome(record: Record) -> dict[str, str]:
+    return {"outcome": record.outcome, "reason": record.reason}
 
 
 def _identity(a: Record, b: Record) -> Iterator[Change]:
@@ -155,27 +157,15 @@ def _metrics(a: Record, b: Record) -> Iterator[Change]:
         if x is not None and y is not None:
             if abs(y - x) > SAME * max(abs(x), abs(y)):
                 relative = (y - x) / abs(x) if x else None
-                yield Change(
-                    "metrics",
-                    quantity(metric),
-                    f"{x:.6g}",
-                    f"{y:.6g}",
-                    _verdict(metric, y - x, relative),
-                    relative,
-                )
+                verdict = _verdict(metric, y - x, relative)
+                yield Change("metrics", quantity(metric), f"{x:.6g}", f"{y:.6g}", verdict, relative)
         elif (x, _why(a, metric)) != (y, _why(b, metric)):
             yield Change("metrics", quantity(metric), _or_why(x, a, metric), _or_why(y, b, metric))
 
 
 def _verdict(metric: Metric, change: float, relative: float | None) -> str:
     word = "better" if (change < 0) == (metric.better is Better.LOWER) else "worse"
-    return (
-        word
-        if relative is None
-        else f"{relative:+.3g} ({word})"
-        if abs(relative) >= 10
-        else f"{relative:+.3%} ({word})"
-    )
+    return word if relative is None else f"{relative:+.2%} ({word})"
 
 
 def _why(record: Record, metric: Metric) -> str:

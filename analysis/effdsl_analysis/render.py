@@ -29,9 +29,8 @@ MOST_NAMES = 4
 
 def words(text: str, style: str = "") -> Text:
     """``text`` as it is spelled: no markup, no control characters."""
-    return Text(
-        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text), style
-    )
+    shown = (c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return Text("".join(shown), style)
 
 
 def html(renderable: ConsoleRenderable) -> str:
@@ -95,11 +94,12 @@ def _rank_row(cell: RankedCell, others: int) -> tuple[str, ...]:
     if cell.mean is None:
         return ("", "", cell.technique, "–" if cell.ok else ", ".join(cell.outcomes), "", "")
     half = None if cell.low is None else cell.mean - cell.low
-    interval = ""
-    if cell.low is not None and cell.high is not None:
-        interval = (
-            f"[{number(cell.low, half)}, {number(cell.high, half)}]" if half else "exact in all repeats"
-        )
+    if cell.low is None or cell.high is None:
+        interval = ""
+    elif half:
+        interval = f"[{number(cell.low, half)}, {number(cell.high, half)}]"
+    else:
+        interval = "no spread"
     between = str(cell.rank) if cell.rank_lo == cell.rank_hi else f"{cell.rank_lo}–{cell.rank_hi}"
     tied = names(cell.tied_with, others)
     if cell.undecided_with:
@@ -181,8 +181,8 @@ def _pareto_sentence(found: ParetoGroup) -> Text:
     out = [cell.technique for cell in comparable if cell.place == "dominated" and cell.certain]
     is_are = "is" if len(front) == 1 else "are"
     return words(
-        f"{len(front)} of {len(comparable)} {is_are} on the front. Certainly on it: {', '.join(sure) or 'none'}. "
-        f"Certainly off it: {', '.join(out) or 'none'}."
+        f"{len(front)} of {len(comparable)} {is_are} on the front. "
+        f"Certainly on it: {', '.join(sure) or 'none'}. Certainly off it: {', '.join(out) or 'none'}."
     )
 
 
@@ -211,9 +211,11 @@ def _change_row(change: Change, with_verdict: bool) -> list[str]:
 def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
-        justify = "right" if column in numbers else "left"
         table.add_column(
-            words(column), justify=justify, overflow="fold", no_wrap=column in ("rank", "may be")
+            words(column),
+            justify="right" if column in numbers else "left",
+            overflow="fold",
+            no_wrap=column in ("rank", "may be"),
         )
     return table
 

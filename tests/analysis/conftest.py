@@ -1,117 +1,127 @@
-"""An in-memory database with the public views of a store, filled by each test."""
+"""A store that a test fills with results in a line each."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import duckdb
+import attrs
 import pytest
+from effdsl_registry.records import Identity, Provenance, Record
+from effdsl_registry.store import Store, StudyTask
 
-from effdsl.metrics import METRICS
+from effdsl.metrics import BY_NAME
 
-IDENTITY: dict[str, Any] = {
-    "stage": "pretraining",
-    "technique": "MHA",
-    "attention": "MHA",
-    "position": "RoPE",
-    "scale": "3M",
-    "parameters": 3_000_000,
-    "seed": 0,
-    "hardware": "AMD EPYC x2",
-    "hardware_count": 1,
-    "dtype": "bfloat16",
-    "data": "Shakespeare",
-    "data_revision": "abc",
-    "tokenizer": None,
-    "vocab_size": 2048,
-    "context_length": 256,
-    "batch_size": 8,
-    "micro_batch_size": 8,
-    "steps": 300,
-    "tokens": 614_400,
-    "layers": 4,
-    "hidden_size": 256,
-    "heads": 8,
-    "engine": "torch",
-    "engine_version": 1,
-    "evidence": "measured",
-    "meter_scope": "",
-}
-
-TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", type(None): "VARCHAR"}
-
-AddResult = Callable[..., str]
+IDENTITY = Identity(
+    stage="pretraining",
+    technique="MHA",
+    attention="MHA",
+    position="RoPE",
+    scale="3M",
+    parameters=3_000_000,
+    hardware="AMD EPYC x2",
+    dtype="bfloat16",
+    data="Shakespeare",
+    data_revision="abc",
+    tokenizer="BPE",
+    vocab_size=2048,
+    context_length=256,
+    batch_size=8,
+    micro_batch_size=8,
+    steps=300,
+    tokens=614_400,
+    layers=4,
+    hidden_size=256,
+    heads=8,
+    engine="torch",
+    engine_version=1,
+)
 
 
 def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-@pytest.fixture
-def views() -> duckdb.DuckDBPyConnection:
-    """Tables with the names and columns of the store's public views, without rows."""
-    con = duckdb.connect(config={"threads": 1})
-    identity = ", ".join(f'"{name}" {TYPES[type(value)]}' for name, value in IDENTITY.items())
-    values = ", ".join(f"{metric.name} DOUBLE" for metric in METRICS)
-    con.execute(
-        f"CREATE TABLE results (key VARCHAR, cell VARCHAR, outcome VARCHAR, reason VARCHAR, {identity}, {values},"
-        " missing MAP(VARCHAR, VARCHAR))"
-    )
-    con.execute(
-        "CREATE TABLE study_tasks (study VARCHAR, key VARCHAR, cell VARCHAR, technique VARCHAR, scale VARCHAR)"
-    )
-    con.execute(
-        "CREATE TABLE metrics (name VARCHAR, label VARCHAR, unit VARCHAR, better VARCHAR, definition VARCHAR)"
-    )
-    con.executemany(
-        "INSERT INTO metrics VALUES (?, ?, ?, ?, ?)",
-        [[m.name, m.label, m.unit, m.better.value, m.definition] for m in METRICS],
-    )
-    columns = ", ".join(metric.name for metric in METRICS)
-    con.execute(
-        "CREATE VIEW measurements AS SELECT key, cell, seed, metric, value FROM"
-        f" (UNPIVOT (FROM results WHERE outcome = 'ok') ON {columns} INTO NAME metric VALUE value)"
-        " WHERE isfinite(value)"
-    )
-    return con
+@attrs.define
+class Shelf:
+    """A store under construction."""
 
+    root: Path
+    _tasks: dict[str, list[StudyTask]] = attrs.field(factory=dict)
 
-@pytest.fixture
-def add(views: duckdb.DuckDBPyConnection) -> AddResult:
-    """Insert one result: identity columns, metrics and outcome by name; returns its key."""
+    @property
+    def store(self) -> Store:
+        """The store with everything added so far."""
+        store = Store(self.root)
+        for name, tasks in self._tasks.items():
+            store.remember_study(name, f"studies/{name}.py", tasks)
+        return store
 
-    def insert(
-        *, study: str = "", outcome: str = "ok", reason: str = "", missing: Any = None, **columns: Any
+    def task(self, study: str, technique: str, seed: int = 0) -> None:
+        """A task of a study, without a result."""
+        key = digest("task", study, technique, seed)
+        self._tasks.setdefault(study, []).append(StudyTask(key, digest(key), technique, "3M"))
+
+    def add(
+        self,
+        technique: str = "MHA",
+        *,
+        study: str = "",
+        outcome: str = "ok",
+        reason: str = "",
+        missing: Mapping[str, str] | None = None,
+        meter_scope: str = "",
+        evidence: str = "measured",
+        canonical: str = "",
+        **columns: Any,
     ) -> str:
-        identity = {name: columns.pop(name, value) for name, value in IDENTITY.items()}
-        cell = digest(*(value for name, value in identity.items() if name not in ("seed", "meter_scope")))
-        key = digest(cell, identity["seed"])
-        row = {"key": key, "cell": cell, "outcome": outcome, "reason": reason, **identity, **columns}
-        names = ", ".join(f'"{name}"' for name in row)
-        marks = ", ".join("?" for _ in row)
-        pairs = [list(pair) for pair in zip(*(missing or {}).items(), strict=True)] or [[], []]
-        views.execute(
-            f"INSERT INTO results ({names}, missing) VALUES ({marks}, map(?::VARCHAR[], ?::VARCHAR[]))",
-            [*row.values(), *pairs],
+        """One result: identity columns and metrics by name; returns its key."""
+        metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
+        identity = attrs.evolve(IDENTITY, technique=technique, attention=technique, **columns)
+        cell = digest(evidence, *attrs.astuple(attrs.evolve(identity, seed=0)))
+        key = digest(cell, identity.seed)
+        record = Record(
+            key=key,
+            cell=cell,
+            lineage=digest("lineage", key),
+            canonical=canonical or json.dumps({"$": "task", "cell": {"technique": technique}}),
+            attempt=f"a-{identity.seed}",
+            outcome=outcome,
+            reason=reason,
+            evidence=evidence,
+            identity=identity,
+            metrics={name: value for name, value in metrics.items() if value is not None},
+            missing=dict(missing or {}),
+            provenance=Provenance(
+                started_at="2026-01-01T00:00:00+00:00",
+                finished_at="2026-01-01T00:01:00+00:00",
+                meter_scope=meter_scope,
+                libraries={"torch": "2.13.0"},
+            ),
         )
+        Store(self.root).write(record, None, None)
         if study:
-            views.execute(
-                "INSERT INTO study_tasks VALUES (?, ?, ?, ?, ?)",
-                [study, key, cell, identity["technique"], identity["scale"]],
-            )
+            self._tasks.setdefault(study, []).append(StudyTask(key, cell, technique, identity.scale))
         return key
 
-    return insert
+    def repeats(self, technique: str, *, seeds: Sequence[int] = (), **metrics: Any) -> list[str]:
+        """One result per seed (0, 1, … by default); a sequence as a metric gives each its own value."""
+        lengths = {len(value) for value in metrics.values() if isinstance(value, list)}
+        (n,) = lengths or {len(seeds)}
+        return [
+            self.add(
+                technique,
+                seed=seed,
+                **{name: value[i] if isinstance(value, list) else value for name, value in metrics.items()},
+            )
+            for i, seed in enumerate(seeds or range(n))
+        ]
 
 
 @pytest.fixture
-def repeats(add: AddResult) -> Callable[..., None]:
-    """Insert one result per value of ``metric``, seeds 0, 1, 2, …"""
-
-    def insert(technique: str, metric: str, values: Sequence[float | None], **columns: Any) -> None:
-        for seed, value in enumerate(values):
-            add(technique=technique, seed=seed, **{metric: value}, **columns)
-
-    return insert
+def shelf(tmp_path: Path) -> Shelf:
+    """An empty store to fill."""
+    return Shelf(tmp_path / "store")

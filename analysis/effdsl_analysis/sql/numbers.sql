@@ -3,7 +3,8 @@
 -- digits12(x)      x on 12 significant digits. Averages of equal numbers can differ in their last bit with the
 --                  order of summation; on 12 digits they are equal, so an exact tie stays a tie.
 -- t_quantile(df)   the 97.5% quantile of Student's t with df degrees of freedom: half of a 95% interval in
---                  standard errors. A fraction of a degree is dropped, which widens the interval. Above 100
+--                  standard errors. A fraction of a degree is dropped (but
+--                  not 2.9999999999, a rounded 3), which widens the interval. Above 100
 --                  degrees: the expansion of the quantile around the normal's (Abramowitz and Stegun 26.7.5),
 --                  right to 1e-6. NULL below one degree: one repeat has no interval.
 
@@ -12,9 +13,9 @@ CREATE OR REPLACE TEMP MACRO digits12(x) AS
        ELSE round(x::DOUBLE, (11 - floor(log10(abs(x))))::INTEGER) END;
 
 CREATE OR REPLACE TEMP MACRO t_quantile(df) AS
-  CASE WHEN df < 1 THEN NULL
+  CASE WHEN df < 1 - 1e-9 THEN NULL
        WHEN df > 100 THEN
-         1.959963985 + 2.372271230 / df + 2.822500000 / df ** 2
+         1.959963985 + 2.372271230 / df + 2.822498616 / df ** 2 + 2.555849680 / df ** 3
        ELSE [
     12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157,
     2.228139, 2.200985, 2.178813, 2.160369, 2.144787, 2.131450, 2.119905, 2.109816, 2.100922,
@@ -28,4 +29,4 @@ CREATE OR REPLACE TEMP MACRO t_quantile(df) AS
     1.989319, 1.988960, 1.988610, 1.988268, 1.987934, 1.987608, 1.987290, 1.986979, 1.986675,
     1.986377, 1.986086, 1.985802, 1.985523, 1.985251, 1.984984, 1.984723, 1.984467, 1.984217,
     1.983972
-       ][floor(df)::INTEGER] END;
+       ][floor(df + 1e-9)::INTEGER] END;
