@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from effdsl.hardware import Hardware
-from effdsl.task import Cell, Task, Torch
+from effdsl.task import Cell, Engine, Task, Torch
 
 if TYPE_CHECKING:
     from effdsl_runtime.observation import Observation
@@ -20,10 +20,15 @@ ENGINES: dict[type, str] = {Torch: "effdsl_runtime.engines.torch_engine:run"}
 """Engine class to ``module:function``; the function takes a task, a progress callback and a sampler."""
 
 
+def engine_module(engine: Engine) -> str:
+    """The module that runs tasks of ``engine``."""
+    return ENGINES[type(engine)].split(":")[0]
+
+
 def engine_for(task: Task) -> Run:
     """The function that runs ``task``."""
-    module, name = ENGINES[type(task.engine)].split(":")
-    run: Run = getattr(import_module(module), name)
+    name = ENGINES[type(task.engine)].split(":")[1]
+    run: Run = getattr(import_module(engine_module(task.engine)), name)
     return run
 
 

@@ -8,37 +8,33 @@ frees when this process dies, however it dies.
 from __future__ import annotations
 
 import enum
-import os
 import signal
 import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Protocol
 
 import attrs
-from effdsl_registry.store import Store
+from effdsl_registry.store import Store, StoreBusy
 
 from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
+from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
+from effdsl_runtime.process import POLL_S, Child, preload
 from effdsl_runtime.recording import Run, record_of
-from effdsl_runtime.worker import Assignment, Finished, work
-
-POLL_S = 0.2
-GRACE_S = 3.0
-PRELOAD = ["effdsl_runtime.preload"]
-# Idle OpenMP threads that spin take the cores from whatever runs beside them.
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+from effdsl_runtime.worker import Assignment, Finished, prepare_data, work
 
 
 class Display(Protocol):
     """Where progress is shown."""
+
+    def preparing(self, progress: Progress) -> None:
+        """The data are being made ready."""
 
     def started(self, task: PlannedTask) -> None:
         """A task has started."""
@@ -69,11 +65,19 @@ class Stop(enum.IntEnum):
 
 @attrs.define
 class Tally:
-    """What an executor did."""
+    """What an executor did.
+
+    Attributes:
+        endings: of the tasks it ran.
+        elsewhere: tasks that another process finished meanwhile.
+        interrupted: whether the user stopped it, by ``signal``.
+        cannot_start: why no task was started: the data are not to be had.
+    """
 
     endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
     elsewhere: int = 0
     interrupted: bool = False
+    cannot_start: str = ""
     signal: int = signal.SIGINT
 
     def count(self, outcome: Outcome) -> int:
@@ -100,13 +104,14 @@ class Executor:
 
     def run(self, plan: Plan) -> Tally:
         """Run what is to run; returns when it is done, interrupted, or another process has done it."""
-        os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         tally = Tally()
         queue = deque(plan.to_run())
         attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
         refused = 0
+        preload({engine_module(task.task.engine) for task in queue})
         with self._interruptible():
-            while queue and self._stop is Stop.NOT:
+            tally.cannot_start = self._prepare(plan)
+            while queue and not tally.cannot_start and self._stop is Stop.NOT:
                 planned = queue.popleft()
                 with self.store.claim(planned.address.key) as won:
                     if not won:
@@ -132,7 +137,10 @@ class Executor:
         result = self._supervise(planned, assignment)
         if result is None:  # stopped at once by the user: nothing is recorded, it will run again
             return
-        self.store.ingest([result.record])
+        try:
+            self.store.ingest([result.record])
+        except StoreBusy as busy:  # the record is on disk, and whoever opens the store next indexes it
+            self.display.message(f"{busy}; the result is kept and will be indexed later")
         tally.endings.append((planned, result))
         self.display.finished(planned, result, time.perf_counter() - start)
         if result.ending.outcome is Outcome.FAILED:
@@ -148,48 +156,46 @@ class Executor:
 
     def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
         """Start a worker and follow it to its end; ``None`` when the user stopped it."""
-        context = get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
-        reports, theirs = context.Pipe(duplex=False)
-        kills = oom_kills()
-        worker = context.Process(target=work, args=(assignment, theirs), daemon=True)
-        worker.start()
-        theirs.close()
-        started = time.monotonic()
-        result: Finished | None = None
+        kills, started = oom_kills(), time.monotonic()
+        worker = Child(work, assignment)
         ending: Ending | None = None
-        while worker.is_alive() or reports.poll():
-            wait([reports, worker.sentinel], timeout=POLL_S)
-            result = self._listen(planned, reports) or result
-            if result is not None:
-                break
+        for said in worker.messages():
+            if isinstance(said, Finished):
+                worker.join()
+                return said
+            if isinstance(said, Progress):
+                self.display.progress(planned, said)
             if self._stop is Stop.NOW:
-                _kill(worker.pid)
+                worker.kill()
                 return None
             if self.timeout_s and time.monotonic() - started > self.timeout_s:
                 ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
-                _kill(worker.pid)
+                worker.kill()
                 break
-        worker.join()
-        reports.close()
-        if result is not None:
-            return result
-        ending = ending or ending_of_death(worker.exitcode, oom_kills() > kills)
+        ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
         record = record_of(assignment.task, assignment.address, assignment.canonical, assignment.attempt, run)
         return Finished(ending, self.store.write(record, None, None), {})
 
-    def _listen(self, planned: PlannedTask, reports: Connection) -> Finished | None:
-        """Pass on what the worker has said; its last word is returned."""
-        try:
-            while reports.poll():
-                said = reports.recv()
-                if isinstance(said, Finished):
-                    return said
-                self.display.progress(planned, said)
-        except (EOFError, OSError):
-            time.sleep(0.01)  # the worker has closed its end; its sentinel follows
-        return None
+    def _prepare(self, plan: Plan) -> str:
+        """Make the data of the plan once, in a process of their own; says why when that fails.
+
+        Preparing in the first task would count into its memory.
+        """
+        wanted = {id(t.task.workload.data): t.task.workload for t in plan.to_run()}
+        for workload in wanted.values():
+            worker = Child(prepare_data, workload.data, workload.budget.tokens)
+            for said in worker.messages():
+                if isinstance(said, Progress):
+                    self.display.preparing(said)
+                if isinstance(said, Ending):
+                    return said.reason
+                if self._stop is not Stop.NOT:
+                    worker.kill()
+                    return ""
+            if worker.exit_code:
+                return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
+        return ""
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -208,28 +214,6 @@ class Executor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _kill(pid: int | None) -> None:
-    """End a worker and whatever it started: politely, then not."""
-    if pid is None:
-        return
-    for number, grace in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:
-            return
-        end = time.monotonic() + grace
-        while time.monotonic() < end and _alive(pid):
-            time.sleep(0.02)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _excerpt(assignment: Assignment, lines: int = 20) -> str:

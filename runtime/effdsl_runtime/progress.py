@@ -74,6 +74,11 @@ class PlainDisplay:
     def __exit__(self, *_: object) -> None:
         self.stream.flush()
 
+    def preparing(self, progress: observation.Progress) -> None:
+        if time.monotonic() - self._last >= PLAIN_EVERY_S:
+            self._last = time.monotonic()
+            self._say(f"preparing data: {phase_line(progress)}")
+
     def started(self, task: PlannedTask) -> None:
         self._last = time.monotonic()
         self._eta.started(task)
@@ -83,9 +88,8 @@ class PlainDisplay:
         self._eta.progress(progress)
         if time.monotonic() - self._last >= PLAIN_EVERY_S:
             self._last = time.monotonic()
-            self._say(
-                f"[{self._done + 1}/{self._eta.total}] {name(task)}: {phase_line(progress)}, {self._eta.text()}"
-            )
+            left = ", ".join(filter(None, (phase_line(progress), self._eta.text())))
+            self._say(f"[{self._done + 1}/{self._eta.total}] {name(task)}: {left}")
 
     def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
         self._done += 1
@@ -134,6 +138,9 @@ class RichDisplay:
     def __exit__(self, *_: object) -> None:
         self._bars.update(self._task, visible=False)
         self._bars.stop()
+
+    def preparing(self, progress: observation.Progress) -> None:
+        self._bars.update(self._task, description="preparing data", note=phase_line(progress), visible=True)
 
     def started(self, task: PlannedTask) -> None:
         self._eta.started(task)

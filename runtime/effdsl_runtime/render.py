@@ -74,9 +74,8 @@ def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> None:
         claim = running.get(task.address.key)
         if claim is not None and task.state is not State.CACHED:
             labels = task.task.labels
-            out.print(
-                f"running: {labels.technique} {labels.scale} seed {task.task.seed}, process {claim.pid} on {claim.host}"
-            )
+            name = f"{labels.technique} {labels.scale} seed {task.task.seed}"
+            out.print(f"running: {name}, process {claim.pid} on {claim.host}")
 
 
 def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:

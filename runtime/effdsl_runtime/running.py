@@ -57,11 +57,14 @@ def _run(
     from effdsl_runtime.progress import display_for
 
     with display_for(plan, progress) as display:
-        display.message("starting: the first task waits for torch to load, a few seconds")
+        display.message("starting: the first task waits a few seconds for torch to load")
         tally = Executor(store, display, timeout_s, fail_fast).run(plan)
     ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
     if tally.elsewhere:
         ran["by another process"] = tally.elsewhere
+    if tally.cannot_start:
+        click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
+        return 1, ran
     if tally.interrupted:
         return 128 + tally.signal, ran
     return (1 if tally.count(Outcome.FAILED) else 0), ran

@@ -19,7 +19,9 @@ from pathlib import Path
 import attrs
 from effdsl_registry.store import Store
 
+from effdsl.data import Data
 from effdsl.task import Address, Task
+from effdsl_runtime.data import DataError, prepare
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
@@ -60,6 +62,17 @@ def work(assignment: Assignment, reports: Connection) -> None:
     record = record_of(assignment.task, assignment.address, assignment.canonical, assignment.attempt, run)
     path = Store(assignment.store).write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
+    reports.close()
+
+
+def prepare_data(data: Data, tokens: int, reports: Connection) -> None:
+    """Make a corpus where it is not cached yet; called in a process of its own, before the tasks."""
+    _detach()
+    report = _Throttled(reports)
+    try:
+        prepare(data, lambda text: report(Progress(text)), tokens)
+    except DataError as error:
+        reports.send(Ending(Outcome.FAILED, str(error)))
     reports.close()
 
 

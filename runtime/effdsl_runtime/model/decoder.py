@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from effdsl.shapes import Shape
 from effdsl_runtime.model.kernel import kernel_name
 from effdsl_runtime.model.layers import SwiGLU
+from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
 
@@ -84,8 +85,8 @@ class DecoderLM(nn.Module):
 
     def loss(self, tokens_bt: Tensor, targets_bt: Tensor) -> Tensor:
         """Mean cross-entropy in nats per token, float32."""
-        logits_nv = self(tokens_bt).flatten(0, 1)
-        return F.cross_entropy(logits_nv.float(), targets_bt.flatten())
+        x_nd = self.hidden(tokens_bt).flatten(0, 1)
+        return linear_cross_entropy(x_nd, self.embedding.weight, targets_bt.flatten())
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -1,0 +1,65 @@
+"""An engine for tests: it does what its fields say, without training anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from effdsl_runtime.dispatch import ENGINES
+from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
+from effdsl_runtime.outcomes import Diverged
+
+from effdsl.declare import identity, keyed, transport
+from effdsl.task import Task, Torch
+
+
+@keyed("pretend-engine")
+class Pretend(Torch):
+    """Takes ``seconds``, then ends as ``ends`` says; ``ends`` may be changed without a new key."""
+
+    seconds: float = identity(default=0.0, converter=float)
+    ends: str = transport(default="ok")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ()
+
+
+ENGINES[Pretend] = "pretend:run"
+
+
+def run(task: Task, report: Any, sampler: Any) -> Observation:
+    """Report a few steps, then end."""
+    engine: Any = task.engine
+    start = time.perf_counter_ns()
+    for step in range(1, 11):
+        report(Progress("training", step, 10, 1.0))
+        time.sleep(engine.seconds / 10)
+    print("what the engine printed")
+    endings = {
+        "diverged": Diverged("the loss is nan at step 3"),
+        "failed": KeyError("no such thing"),
+        "oom": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    }
+    if engine.ends in endings:
+        raise endings[engine.ends]
+    if engine.ends == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if engine.ends == "exits":
+        os._exit(7)
+    seconds = max(engine.seconds, 0.01) / 10
+    return Observation(
+        iterations=tuple(Iteration(step, seconds, 1.0) for step in range(10)),
+        warmup=1,
+        windows=(Window(start, time.perf_counter_ns()),),
+        loss_curve=(Point(0, 2.0), Point(9, 1.0)),
+        eval_curve=(Point(10, 1.0),),
+        held_out_loss=1.0 + 0.01 * task.seed,
+        bytes_per_token=1.0,
+        parameters=task.workload.parameters,
+        sample="to be",
+        kernel="reference",
+        threads=1,
+    )

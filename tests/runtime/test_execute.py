@@ -1,0 +1,240 @@
+"""``effdsl execute``: nothing runs twice, nothing done is lost, every ending is a row.
+
+The commands run as a user runs them, as processes; the engine pretends, so that they are quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+HERE = str(Path(__file__).parent)
+STUDY = """
+from effdsl import *
+from pretend import Pretend
+study = Study(
+    Attention([{techniques}]), [1*M], budget=Budget(steps=10),
+    data=LocalText("*.txt", held_out_fraction=0.3, tokenizer=ByteTokenizer()),
+    engine=Pretend(seconds={seconds}, ends={ends!r}), repeats={repeats},
+)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with some text, where studies find the pretending engine."""
+    for part in range(40):
+        (tmp_path / f"{part}.txt").write_text(f"To be, or not to be: {part}. " * 50)
+    monkeypatch.setenv("PYTHONPATH", HERE)
+    monkeypatch.setenv("EFFDSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EFFDSL_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_study(
+    project: Path, techniques: str = "MQA, GQA", seconds: float = 0.0, ends: str = "ok", repeats: int = 2
+) -> None:
+    text = STUDY.format(techniques=techniques, seconds=seconds, ends=ends, repeats=repeats)
+    (project / "mine.py").write_text(text)
+
+
+def effdsl(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "effdsl", *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def start(*args: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "effdsl", *args]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def executed() -> dict[str, Any]:
+    ran = effdsl("execute", "mine.py", "--json")
+    assert ran.stdout, ran.stderr
+    return {**json.loads(ran.stdout), "code": ran.returncode, "stderr": ran.stderr}
+
+
+def rows(project: Path, query: str) -> list[tuple[Any, ...]]:
+    from effdsl_registry.store import Store
+
+    with Store(project / ".effdsl").reading() as connection:
+        return connection.execute(query).fetchall()
+
+
+def records(project: Path) -> list[Path]:
+    return list((project / ".effdsl" / "records").glob("*/*/*.json"))
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_what_has_run_is_not_run_again_and_nothing_is_written(project: Path) -> None:
+    write_study(project)
+    ran = executed()
+    assert ran["ran"] == {"ok": 4}, ran["stderr"]
+    before = {path: path.stat().st_mtime_ns for path in (project / ".effdsl").rglob("*")}
+    again = executed()
+    assert (again["ran"], again["planned"]["cached"], again["code"]) == ({}, 4, 0)
+    assert {path: path.stat().st_mtime_ns for path in (project / ".effdsl").rglob("*")} == before
+
+
+def test_an_added_technique_runs_alone(project: Path) -> None:
+    write_study(project)
+    executed()
+    write_study(project, "MQA, GQA, GQA(kv_heads=4)")
+    assert executed()["ran"] == {"ok": 2}
+
+
+def test_killed_in_the_middle_only_what_was_missing_runs(project: Path) -> None:
+    write_study(project, seconds=0.3)
+    process = start("execute", "mine.py")
+    wait_for(lambda: len(records(project)) >= 1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = len(records(project))
+    assert 1 <= done < 4
+    assert executed()["ran"] == {"ok": 4 - done}
+    assert rows(project, "SELECT count(*) FROM attempts") == [(4,)]
+
+
+def test_no_worker_outlives_a_killed_executor(project: Path) -> None:
+    write_study(project, seconds=30)
+    process = start("execute", "mine.py")
+    wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
+    mine = psutil.Process(process.pid).children(recursive=True)
+    assert len(mine) >= 2  # the fork server and the worker
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_for(lambda: not any(child.is_running() for child in mine), 20)
+
+
+def test_two_executors_side_by_side_run_each_task_once(project: Path) -> None:
+    write_study(project, "MQA, GQA, MHA", seconds=0.2)
+    both = [start("execute", "mine.py", "--json") for _ in range(2)]
+    ran = [json.loads(process.communicate(timeout=120)[0])["ran"] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(r.get("ok", 0) for r in ran) == 6
+    assert rows(project, "SELECT count(*), count(DISTINCT key) FROM attempts") == [(6, 6)]
+
+
+def test_the_store_answers_while_execute_runs(project: Path) -> None:
+    write_study(project, seconds=0.5)
+    process = start("execute", "mine.py")
+    wait_for(lambda: records(project))
+    asked = effdsl("sql", "SELECT count(*) AS n FROM results", "--json")
+    ranked = effdsl("rank", "mine", "--metric", "ppl")
+    running = effdsl("status", "mine.py")
+    assert process.poll() is None
+    assert asked.returncode == 0, asked.stderr
+    assert ranked.returncode == 0, ranked.stderr
+    assert "running: " in running.stdout
+    process.communicate(timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome", "reason", "code"),
+    [
+        ("diverged", "diverged", "the loss is nan at step 3", 0),
+        ("oom", "oom", "can't allocate memory", 0),
+        ("failed", "failed", "KeyError: 'no such thing'", 1),
+        ("killed", "failed", "killed by signal 9", 1),
+        ("exits", "failed", "exited with code 7", 1),
+    ],
+)
+def test_every_ending_is_a_row_with_its_reason(
+    project: Path, ends: str, outcome: str, reason: str, code: int
+) -> None:
+    write_study(project, "MQA", ends=ends, repeats=1)
+    ran = executed()
+    assert (ran["ran"], ran["code"]) == ({outcome: 1}, code)
+    ((stored, why, ppl),) = rows(project, "SELECT outcome, reason, ppl FROM results")
+    assert (stored, ppl) == (outcome, None)
+    assert reason in why
+
+
+def test_a_failure_is_kept_and_run_again_only_when_asked(project: Path) -> None:
+    write_study(project, "MQA", ends="failed", repeats=1)
+    executed()
+    write_study(project, "MQA", ends="ok", repeats=1)
+    kept = executed()
+    assert (kept["ran"], kept["code"]) == ({}, 1)
+    retried = effdsl("execute", "mine.py", "--retry", "failed,oom", "--json")
+    assert json.loads(retried.stdout)["ran"] == {"ok": 1}
+    assert rows(project, "SELECT outcome FROM results") == [("ok",)]
+    assert rows(project, "SELECT count(*) FROM attempts") == [(2,)]
+
+
+def test_a_failed_task_shows_its_log_and_the_others_still_run(project: Path) -> None:
+    write_study(project, "MQA, GQA", ends="failed", repeats=1)
+    ran = executed()
+    assert ran["ran"] == {"failed": 2}
+    assert "KeyError" in ran["stderr"]
+    assert "what the engine printed" in ran["stderr"]
+    write_study(project, "MHA, MLA", ends="failed", repeats=1)
+    stopped = effdsl("execute", "mine.py", "--fail-fast", "--json")
+    assert json.loads(stopped.stdout)["ran"] == {"failed": 1}
+
+
+def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path) -> None:
+    write_study(project, "MQA", seconds=60, repeats=1)
+    ran = effdsl("execute", "mine.py", "--timeout", "1s", "--json")
+    assert json.loads(ran.stdout)["ran"] == {"timeout": 1}
+    assert rows(project, "SELECT outcome, reason FROM results") == [("timeout", "stopped after 1 s")]
+
+
+def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path) -> None:
+    write_study(project, seconds=1.0)
+    process = start("execute", "mine.py")
+    wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "press Ctrl-C again" in errors
+    assert len(records(project)) == 1
+    write_study(project, seconds=50)
+    process = start("execute", "mine.py")
+    wait_for(lambda: len(list((project / ".effdsl").glob("logs/*"))) == 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert len(records(project)) == 1
+
+
+def test_data_that_cannot_be_had_say_so_before_any_task(project: Path) -> None:
+    write_study(project, "MQA", repeats=1)
+    for path in project.glob("*.txt"):
+        path.write_text("")
+    ran = effdsl("execute", "mine.py")
+    assert ran.returncode in (1, 2)
+    assert "Traceback" not in ran.stderr
+    assert not records(project)
+
+
+def test_status_counts_and_show_tells_what_was_measured(project: Path) -> None:
+    write_study(project, "MQA", repeats=2)
+    executed()
+    counted = json.loads(effdsl("status", "mine.py", "--json").stdout)
+    assert [task["state"] for task in counted["tasks"]] == ["ok", "ok"]
+    shown = effdsl("show", counted["tasks"][0]["key"][:10])
+    assert "al_s_per_iter" in shown.stdout
+    assert "to be" in shown.stdout
+    assert "aec_w" in shown.stdout
