@@ -233,7 +233,8 @@ def _left(scope: Scope, shown: int) -> list[Text]:
     lines = []
     if not shown:
         what = f"Study {scope.study}" if scope.study else "The store"
-        lines.append(f"{what} has no result to show{' at this scale' if scope.scale else ''}.")
+        empty = "" if scope.missing else " `effdsl execute STUDY` runs a study."
+        lines.append(f"{what} has no result to show{' at this scale' if scope.scale else ''}.{empty}")
     if scope.missing:
         count = "1 task has" if scope.missing == 1 else f"{scope.missing} tasks have"
         lines.append(f"{count} no result yet: `effdsl execute {scope.study}` runs what is missing.")

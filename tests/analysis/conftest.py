@@ -88,7 +88,7 @@ class Shelf:
             cell=cell,
             lineage=digest("lineage", key),
             canonical=canonical or json.dumps({"$": "task", "cell": {"technique": technique}}),
-            attempt=f"a-{identity.seed}",
+            attempt=digest("attempt", key)[:32],
             outcome=outcome,
             reason=reason,
             evidence=evidence,

@@ -23,12 +23,11 @@ def front(points: Sequence[Point], groups: Sequence[int] | None = None) -> set[i
     groups = groups or [0] * len(points)
     padded = [list(p) + [p[0]] * (6 - len(p)) for p in points]
     numbered = [[i, group, *point] for i, (group, point) in enumerate(zip(groups, padded, strict=True))]
+    columns = ", ".join(f"r[{i + 3}]::DOUBLE AS x{i + 1}" for i in range(6))
     CON.execute(  # as JSON text with NaN and infinities spelled out: parameters would be slow
-        "CREATE OR REPLACE TEMP TABLE drawn AS"
+        "CREATE OR REPLACE TEMP TABLE drawn AS"  # noqa: S608
         " WITH row AS (SELECT unnest(from_json($1, '[[\"VARCHAR\"]]')) AS r)"
-        " SELECT r[1]::BIGINT AS point, r[2]::BIGINT AS grp, "
-        + ", ".join(f"r[{i + 3}]::DOUBLE AS x{i + 1}" for i in range(6))
-        + " FROM row",
+        f" SELECT r[1]::BIGINT AS point, r[2]::BIGINT AS grp, {columns} FROM row",
         [json.dumps([[None if x is None else repr(x) for x in row] for row in numbered])],
     )
     found = CON.execute("SELECT point FROM pareto_front('drawn')").fetchall()
