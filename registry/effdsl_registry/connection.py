@@ -21,6 +21,7 @@ CONFIG: Config = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+ONE_THREAD: Config = {**CONFIG, "threads": 1}  # half the cost of a small write, and the cores are a task's
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 

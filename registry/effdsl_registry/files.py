@@ -105,12 +105,12 @@ def unlock(descriptor: int) -> None:
     flock(descriptor, LOCK_UN)
 
 
-def write_parquet(path: Path, table: Table) -> None:
-    """Write columns as Parquet; a number that is not finite becomes NULL."""
+def write_parquet(path: Path, table: Table, types: Mapping[str, str] | None = None) -> None:
+    """Write columns as Parquet, of these SQL types or of what the values are; NaN becomes NULL."""
     import duckdb
 
     columns = ", ".join(
-        f"unnest(from_json(${i}, '[\"{_sql_type(values)}\"]')) AS {quoted(name)}"
+        f"unnest(from_json(${i}, '[\"{(types or {}).get(name) or _sql_type(values)}\"]')) AS {quoted(name)}"
         for i, (name, values) in enumerate(table.items(), 1)
     )
     with replacing(path) as temporary, duckdb.connect(config={"threads": 1}) as connection:

@@ -1,18 +1,36 @@
-"""Keeping a store whole."""
+"""Keeping a store whole: make the index anew, check everything, copy it, throw away what nothing needs."""
 
 from __future__ import annotations
 
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
+from effdsl_registry import claims
 from effdsl_registry.connection import connected
-from effdsl_registry.files import locked, sync
+from effdsl_registry.errors import StoreError
+from effdsl_registry.files import TEMPORARY, locked, sync
 from effdsl_registry.ingest import insert_files
-from effdsl_registry.schema import create
+from effdsl_registry.schema import create, transaction
 from effdsl_registry.store import insert_study
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
+
+ORPHANED_AFTER_S = 60.0
+
+
+@attrs.frozen
+class Garbage:
+    """A file that nothing needs, and why."""
+
+    path: Path
+    reason: str
+    size: int
 
 
 def rebuild(store: Store) -> int:
@@ -37,6 +55,94 @@ def rebuild(store: Store) -> int:
         sync(store.root)
         store.journal.clear(noted)
     return count
+
+
+def backup(store: Store, target: Path) -> int:
+    """Copy the store to the new folder ``target``; returns how many attempts the copy holds.
+
+    Record files never change once they are there, so copying them is safe while others write. The
+    index is made anew from the copies, which proves that they are whole.
+
+    Raises:
+        StoreError: when ``target`` exists, or there is nothing to copy.
+    """
+    from effdsl_registry.store import Store
+
+    if target.exists():
+        raise StoreError(f"{target} exists already; give the name of a new folder")
+    if not (store.root / "records").is_dir():
+        raise StoreError(f"the store {store.root} is empty; there is nothing to back up")
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for part in ("records", "studies", "logs"):
+        if (store.root / part).is_dir():
+            shutil.copytree(store.root / part, partial / part, ignore=shutil.ignore_patterns(f"*{TEMPORARY}"))
+    count = rebuild(Store(partial))
+    partial.replace(target)
+    return count
+
+
+def garbage(store: Store) -> list[Garbage]:
+    """What ``collect`` would remove: superseded attempts, orphans of processes that were killed."""
+    found = [*_superseded(store), *_orphans(store), *_vanished_logs(store)]
+    found += [_garbage(path, "claim that nobody holds") for path in claims.abandoned(store.root / "claims")]
+    return found
+
+
+def collect(store: Store, what: list[Garbage]) -> None:
+    """Remove these files, and the rows of the records among them."""
+    attempts = [item.path.stem for item in what if item.path.suffix == ".json"]
+    if attempts:
+        with store.writing() as connection, transaction(connection):
+            connection.execute(
+                "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))",
+                [",".join(attempts)],
+            )
+    for item in what:
+        item.path.unlink(missing_ok=True)
+
+
+def _superseded(store: Store) -> Iterator[Garbage]:
+    """Attempts that are not the latest at their key, with the files beside them."""
+    with store.reading() as connection:
+        older = connection.execute(
+            "SELECT key, attempt FROM attempts ANTI JOIN results USING (attempt)"
+        ).fetchall()
+    for key, attempt in older:
+        for path in (
+            store.record_file(key, attempt),
+            store.iterations_file(key, attempt),
+            store.samples_file(key, attempt),
+        ):
+            if path.exists():
+                yield _garbage(path, "superseded by a later attempt")
+
+
+def _orphans(store: Store) -> Iterator[Garbage]:
+    """Temporary files, and tables without their record, that no running task is about to finish."""
+    running = {claim.key for claim in store.running()}
+    for path in (store.root / "records").glob("*/*/*"):
+        young = time.time() - path.stat().st_mtime < ORPHANED_AFTER_S
+        if path.parent.name in running or young:
+            continue
+        if path.name.endswith(TEMPORARY):
+            yield _garbage(path, "left unfinished by a process that was killed")
+        elif path.suffix == ".parquet" and not store.record_of(path).exists():
+            yield _garbage(path, "belongs to a record that was never finished")
+
+
+def _vanished_logs(store: Store) -> Iterator[Garbage]:
+    """Logs whose attempt has no record and is not running."""
+    attempts = {path.stem for path in store.record_files()}
+    running = tuple(claim.key[:10] for claim in store.running())
+    for path in sorted((store.root / "logs").glob("*.log")):
+        short_key, _, attempt = path.stem.partition("-")
+        if attempt not in attempts and short_key not in running:
+            yield _garbage(path, "log of an attempt that has no record")
+
+
+def _garbage(path: Path, reason: str) -> Garbage:
+    return Garbage(path, reason, path.stat().st_size)
 
 
 def _remove_database(path: Path) -> None:

@@ -15,7 +15,7 @@ import attrs
 from effdsl.key import short
 from effdsl_registry import claims
 from effdsl_registry.claims import ClaimInfo as ClaimInfo
-from effdsl_registry.connection import CONFIG, PATIENCE_S, connected
+from effdsl_registry.connection import CONFIG, ONE_THREAD, PATIENCE_S, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
 from effdsl_registry.errors import StoreError as StoreError
@@ -127,6 +127,10 @@ class Store:
         """The Parquet file with what the probes read, where there is one."""
         return self.folder(key) / f"{attempt}.samples.parquet"
 
+    def record_of(self, table: Path) -> Path:
+        """The record that a Parquet file belongs to."""
+        return table.with_name(table.name.partition(".")[0] + ".json")
+
     def record_files(self) -> Iterator[Path]:
         """Every record file, in no particular order."""
         return (self.root / "records").glob("*/*/*.json")
@@ -189,7 +193,7 @@ class Store:
 
         with locked(self.root / "index.lock", self.patience_s):
             is_new = not self.index.exists()
-            with connected(self.index, read_only=False, patience_s=self.patience_s) as connection:
+            with connected(self.index, False, self.patience_s, ONE_THREAD) as connection:
                 if is_new:
                     create(connection)
                 elif not is_current(connection):
@@ -203,7 +207,7 @@ class Store:
     def reading(
         self, config: dict[str, str | bool | int | float | list[str]] = CONFIG
     ) -> Iterator[DuckDBPyConnection]:
-        """The index, open for reading, with every record that waits; empty views where nothing was written."""
+        """The index, open for reading and caught up; empty views where nothing was written."""
         import duckdb
 
         from effdsl_registry.schema import create

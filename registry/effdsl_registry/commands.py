@@ -1,0 +1,217 @@
+"""The commands ``effdsl sql``, ``effdsl export`` and ``effdsl store``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from effdsl_registry.errors import StoreDamaged, StoreError
+
+if TYPE_CHECKING:
+    from effdsl_registry.rows import Rows
+    from effdsl_registry.store import Store
+
+EXAMPLE = "FROM results SELECT technique, seed, round(ppl, 2) AS ppl ORDER BY ppl"
+FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown", ".tex": "latex"}
+
+store_option = click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the store. Default: $EFFDSL_STORE, else the nearest .effdsl/ from here up.",
+)
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@store_option
+def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
+    """Ask the store one SELECT; without QUERY, read it from standard input.
+
+    The views are results, cells, attempts, measurements, loss_curves, study_tasks, code and metrics:
+
+    \b
+    effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"
+    effdsl sql "DESCRIBE results"
+    """
+    from effdsl_registry.door import ask
+    from effdsl_registry.store import Store
+
+    if query is None and sys.stdin.isatty():
+        raise click.UsageError(f'give a query, e.g. effdsl sql "{EXAMPLE}"')
+    store = Store.find(store_path)
+    rows = ask(store, sys.stdin.read() if query in (None, "-") else str(query), timeout)
+    _say_when_empty(store)
+    _print(rows, as_json, as_csv)
+
+
+@click.command()
+@click.argument("view", default="results")
+@click.option("--sql", "query", help="Export the rows of this SELECT instead of a view.")
+@click.option("--key", "prefixes", multiple=True, help="Of iterations and samples: only these results.")
+@click.option("-f", "--format", "form", type=click.Choice([*dict.fromkeys(FORMATS.values())]))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: print.")
+@store_option
+def export(
+    view: str,
+    query: str | None,
+    prefixes: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    store_path: Path | None,
+) -> None:
+    """Write VIEW, iterations or samples as CSV, JSON, Parquet, Markdown or LaTeX.
+
+    The format follows from the name of the output; CSV when printed.
+
+    \b
+    effdsl export results -o results.parquet
+    effdsl export --sql "FROM cells SELECT technique, ppl" -f latex
+    effdsl export iterations --key 3fa81 -o iterations.csv
+    """
+    from effdsl_registry.export import rows_to_export, write_rows
+    from effdsl_registry.store import Store
+
+    form = form or (FORMATS.get(output.suffix) if output else "csv")
+    if form is None:
+        raise click.UsageError(f"{output}: say which --format, or end it in {', '.join(FORMATS)}")
+    if form == "parquet" and output is None:
+        raise click.UsageError("Parquet is not for printing: give --output results.parquet")
+    store = Store.find(store_path)
+    rows = rows_to_export(store, view, query, prefixes)
+    _say_when_empty(store)
+    text = write_rows(rows, form, output)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{output}: {len(rows)} rows", err=True)
+
+
+@click.group()
+def store() -> None:
+    """Verify, rebuild, back up or clean the store."""
+
+
+@store.command()
+@store_option
+def path(store_path: Path | None) -> None:
+    """Print the folder of the store that is meant here."""
+    from effdsl_registry.store import Store
+
+    click.echo(Store.find(store_path).root.absolute())
+
+
+@store.command()
+@click.option("--json", "as_json", is_flag=True)
+@store_option
+def verify(as_json: bool, store_path: Path | None) -> None:
+    """Hash every record again and compare it with the index; exit code 3 when damaged."""
+    from effdsl_registry.store import Store
+    from effdsl_registry.verify import verify as check
+
+    verdict = check(Store.find(store_path))
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(verdict), default=str))
+    else:
+        for finding in verdict.findings:
+            click.echo(f"{finding.path}: {finding.what}; {finding.remedy}")
+        click.echo(f"{verdict.records} records, {len(verdict.findings) or 'no'} problems")
+    if verdict.findings:
+        sys.exit(StoreDamaged.exit_code)
+
+
+@store.command()
+@store_option
+def rebuild(store_path: Path | None) -> None:
+    """Make the index anew from the record files."""
+    from effdsl_registry.maintenance import rebuild as make_anew
+
+    found = _existing(store_path)
+    click.echo(f"{found.index}: {make_anew(found)} attempts")
+
+
+@store.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@store_option
+def backup(target: Path, store_path: Path | None) -> None:
+    """Copy the store to the new folder TARGET, also while others use it."""
+    from effdsl_registry.maintenance import backup as copy
+
+    click.echo(f"{target}: {copy(_existing(store_path), target)} attempts")
+
+
+@store.command()
+@click.option("--delete", is_flag=True, help="Remove the files; without it they are only listed.")
+@click.option("--dry-run", is_flag=True, help="Only list the files: the default.")
+@click.option("--json", "as_json", is_flag=True)
+@store_option
+def gc(delete: bool, dry_run: bool, as_json: bool, store_path: Path | None) -> None:
+    """List, or --delete, superseded attempts and what killed processes left behind."""
+    from effdsl_registry.maintenance import collect, garbage
+
+    if delete and dry_run:
+        raise click.UsageError("--delete and --dry-run exclude each other")
+    found = _existing(store_path)
+    items = garbage(found)
+    if delete:
+        collect(found, items)
+    if as_json:
+        click.echo(json.dumps([attrs.asdict(item) for item in items], default=str))
+        return
+    for item in items:
+        click.echo(f"{item.path}: {item.reason}")
+    size = sum(item.size for item in items) / 1e6
+    done = "removed" if delete else "to remove; `effdsl store gc --delete` removes them"
+    click.echo(f"{len(items)} files, {size:.3g} MB {done}" if items else "nothing to remove")
+
+
+def _existing(store_path: Path | None) -> Store:
+    from effdsl_registry.store import Store
+
+    found = Store.find(store_path)
+    if not found.root.is_dir():
+        raise StoreError(f"there is no store at {found.root}; `effdsl execute STUDY` makes one")
+    return found
+
+
+def _say_when_empty(store: Store) -> None:
+    if not store.index.exists():
+        click.echo(f"the store {store.root} is empty; `effdsl execute STUDY` fills it", err=True)
+
+
+def _print(rows: Rows, as_json: bool, as_csv: bool) -> None:
+    from effdsl_registry import rows as form
+
+    if as_json:
+        click.echo(form.as_json(rows), nl=False)
+    elif as_csv:
+        click.echo(form.as_csv(rows), nl=False)
+    elif sys.stdout.isatty():
+        _print_table(rows)
+    else:
+        click.echo(form.as_text(rows), nl=False)
+
+
+def _print_table(rows: Rows) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from effdsl_registry.rows import shown
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in rows.columns:
+        table.add_column(Text(column.name), justify="right" if column.is_number else "left", overflow="fold")
+    for row in rows.rows:
+        cells: list[Any] = [Text(cell) for cell in shown(row)]  # Text: nobody's name is markup
+        table.add_row(*cells)
+    Console(highlight=False).print(table)

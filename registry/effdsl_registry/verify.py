@@ -1,0 +1,117 @@
+"""Is the store what it says? Every record is hashed again and compared with the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from effdsl.key import key_of
+from effdsl_registry.errors import StoreError
+from effdsl_registry.files import TEMPORARY, literal
+from effdsl_registry.ingest import RecordFile, read_record_file
+from effdsl_registry.records import from_json
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from effdsl_registry.store import Store
+
+
+@attrs.frozen
+class Finding:
+    """Something that is not as it should be. ``remedy`` says what to do about it."""
+
+    path: Path
+    what: str
+    remedy: str
+
+
+@attrs.frozen
+class Verdict:
+    """How many records were looked at, and what was found."""
+
+    records: int
+    findings: tuple[Finding, ...]
+
+
+REBUILD = "`effdsl store rebuild` makes the index anew from the records"
+REMOVE = "take it from a backup, or remove it and run its study again"
+COLLECT = "`effdsl store gc --delete` removes it"
+
+
+def verify(store: Store) -> Verdict:
+    """Check every record file, every table beside it, and the index, after indexing what waits."""
+    findings: list[Finding] = []
+    indexed = _index_rows(store, findings)
+    count = 0
+    for path in sorted(store.record_files()):
+        count += 1
+        file = read_record_file(path)
+        wrong = _record_findings(path, file)
+        findings += wrong
+        if indexed is None:
+            continue
+        known = indexed.pop((file.key, file.attempt), None)
+        if known is None and not wrong:
+            findings.append(Finding(path, "is not in the index", REBUILD))
+        elif known is not None and known != file.sha256:
+            findings.append(Finding(path, "is not the file that was indexed", REBUILD))
+    findings += [
+        Finding(store.record_file(key, attempt), "is in the index, but the file is gone", REBUILD)
+        for key, attempt in indexed or {}
+    ]
+    findings += _table_findings(store)
+    return Verdict(count, tuple(findings))
+
+
+def _index_rows(store: Store, findings: list[Finding]) -> dict[tuple[str, str], str] | None:
+    """Digest by (key, attempt), as the index has it; ``None`` when it cannot be read."""
+    try:
+        with store.reading() as connection:
+            rows = connection.execute("SELECT key, attempt, record_sha256 FROM internal.attempts").fetchall()
+            findings += _whole_index(store, connection)
+    except StoreError as error:
+        findings.append(Finding(store.index, str(error).partition("\n")[0], REBUILD))
+        return None
+    return {(key, attempt): digest for key, attempt, digest in rows}
+
+
+def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[Finding]:
+    """Read every column once, so that a block with a wrong checksum shows."""
+    connection.execute("SELECT max(hash(COLUMNS(*))) FROM internal.attempts").fetchall()
+    row = connection.execute("SELECT count(*) - count(DISTINCT attempt) FROM internal.attempts").fetchone()
+    if row and row[0]:
+        yield Finding(store.index, f"holds {row[0]} attempts twice", REBUILD)
+
+
+def _record_findings(path: Path, file: RecordFile) -> list[Finding]:
+    try:
+        record = from_json(file.text, path.name)
+    except StoreError as error:
+        return [Finding(path, str(error), REMOVE)]
+    found = []
+    if key_of(record.canonical) != record.key:
+        found.append(Finding(path, "its key is not the hash of its task", REMOVE))
+    if (record.key, record.attempt) != (file.key, file.attempt):
+        found.append(Finding(path, f"says it is {record.key}/{record.attempt}", REMOVE))
+    return found
+
+
+def _table_findings(store: Store) -> Iterator[Finding]:
+    """Tables that cannot be read, and files that no record belongs to."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        for path in sorted((store.root / "records").glob("*/*/*")):
+            if path.name.endswith(TEMPORARY):
+                yield Finding(path, "was left unfinished, or is just being written", COLLECT)
+            elif path.suffix == ".parquet":
+                if not store.record_of(path).exists():
+                    yield Finding(path, "belongs to no record", COLLECT)
+                try:
+                    connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})").fetchall()  # noqa: S608
+                except duckdb.Error as error:
+                    yield Finding(path, f"cannot be read: {str(error).partition(chr(10))[0]}", REMOVE)
