@@ -21,7 +21,7 @@ from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
 
 HELD_OUT_TOKENS = 1 << 15
-HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 13
+HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 12
 PARTS = 4  # evaluated at the end of each part but the last, which the final evaluation follows
 CURVE_POINTS = 200
 EXPLODED = 2.0  # times the loss of a uniform guess

@@ -314,3 +314,23 @@ def test_the_cache_is_where_the_user_says(
     for name, value in surroundings.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(folder)
+
+
+def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text: LocalText) -> None:
+    """Offline, a published tokenizer is refused with its name and the way out."""
+    program = f"""
+from effdsl.data import *; from effdsl_runtime.data import DataError, prepare
+data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer")).resolve()
+try: prepare(data, lambda text: None)
+except DataError as error: print(error)
+"""
+    surroundings = {"EFFDSL_CACHE": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **surroundings},
+        check=True,
+        stdout=PIPE,
+        text=True,
+    )
+    assert "the tokenizer some/tokenizer (revision main) cannot be loaded" in done.stdout
+    assert "tokenizer=BPE(vocab_size=...)" in done.stdout
