@@ -329,7 +329,7 @@ except DataError as error: print(error)
         [sys.executable, "-c", program],
         env={**os.environ, **surroundings},
         check=True,
-        stdout=PIPE,
+        stdout=subprocess.PIPE,
         text=True,
     )
     assert "the tokenizer some/tokenizer (revision main) cannot be loaded" in done.stdout
