@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from effdsl.costs import MemoryEstimate
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
 from effdsl.key import Canon
@@ -140,7 +141,11 @@ def make_plan(
     cells = expand(study, machine, place)
     canon = Canon()
     _refuse_duplicates(study, cells, canon, place)
-    judged = [(cell.cell, _obstacle(cell, unavailable)) for cell in cells if cell.cell is not None]
+    judged = [
+        (planned.cell, _obstacle(planned.cell, planned.memory, unavailable))
+        for planned in cells
+        if planned.cell is not None and planned.memory is not None
+    ]
     tasks = [
         (Task(cell, seed), obstacle)
         for seed in study.repeats.values
@@ -163,14 +168,13 @@ def make_plan(
 Obstacle = tuple[State, str] | None
 
 
-def _obstacle(planned: PlannedCell, unavailable: Callable[[Cell], str]) -> Obstacle:
+def _obstacle(cell: Cell, memory: MemoryEstimate, unavailable: Callable[[Cell], str]) -> Obstacle:
     """What keeps a cell from being run: it will not fit, or what it needs is not here."""
-    assert planned.cell is not None and planned.memory is not None  # noqa: S101  judged only when built
-    hardware = planned.cell.hardware
-    if hardware.memory is not None and planned.memory.total > hardware.memory.value:
+    hardware = cell.hardware
+    if hardware.memory is not None and memory.total > hardware.memory.value:
         fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
-        return State.INFEASIBLE, f"needs {planned.memory} per device, more than the {fits}"
-    reason = unavailable(planned.cell)
+        return State.INFEASIBLE, f"needs {memory} per device, more than the {fits}"
+    reason = unavailable(cell)
     return (State.UNAVAILABLE, reason) if reason else None
 
 

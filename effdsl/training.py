@@ -61,7 +61,7 @@ class Budget:
         batch_size = self.batch_size or math.ceil((16 if small else 2048) / together) * together
         if batch_size % together:
             raise Invalid(
-                f"batch_size={batch_size} is not a multiple of {micro} (micro_batch_size) x {devices} (devices)",
+                f"batch_size={batch_size} is not a multiple of micro_batch_size={micro} x {devices} devices",
                 f"e.g. batch_size={math.ceil(batch_size / together) * together}",
             )
         tokens = self.tokens.value if self.tokens else TOKENS_PER_PARAMETER * scale.value

@@ -50,12 +50,14 @@ GOLDEN = Path(__file__).parent / "golden_keys.json"
 def studies() -> list[Study]:
     """The studies whose keys are pinned: every technique, tokenizer, data default and override."""
     small = Budget(steps=10)
+    longer = [Budget(steps=3), Recipe(learning_rate=1e-3)]
+    mixed = Attention([GQA(kv_heads=4), MLA(kv_rank=64)]) * Position([RoPE(theta=1e4), NoPE])
     return [
         Study(Attention([MHA, MQA, GQA, MLA, NSA]), [3 * M], budget=small),
-        Study(Attention([GQA(kv_heads=4), MLA(kv_rank=64)]) * Position([RoPE(theta=1e4), NoPE]), [3 * M], budget=small),
+        Study(mixed, [3 * M], budget=small),
         Study(Attention([MQA, GQA, MLA, NSA]), [0.5 * B, 1.5 * B, 3 * B], hw=H200, repeats=Seeds(7)),
-        Study(Attention([GQA]), [3 * M, 10 * M], per_scale={10 * M: [Budget(steps=3), Recipe(learning_rate=1e-3)]}),
-    ]  # fmt: skip
+        Study(Attention([GQA]), [3 * M, 10 * M], per_scale={10 * M: longer}),
+    ]
 
 
 def keys_of(study: Study) -> dict[str, str]:
@@ -76,7 +78,8 @@ def test_keys_are_what_they_were_when_first_released() -> None:
 
 @pytest.mark.parametrize("hash_seed", ["1", "77"])
 def test_hash_seed_and_working_directory_never_change_a_key(hash_seed: str, tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_key, json; print(json.dumps(test_key.all_keys()))"
+    code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_key\n"
+    code += "print(json.dumps(test_key.all_keys()))"
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -100,7 +103,7 @@ def declared_classes() -> list[type]:
 def test_every_field_of_a_class_in_the_key_is_classified() -> None:
     """A new field must say whether it is in the key before it can be used."""
     unclassified = [
-        f"{cls.__module__}.{cls.__qualname__}.{field.name}: declare it with identity(since=..., absent=...) or transport()"
+        f"{cls.__module__}.{cls.__qualname__}.{field.name}: use identity(since=…, absent=…) or transport()"
         for cls in declared_classes()
         for field in attrs.fields(cls)
         if ROLE not in field.metadata

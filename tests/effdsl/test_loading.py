@@ -19,10 +19,12 @@ def problems(folder: Path, source: str) -> list[str]:
     """The problems of a study file, as the command line prints them."""
     file = folder / "mistaken.py"
     file.write_text(textwrap.dedent(source))
-    with pytest.raises(StudyError) as caught:
+    try:
         loaded = load_study(str(file))
         make_plan(loaded.study, LAPTOP, place=loaded.place)
-    return [str(problem) for problem in caught.value.problems]
+    except StudyError as error:
+        return [str(problem) for problem in error.problems]
+    return []
 
 
 def line(number: int, text: str) -> str:

@@ -1,0 +1,109 @@
+"""``effdsl new``, ``ls`` and the command group, as a user types them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import effdsl
+from effdsl.cli import COMMANDS, group
+from effdsl.hardware import CATALOG, Hardware
+from effdsl.loading import load_study
+from effdsl.metrics import BY_NAME, METRICS
+from effdsl.plan import State, make_plan
+
+LAPTOP = Hardware(name="a laptop", kind="cpu")
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "effdsl", *args], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_new_study_plans_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "studies").mkdir()
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(group, ["new", "my_study"])
+    assert "effdsl plan studies/my_study.py" in made.output
+    plan = make_plan(load_study("my_study").study, LAPTOP)
+    assert plan.study == "my_study"
+    assert plan.counts()[State.NEW] == 9
+    again = CliRunner().invoke(group, ["new", "my_study"])
+    assert (again.exit_code, "exists" in again.output) == (2, True)
+    odd = CliRunner().invoke(group, ["new", "my-study"])
+    assert odd.exit_code == 2
+
+
+def test_ls_reads_studies_without_running_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "studies").mkdir()
+    source = '"""What it asks."""\nraise SystemExit\nstudy = Study(axis=Attention([MQA]))\n'
+    (tmp_path / "studies" / "one.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    listed = CliRunner().invoke(group, ["ls"])
+    assert listed.output == "one\tAttention([MQA])\tWhat it asks.\n"
+    assert '"axis": "Attention([MQA])"' in CliRunner().invoke(group, ["ls", "--json"]).output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import atexit, sys, effdsl.cli\n"
+    code += "atexit.register(lambda: print(sorted({m.split('.')[0] for m in sys.modules})))\n"
+    code += "sys.argv = ['effdsl', '--help']; effdsl.cli.main()"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = printed.splitlines()[-1]
+    for heavy in ("torch", "transformers", "numpy", "duckdb", "rich", "attr"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_planning_imports_neither_torch_nor_numpy() -> None:
+    code = "import sys; from effdsl import *; make_plan(Study(Attention([MQA]), [3*M]), A100)\n"
+    code += "print(list(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'torch'" not in loaded
+    assert "'numpy'" not in loaded
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    helped = CliRunner().invoke(group, [command, "--help"])
+    assert helped.exit_code == 0, helped.output
+    assert "Usage:" in helped.output
+
+
+def test_a_mistyped_command_names_the_nearest() -> None:
+    typed = run("exceute")
+    assert typed.returncode == 2
+    assert "did you mean 'execute'?" in typed.stderr
+
+
+def test_mistakes_in_a_study_exit_with_2_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("from effdsl import *\nstudy = Study(Attention([MQQA]), [3])\n")
+    planned = run("plan", str(tmp_path / "bad.py"))
+    assert planned.returncode == 2
+    assert "2 problems in the study" in planned.stderr
+    assert "Traceback" not in planned.stderr
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert [name for name in effdsl.__all__ if not hasattr(effdsl, name)] == []
+    assert sorted(effdsl._HOME) == sorted(effdsl.__all__)
+
+
+def test_hardware_has_the_paper_s_memory_and_the_vendor_s_tensor_rate() -> None:
+    by_name = {hardware.name: hardware for hardware in CATALOG}
+    assert len(by_name) == len(CATALOG) == 19  # Table 1's 18, and GH200
+    assert by_name["H200 SXM"].memory == 141 * effdsl.GB
+    # Table 1 prints 267.6 TFLOP/s in its FP16 column; the tensor cores do 989 (NVIDIA H200 datasheet).
+    assert by_name["H200 SXM"].peak_flops["bfloat16"] == pytest.approx(989.4e12)
+    assert (48 * effdsl.GH200).total_memory == 48 * 96 * effdsl.GB
+    assert all(hardware.source and hardware.bandwidth and hardware.power_limit_w for hardware in CATALOG)
+    assert not by_name["V100"].bf16
+
+
+def test_every_metric_says_what_it_is() -> None:
+    assert len(BY_NAME) == len(METRICS)
+    assert all(metric.label and metric.definition for metric in METRICS)
