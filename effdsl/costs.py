@@ -1,9 +1,10 @@
 """Memory that training will need on one device, predicted part by part.
 
 The scheme is the runtime's: float32 weights, gradients and two Adam states, replicated on every device;
-activations of one micro-batch, nothing recomputed, in the dtype of the matrix products; logits in that
-dtype, with their float32 copy and its gradient. Autocast keeps a copy of the weights in its dtype. Not
-counted: the allocator's slack, the framework, and workspaces of single operations.
+activations of one micro-batch, nothing recomputed, in the dtype of the matrix products; logits, a chunk
+of a quarter of a billion at a time, in that dtype and twice in float32. Autocast keeps a copy of the
+weights in its dtype. Not counted: the allocator's slack, the framework, and workspaces of single
+operations.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from effdsl.task import Pretraining
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
+LOGITS_AT_ONCE = 1 << 28  # on a GPU; a CPU takes fewer
 
 
 @attrs.frozen
@@ -62,13 +64,13 @@ def decoder_training_memory(
     tokens = sequences * context_length
     element = BYTES_PER_ELEMENT.get(dtype, FLOAT32)
     cast = element if element != FLOAT32 else 0
-    logits = architecture.shape.vocab_size * (2 * FLOAT32 + cast)
+    logits = min(tokens * architecture.shape.vocab_size, LOGITS_AT_ONCE)
     return MemoryEstimate(
         weights=weights + cast * parameters,
         gradients=weights,
         optimizer=2 * weights,
         activations=round(tokens * activation_bytes_per_token(architecture, context_length, element)),
-        logits=tokens * logits,
+        logits=logits * (2 * FLOAT32 + cast),
     )
 
 

@@ -52,18 +52,31 @@ def attend(
     is_causal = mask is None and queries == keys
     if mask is None and 1 < queries < keys:
         mask = q_bhte.new_ones(queries, keys, dtype=torch.bool).tril(keys - queries)
-    grouped = q_bhte.shape[1] != k_bgse.shape[1]
     if kernel_name() == "math":
         with sdpa_kernel(SDPBackend.MATH):
-            return F.scaled_dot_product_attention(
-                q_bhte, k_bgse, v_bgsd, mask, is_causal=is_causal, scale=scale, enable_gqa=grouped
-            )
-    value_dim = v_bgsd.shape[3]
-    missing = q_bhte.shape[3] - value_dim
-    if missing > 0:  # the fused kernels want values as wide as keys; zeros add nothing
-        scale = scale or q_bhte.shape[3] ** -0.5
+            return _scaled_dot_product(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)
+    if q_bhte.device.type == "cpu" and q_bhte.dtype == torch.bfloat16:
+        # The CPU's bfloat16 kernel is slower, and less exact, than its float32 one.
+        with torch.autocast("cpu", enabled=False):
+            return _fused(q_bhte.float(), k_bgse.float(), v_bgsd.float(), mask, is_causal, scale)
+    return _fused(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)
+
+
+def _fused(
+    q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, mask: Tensor | None, is_causal: bool, scale: float | None
+) -> Tensor:
+    """PyTorch's choice of kernel, which for values narrower than keys would be the slow one: zeros
+    widen them, and add nothing."""
+    value_dim, missing = v_bgsd.shape[3], q_bhte.shape[3] - v_bgsd.shape[3]
+    if missing > 0:
         v_bgsd = F.pad(v_bgsd, (0, missing))
-    out_bhtd = F.scaled_dot_product_attention(
+    return _scaled_dot_product(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)[..., :value_dim]
+
+
+def _scaled_dot_product(
+    q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, mask: Tensor | None, is_causal: bool, scale: float | None
+) -> Tensor:
+    grouped = q_bhte.shape[1] != k_bgse.shape[1]
+    return F.scaled_dot_product_attention(
         q_bhte, k_bgse, v_bgsd, mask, is_causal=is_causal, scale=scale, enable_gqa=grouped
     )
-    return out_bhtd[..., :value_dim]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.decoder import DecoderLM
 from torch import nn
 
 from effdsl.architecture import Decoder
@@ -11,8 +13,6 @@ from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE
-from effdsl_runtime.model.build import build
-from effdsl_runtime.model.decoder import DecoderLM
 
 CONTEXT = 64
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)

@@ -2,8 +2,14 @@
 
 import pytest
 import torch
+from effdsl_runtime.model.build import assemble, build
+from effdsl_runtime.model.decoder import parameter_count
+from effdsl_runtime.model.generate import generate
+from effdsl_runtime.model.kernel import use_kernel
+from effdsl_runtime.model.loss import CHUNK_ELEMENTS, linear_cross_entropy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,10 +18,6 @@ from effdsl.costs import decoder_training_memory
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.position import NoPE, RoPE
-from effdsl_runtime.model.build import assemble, build
-from effdsl_runtime.model.decoder import parameter_count
-from effdsl_runtime.model.generate import generate
-from effdsl_runtime.model.kernel import use_kernel
 
 POSITIONS = pytest.mark.parametrize("position", [RoPE(), NoPE()], ids=str)
 
@@ -120,6 +122,22 @@ def test_every_parameter_learns(lively, attention, tokens_bt):
     assert still == []
 
 
+@pytest.mark.parametrize("chunk", [1, 100, 1 << 20])
+def test_the_loss_in_chunks_has_pytorchs_value_and_gradients(chunk, monkeypatch):
+    monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", chunk)
+    generator = torch.Generator().manual_seed(7)
+    x_nd, weight_vd = (torch.randn(n, 16, generator=generator, requires_grad=True) for n in (23, 30))
+    targets_n = torch.randint(0, 30, (23,), generator=generator)
+    found, expected = [
+        (loss.detach(), torch.autograd.grad(3 * loss, (x_nd, weight_vd)))
+        for loss in (
+            linear_cross_entropy(x_nd, weight_vd, targets_n),
+            cross_entropy(x_nd @ weight_vd.T, targets_n),
+        )
+    ]
+    assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_the_loss_is_the_mean_cross_entropy_of_the_logits(lively, attention, tokens_bt):
     model = lively(attention)
     with torch.no_grad():
@@ -185,8 +203,7 @@ def test_parameters_and_flops_by_formula_are_those_of_the_built_model(shape, tec
     assert counter.get_total_flops() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_predicted_activations_are_within_a_quarter_of_what_autograd_keeps(attention, dtype, tokens_bt):
+def test_predicted_activations_are_within_a_quarter_of_what_autograd_keeps(attention):
     shape = Shape(2, 128, 4, 32, 352, 300)
     architecture = Decoder(shape, attention, RoPE())
     model = build(architecture, 64, seed=0)
@@ -199,10 +216,9 @@ def test_predicted_activations_are_within_a_quarter_of_what_autograd_keeps(atten
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16", cache_enabled=False):
-            loss = model.loss(tokens_bt, tokens_bt)
+        loss = model.loss(tokens_bt, tokens_bt)
     held = sum(x.untyped_storage().nbytes() for place, x in kept.items() if place not in weights)
     loss.backward()
-    predicted = decoder_training_memory(architecture, 4, 64, dtype)
-    cast_weights = predicted.weights - predicted.gradients
-    assert predicted.activations + predicted.logits + cast_weights == pytest.approx(held, rel=0.25)
+    embedding_gradient = 4 * shape.vocab_size * shape.hidden_size
+    predicted = decoder_training_memory(architecture, 4, 64, "float32")
+    assert predicted.activations + embedding_gradient == pytest.approx(held, rel=0.25)

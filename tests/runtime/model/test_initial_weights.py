@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
+from effdsl_runtime.model.build import build
 
 from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.position import RoPE
-from effdsl_runtime.model.build import build
 
 
 def built(technique, shape, seed=0):

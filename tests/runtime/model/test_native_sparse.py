@@ -6,6 +6,8 @@ beyond one head's vectors, and rotates by complex numbers.
 
 import pytest
 import torch
+from effdsl_runtime.model.blocks import block_scores, near_attention, windowed_attention
+from effdsl_runtime.model.mixer import heads
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -13,8 +15,6 @@ from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, NSA
 from effdsl.techniques.nsa import Blocks, visible_keys
 from effdsl.techniques.position import NoPE, RoPE
-from effdsl_runtime.model.blocks import block_scores, near_attention, windowed_attention
-from effdsl_runtime.model.mixer import heads
 
 THETA = 1e6
 TOKENS = 41

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from effdsl_runtime.model.build import assemble
+from effdsl_runtime.model.decoder import parameter_count
 from torch import Tensor
 from torch.testing import assert_close
 from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -11,8 +13,6 @@ from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA
 from effdsl.techniques.position import RoPE
 from effdsl.units import B
-from effdsl_runtime.model.build import assemble
-from effdsl_runtime.model.decoder import parameter_count
 
 QWEN_VOCABULARY = 151_936
 
