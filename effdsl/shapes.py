@@ -57,7 +57,7 @@ def shape_for(scale: Count, vocab_size: int) -> Shape:
         return Shape(*QWEN[scale], vocab_size=vocab_size)
     wanted = scale.value
     known = [(reference_parameters(shape), shape) for shape in _candidates(wanted, vocab_size)]
-    error, _, best = min(((_rank(count, wanted, shape)) + (shape,) for count, shape in known), key=_first_two)
+    error, _, best = min(((*_rank(count, wanted, shape), shape) for count, shape in known), key=_first_two)
     if error > TOO_FAR:
         raise Invalid(_too_far(scale, vocab_size), _nearest_sizes([count for count, _ in known], wanted))
     return best

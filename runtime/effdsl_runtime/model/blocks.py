@@ -72,14 +72,16 @@ def windowed_attention(q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, window: i
         return attend(q_bhte, k_bgte, v_bgte)
     chunks = -(-tokens // window)
     end = chunks * window - tokens
-    q_xhwe = F.pad(q_bhte, (0, 0, 0, end)).unflatten(2, (chunks, window)).transpose(1, 2).flatten(0, 1)
+    padded_bhte = F.pad(q_bhte, (0, 0, 0, end))
+    q_xhwe = torch.unflatten(padded_bhte, 2, (chunks, window)).transpose(1, 2).flatten(0, 1)
     k_xgve, v_xgve = (
         F.pad(x, (0, 0, window, end)).unfold(2, 2 * window, window).mT.transpose(1, 2).flatten(0, 1)
         for x in (k_bgte, v_bgte)
     )
     mask_c1wv = _chunk_mask(chunks, window, q_bhte.device)
     out_xhwe = attend(q_xhwe, k_xgve, v_xgve, mask_c1wv.repeat(batch, 1, 1, 1))
-    return out_xhwe.unflatten(0, (batch, chunks)).transpose(1, 2).flatten(2, 3)[:, :, :tokens]
+    out_bhcwe = torch.unflatten(out_xhwe, 0, (batch, chunks)).transpose(1, 2)
+    return out_bhcwe.flatten(2, 3)[:, :, :tokens]
 
 
 def _chunk_mask(chunks: int, window: int, device: torch.device) -> Tensor:

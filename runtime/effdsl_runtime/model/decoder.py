@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +69,8 @@ class DecoderLM(nn.Module):
             wanted = seen + tokens_bt.shape[1]
             raise ValueError(f"{wanted} positions do not fit a context of {self.context_length}")
         x_btd = self.embedding(tokens_bt)
-        for block, cache in zip(self.blocks, caches or [None] * len(self.blocks), strict=True):
+        held: Sequence[Cache | None] = caches or [None] * len(self.blocks)
+        for block, cache in zip(self.blocks, held, strict=True):
             x_btd = block(x_btd, cache)
             if cache is not None:
                 cache.length += tokens_bt.shape[1]

@@ -32,7 +32,7 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
 def _parts(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
     """The named pieces of a parameter that are drawn separately."""
     if isinstance(module, Linears):
-        pieces = parameter.split(list(module.parts.values()))
+        pieces = torch.split(parameter, list(module.parts.values()))
         return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
     if isinstance(module, nn.RMSNorm):
         return [("norm", parameter)]

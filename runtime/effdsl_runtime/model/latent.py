@@ -42,7 +42,7 @@ class LatentAttention(Mixer):
         start = cache.length if cache else 0
         positions = slice(start, start + x_btd.shape[1])
         q_bhte = heads(self.q_up(q_btd), self.nope_dim + self.rope_dim)
-        q_bhtn, q_bhtr = q_bhte.split((self.nope_dim, self.rope_dim), dim=3)
+        q_bhtn, q_bhtr = torch.split(q_bhte, [self.nope_dim, self.rope_dim], dim=3)
         q_bhtr = self.rotate(q_bhtr, positions)
         latent_btc = self.norm(latent_btc.float()).to(latent_btc.dtype)  # its weight is float32
         key_b1tr = self.rotate(key_btr.unsqueeze(1), positions)
@@ -63,9 +63,9 @@ class LatentAttention(Mixer):
         return attend(q_bhte, k_bhte, heads(v_btd, self.v_dim), scale=self.scale)
 
     def _absorbed(self, q_bhtn: Tensor, q_bhtr: Tensor, latent_b1sc: Tensor, key_b1sr: Tensor) -> Tensor:
-        k_weight, v_weight = self.up.weight.split(list(self.up.parts.values()))
-        k_hnc = k_weight.unflatten(0, (self.heads, self.nope_dim))
-        v_hvc = v_weight.unflatten(0, (self.heads, self.v_dim))
+        k_weight, v_weight = torch.split(self.up.weight, list(self.up.parts.values()))
+        k_hnc = torch.unflatten(k_weight, 0, (self.heads, self.nope_dim))
+        v_hvc = torch.unflatten(v_weight, 0, (self.heads, self.v_dim))
         q_bhte = torch.cat((q_bhtn @ k_hnc, q_bhtr), dim=3)
         k_b1se = torch.cat((latent_b1sc, key_b1sr), dim=3)
         return attend(q_bhte, k_b1se, latent_b1sc, scale=self.scale) @ v_hvc.mT

@@ -22,7 +22,7 @@ class Linears(nn.Module):
         self.bias = nn.Parameter(torch.empty(width)) if bias else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return F.linear(x, self.weight, self.bias).split(list(self.parts.values()), dim=-1)
+        return torch.split(F.linear(x, self.weight, self.bias), list(self.parts.values()), dim=-1)
 
 
 class Projection(nn.Linear):

@@ -56,6 +56,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         grad_nd, grad_vd = ctx.saved_tensors
         return grad_nd.to(ctx.input_dtype) * scale, grad_vd * scale, None, None, None

@@ -49,7 +49,7 @@ class Mixer(nn.Module):
 
 def heads(x_btd: Tensor, head_dim: int) -> Tensor:
     """``(b, t, h * e)`` as ``(b, h, t, e)``."""
-    return x_btd.unflatten(2, (-1, head_dim)).transpose(1, 2)
+    return torch.unflatten(x_btd, 2, (-1, head_dim)).transpose(1, 2)
 
 
 def flat(x_bhte: Tensor) -> Tensor:

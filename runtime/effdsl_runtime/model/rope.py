@@ -49,7 +49,7 @@ class Unrotated(nn.Module):
 
 @singledispatch
 def rotation(position: PositionTechnique, head_dim: int, context_length: int) -> nn.Module:
-    """The rotation of heads of size ``head_dim`` that ``position`` means, for ``context_length`` positions."""
+    """The rotation that ``position`` means, of heads of size ``head_dim``."""
     raise NotImplementedError(f"no module for {type(position).__name__}")
 
 

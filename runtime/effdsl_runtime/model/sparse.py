@@ -25,6 +25,7 @@ from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 from effdsl_runtime.model.rope import Rotation
 
 BRANCHES = ("compressed", "selected", "near")
+KeyValue = tuple[Tensor, Tensor]
 
 
 class NativeSparseAttention(Mixer):
@@ -46,38 +47,39 @@ class NativeSparseAttention(Mixer):
         self.out = Projection(shape.heads * shape.head_dim, shape.hidden_size)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
-        q_bhte, *keys_values = (heads(part, self.head_dim) for part in self.qkv(x_btd))
-        compressed, selected, near = (keys_values * 3)[0:2], (keys_values * 3)[2:4], (keys_values * 3)[4:6]
+        q_bhte, *rest = (heads(part, self.head_dim) for part in self.qkv(x_btd))
+        pairs: list[KeyValue] = list(zip(rest[::2], rest[1::2], strict=True))
+        compressed, selected, near = pairs * (len(BRANCHES) // len(pairs))
         start = cache.length if cache else 0
         positions = slice(start, start + x_btd.shape[1])
         q_bhte = self.rotate(q_bhte, positions)
-        compressed_out, scores_bgtj = self._compressed(q_bhte, *compressed, start, cache)
+        compressed_out, scores_bgtj = self._compressed(q_bhte, compressed, start, cache)
         outs = (
             compressed_out,
-            self._selected(q_bhte, *selected, scores_bgtj, positions, cache),
-            self._near(q_bhte, *near, positions, cache),
+            self._selected(q_bhte, selected, scores_bgtj, positions, cache),
+            self._near(q_bhte, near, positions, cache),
         )
-        gates_btch = self.gate(x_btd).sigmoid().unflatten(2, (3, -1))
-        gates = gates_btch.permute(2, 0, 3, 1).unsqueeze(-1)  # c, b, h, t, 1
-        mixed_bhte = sum(gate_bht1 * out for gate_bht1, out in zip(gates, outs, strict=True))
-        out: Tensor = self.out(flat(mixed_bhte))  # type: ignore[arg-type]
+        gates_btch = torch.unflatten(self.gate(x_btd).sigmoid(), 2, (len(BRANCHES), -1))
+        gates = gates_btch.permute(2, 0, 3, 1).unsqueeze(-1)  # branch, b, h, t, 1
+        mixed_bhte = gates[0] * outs[0] + gates[1] * outs[1] + gates[2] * outs[2]
+        out: Tensor = self.out(flat(mixed_bhte))
         return out
 
     def _compressed(
-        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, start: int, cache: Cache | None
+        self, q_bhte: Tensor, raw: KeyValue, start: int, cache: Cache | None
     ) -> tuple[Tensor, Tensor]:
         """The branch's output, and the score of each selectable block ``(b, g, t, j)`` (eq. 8 to 10)."""
-        k_bgne, v_bgne = self._compress(k_bgte, v_bgte, cache)
+        k_bgne, v_bgne = self._compress(*raw, cache)
         stop = start + q_bhte.shape[2]
         visible_tn = visible_compressed(self.blocks, start, stop, k_bgne.shape[2], q_bhte.device)
-        q_bgrte = q_bhte.unflatten(1, (self.groups, -1))
+        q_bgrte = torch.unflatten(q_bhte, 1, (self.groups, -1))
         scores = (q_bgrte @ k_bgne.unsqueeze(2).mT) * self.head_dim**-0.5
         hidden = torch.finfo(scores.dtype).min
         chance_bgrtn = scores.masked_fill(~visible_tn, hidden).softmax(-1) * visible_tn
         out_bgrte = chance_bgrtn.to(v_bgne.dtype) @ v_bgne.unsqueeze(2)
         return out_bgrte.flatten(1, 2), block_scores(chance_bgrtn.detach().sum(2), self.blocks, stop)
 
-    def _compress(self, k_bgte: Tensor, v_bgte: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+    def _compress(self, k_bgte: Tensor, v_bgte: Tensor, cache: Cache | None) -> KeyValue:
         """Compressed keys, rotated, and values; with a cache, all of them, old and new."""
         first = 0
         if cache is not None:
@@ -94,24 +96,21 @@ class NativeSparseAttention(Mixer):
         return k_bgne, v_bgne
 
     def _selected(
-        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, scores_bgtj: Tensor, positions: slice,
-        cache: Cache | None,
-    ) -> Tensor:  # fmt: skip
-        k_bgse, v_bgse = self.rotate(k_bgte, positions), v_bgte
+        self, q_bhte: Tensor, raw: KeyValue, scores_bgtj: Tensor, positions: slice, cache: Cache | None
+    ) -> Tensor:
+        k_bgse, v_bgse = self.rotate(raw[0], positions), raw[1]
         if cache is not None:
             k_bgse, v_bgse = cache.extend("k_selected", k_bgse), cache.extend("v_selected", v_bgse)
         mask_bgts = selection_mask(scores_bgtj, self.blocks, positions.start, positions.stop)
         # The groups join the batch, so that the heads of one share one mask.
-        q_xrte = q_bhte.unflatten(1, (self.groups, -1)).flatten(0, 1)
+        q_xrte = torch.unflatten(q_bhte, 1, (self.groups, -1)).flatten(0, 1)
         k_x1se, v_x1se = k_bgse.flatten(0, 1).unsqueeze(1), v_bgse.flatten(0, 1).unsqueeze(1)
         out_xrte = attend(q_xrte, k_x1se, v_x1se, mask_bgts.flatten(0, 1).unsqueeze(1))
-        return out_xrte.unflatten(0, (-1, self.groups)).flatten(1, 2)
+        return torch.unflatten(out_xrte, 0, (-1, self.groups)).flatten(1, 2)
 
-    def _near(
-        self, q_bhte: Tensor, k_bgte: Tensor, v_bgte: Tensor, positions: slice, cache: Cache | None
-    ) -> Tensor:
+    def _near(self, q_bhte: Tensor, raw: KeyValue, positions: slice, cache: Cache | None) -> Tensor:
         window = self.blocks.window
-        k_bgte = self.rotate(k_bgte, positions)
+        k_bgte, v_bgte = self.rotate(raw[0], positions), raw[1]
         if cache is None:
             return windowed_attention(q_bhte, k_bgte, v_bgte, window)
         k_bgse, v_bgse = cache.extend("k_near", k_bgte), cache.extend("v_near", v_bgte)

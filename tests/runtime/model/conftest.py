@@ -18,9 +18,15 @@ CONTEXT = 64
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
 SPARSE = NSA(window=16, select_block=8, compress_block=8, compress_stride=4, select_count=3)
 SPARSE_SHARED = NSA(
-    window=12, select_block=6, compress_block=4, compress_stride=2, select_count=4, phi="mean", shared_kv=True,
+    window=12,
+    select_block=6,
+    compress_block=4,
+    compress_stride=2,
+    select_count=4,
+    phi="mean",
+    shared_kv=True,
     gate="linear",
-)  # fmt: skip
+)
 MIXERS = [MHA(), GQA(), MQA(), MLA(), MLA(q_rank=24, v_dim=8, nope_dim=12), SPARSE, SPARSE_SHARED]
 
 

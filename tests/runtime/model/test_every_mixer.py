@@ -1,5 +1,7 @@
 """What holds for a decoder with any mixer."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from effdsl_runtime.model.build import assemble, build
@@ -42,7 +44,7 @@ def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(
     caches = model.new_caches()
     bounds = [0, *cuts, tokens_bt.shape[1]]
     with torch.no_grad():
-        parts = [model(tokens_bt[:, a:b], caches) for a, b in zip(bounds, bounds[1:], strict=False)]
+        parts = [model(tokens_bt[:, a:b], caches) for a, b in pairwise(bounds)]
         assert_close(torch.cat(parts, 1), model(tokens_bt), atol=2e-5, rtol=1e-4)
 
 
