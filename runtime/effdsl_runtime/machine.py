@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,16 @@ def describe(folder: Path | None = None) -> dict[str, Any]:
         "host": socket.gethostname(),
         "os": _os_name(),
         "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := _installed(name))},
+        "libraries": libraries(),
         **_device(),
         **_git(folder or Path.cwd()),
     }
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Versions of the installed libraries that may matter to a result."""
+    return {name: found for name in LIBRARIES if (found := _installed(name))}
 
 
 def load_average() -> float:

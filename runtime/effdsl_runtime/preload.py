@@ -1,0 +1,19 @@
+"""What the fork server imports last, so that no task pays for it.
+
+These are imported where they are needed, which in a task would be after its start. What is loaded by
+then is kept from the garbage collector: a full collection among torch's objects takes longer than
+everything else around a task, and would copy the pages that forks share.
+"""
+
+import gc
+
+import duckdb  # noqa: F401
+import numpy.ma  # noqa: F401
+import psutil  # noqa: F401
+
+import effdsl_runtime.metrics  # noqa: F401
+from effdsl_runtime.machine import libraries
+
+libraries()
+gc.collect()
+gc.freeze()
