@@ -2,6 +2,8 @@
 
 Micro-batches are as printed; context 8K is printed in Tables 4 and 6. The global batch is the paper's
 16.8M tokens (its TT column implies 2,048 sequences of 8,192 tokens), rounded to what 48 devices divide.
+The paper trained with Megatron-Core; memory and feasibility are predicted here for the embedded engine,
+which keeps all states on every device and recomputes nothing.
 """
 
 from effdsl import GH200, GQA, MLA, MQA, NSA, Attention, B, Budget, FineWebEdu, Study

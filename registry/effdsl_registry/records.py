@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ _digest = _matches("[0-9a-f]{64}")
 def _curve(points: Any) -> Curve:
     """Points of a curve; a loss that is not finite becomes ``None``, for JSON has no NaN."""
     return tuple((step, loss if loss is not None and math.isfinite(loss) else None) for step, loss in points)
+
+
+def _strings(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +111,7 @@ class Provenance:
     measured_iterations: int | None = None
     sampler_period_s: float | None = None
     sampler_samples: int | None = None
-    flags: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    flags: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     code: dict[str, str] = attrs.field(factory=dict)
     kernel: str = ""
 
