@@ -103,4 +103,10 @@ def _show(
         return
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False).print(result)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(result)
+        return
+    console = Console(width=PIPED_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(result)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
