@@ -180,7 +180,9 @@ def test_a_batch_that_devices_cannot_share_is_refused_with_one_they_can() -> Non
     study = Study(
         Attention([GQA]), [0.5 * B], hw=48 * GH200, budget=Budget(batch_size=100, micro_batch_size=4)
     )
-    with pytest.raises(StudyError, match=r"(?s)not a multiple of micro_batch_size=4 x 48 devices.*e\.g\. batch_size=192"):
+    with pytest.raises(
+        StudyError, match=r"(?s)not a multiple of micro_batch_size=4 x 48 devices.*e\.g\. batch_size=192"
+    ):
         make_plan(study, LAPTOP)
 
 
