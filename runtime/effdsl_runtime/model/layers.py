@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Linears(nn.Module):
-    """Linear maps of one input, computed as one matrix product.
+    """Linear maps of one input, computed as one matrix product: faster where some of them are narrow.
 
     ``parts`` names each and gives its width. Weights start from a seed of their own part, so that a
     part of the same name and size starts the same whatever stands beside it.
@@ -37,10 +37,10 @@ class SwiGLU(nn.Module):
 
     def __init__(self, hidden_size: int, intermediate_size: int) -> None:
         super().__init__()
-        self.gate_up = Linears(hidden_size, {"gate": intermediate_size, "up": intermediate_size})
+        self.gate = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.up = nn.Linear(hidden_size, intermediate_size, bias=False)
         self.down = Projection(intermediate_size, hidden_size)
 
     def forward(self, x_btd: Tensor) -> Tensor:
-        gate_btf, up_btf = self.gate_up(x_btd)
-        out: Tensor = self.down(F.silu(gate_btf) * up_btf)
+        out: Tensor = self.down(F.silu(self.gate(x_btd)) * self.up(x_btd))
         return out

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 28}  # logits at a time: what a cache, or a GPU, holds easily
+CHUNK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 28}  # logits at a time: what a cache, or a GPU, holds easily
 
 
 def linear_cross_entropy(x_nd: Tensor, weight_vd: Tensor, targets_n: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, x_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, dtype: torch.dtype, learns: bool
     ) -> Tensor:
         tokens, vocabulary = x_nd.shape[0], weight_vd.shape[0]
-        rows = max(1, CHUNK_ELEMENTS.get(x_nd.device.type, 1 << 20) // vocabulary)
+        rows = max(1, CHUNK_ELEMENTS.get(x_nd.device.type, 1 << 21) // vocabulary)
         cast_nd, cast_vd = x_nd.to(dtype), weight_vd.to(dtype)
         loss = x_nd.new_zeros((), dtype=torch.float32)
         grad_nd, grad_vd = torch.empty_like(cast_nd), torch.zeros_like(weight_vd)
@@ -48,7 +48,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
             slope_nv.scatter_add_(1, target_n1, -torch.ones_like(target_n1, dtype=slope_nv.dtype))
             slope_nv = slope_nv.mul_(1 / tokens).to(dtype)
             grad_nd[chunk] = slope_nv @ cast_vd
-            grad_vd += slope_nv.T @ cast_nd[chunk]
+            if dtype == grad_vd.dtype:
+                torch.addmm(grad_vd, slope_nv.T, cast_nd[chunk], out=grad_vd)
+            else:
+                grad_vd += slope_nv.T @ cast_nd[chunk]
         if learns:
             ctx.save_for_backward(grad_nd, grad_vd)
             ctx.input_dtype = x_nd.dtype
@@ -58,4 +61,4 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         grad_nd, grad_vd = ctx.saved_tensors
-        return grad_nd.to(ctx.input_dtype) * scale, grad_vd * scale, None, None, None
+        return grad_nd.to(ctx.input_dtype) * scale, grad_vd.mul_(scale), None, None, None

@@ -37,12 +37,11 @@ def outside_attention(ours: dict[str, Tensor], layers: int) -> dict[str, Tensor]
     theirs = {"model.embed_tokens.weight": ours["embedding.weight"], "model.norm.weight": ours["norm.weight"]}
     for i in range(layers):
         here, there = f"blocks.{i}.", f"model.layers.{i}."
-        gate, up = ours[here + "feed_forward.gate_up.weight"].chunk(2)
         theirs |= {
             there + "input_layernorm.weight": ours[here + "mixer_norm.weight"],
             there + "post_attention_layernorm.weight": ours[here + "feed_forward_norm.weight"],
-            there + "mlp.gate_proj.weight": gate,
-            there + "mlp.up_proj.weight": up,
+            there + "mlp.gate_proj.weight": ours[here + "feed_forward.gate.weight"],
+            there + "mlp.up_proj.weight": ours[here + "feed_forward.up.weight"],
             there + "mlp.down_proj.weight": ours[here + "feed_forward.down.weight"],
             there + "self_attn.o_proj.weight": ours[here + "mixer.out.weight"],
         }
