@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,44 +22,49 @@ def linear_cross_entropy(x_nd: Tensor, weight_vd: Tensor, targets_n: Tensor) -> 
     device = x_nd.device.type
     autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if autocast else x_nd.dtype
-    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        x_nd, weight_vd, targets_n, dtype, torch.is_grad_enabled()
-    )
-    return loss
+    cast_nd, targets_n1 = x_nd.to(dtype), targets_n.unsqueeze(1)
+    if torch.is_grad_enabled():
+        loss: Tensor = _LinearCrossEntropy.apply(cast_nd, weight_vd, targets_n1)  # type: ignore[no-untyped-call]
+        return loss
+    cast_vd = weight_vd.to(dtype)
+    values = [_value(cast_nd[c], cast_vd, targets_n1[c])[0] for c in _chunks(cast_nd, weight_vd)]
+    return torch.stack(values).sum() / len(targets_n)
+
+
+def _chunks(x_nd: Tensor, weight_vd: Tensor) -> Iterator[slice]:
+    """Rows whose logits are held at once."""
+    rows = max(1, CHUNK_ELEMENTS.get(x_nd.device.type, CHUNK_ELEMENTS["cpu"]) // weight_vd.shape[0])
+    return (slice(first, first + rows) for first in range(0, x_nd.shape[0], rows))
+
+
+def _value(x_nd: Tensor, weight_vd: Tensor, targets_n1: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed loss of a chunk, and the log-probabilities ``(n, v)``; both float32."""
+    log_chance_nv = (x_nd @ weight_vd.T).float().log_softmax(1)
+    return -log_chance_nv.gather(1, targets_n1).sum(), log_chance_nv
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, dtype: torch.dtype, learns: bool
-    ) -> Tensor:
-        tokens, vocabulary = x_nd.shape[0], weight_vd.shape[0]
-        rows = max(1, CHUNK_ELEMENTS.get(x_nd.device.type, 1 << 21) // vocabulary)
-        cast_nd, cast_vd = x_nd.to(dtype), weight_vd.to(dtype)
+    def forward(ctx: Any, x_nd: Tensor, weight_vd: Tensor, targets_n1: Tensor) -> Tensor:
+        cast_vd = weight_vd.to(x_nd.dtype)
         loss = x_nd.new_zeros((), dtype=torch.float32)
-        grad_nd, grad_vd = torch.empty_like(cast_nd), torch.zeros_like(weight_vd)
-        for first in range(0, tokens, rows):
-            chunk = slice(first, first + rows)
-            target_n1 = targets_n[chunk].unsqueeze(1)
-            log_chance_nv = (cast_nd[chunk] @ cast_vd.T).float().log_softmax(1)
-            loss -= log_chance_nv.gather(1, target_n1).sum()
-            if not learns:
-                continue
-            slope_nv = log_chance_nv.exp_()  # in place; softmax minus the target's one
-            slope_nv.scatter_add_(1, target_n1, -torch.ones_like(target_n1, dtype=slope_nv.dtype))
-            slope_nv = slope_nv.mul_(1 / tokens).to(dtype)
+        grad_nd, grad_vd = torch.empty_like(x_nd), torch.zeros_like(weight_vd)
+        for chunk in _chunks(x_nd, weight_vd):
+            value, log_chance_nv = _value(x_nd[chunk], cast_vd, targets_n1[chunk])
+            loss += value
+            slope_nv = log_chance_nv.exp_()  # in place; becomes softmax minus one at the target
+            slope_nv.scatter_add_(1, targets_n1[chunk], -torch.ones_like(slope_nv[:, :1]))
+            slope_nv = slope_nv.mul_(1 / x_nd.shape[0]).to(x_nd.dtype)
             grad_nd[chunk] = slope_nv @ cast_vd
-            if dtype == grad_vd.dtype:
-                torch.addmm(grad_vd, slope_nv.T, cast_nd[chunk], out=grad_vd)
+            if x_nd.dtype == weight_vd.dtype:
+                torch.addmm(grad_vd, slope_nv.T, x_nd[chunk], out=grad_vd)
             else:
-                grad_vd += slope_nv.T @ cast_nd[chunk]
-        if learns:
-            ctx.save_for_backward(grad_nd, grad_vd)
-            ctx.input_dtype = x_nd.dtype
-        return loss / tokens
+                grad_vd += slope_nv.T @ x_nd[chunk]
+        ctx.save_for_backward(grad_nd, grad_vd)
+        return loss / x_nd.shape[0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         grad_nd, grad_vd = ctx.saved_tensors
-        return grad_nd.to(ctx.input_dtype) * scale, grad_vd.mul_(scale), None, None, None
+        return grad_nd * scale.to(grad_nd.dtype), grad_vd.mul_(scale), None

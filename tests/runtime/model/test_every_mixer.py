@@ -138,6 +138,8 @@ def test_the_loss_in_chunks_has_pytorchs_value_and_gradients(chunk, monkeypatch)
         )
     ]
     assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        assert_close(linear_cross_entropy(x_nd, weight_vd, targets_n), expected[0], atol=1e-5, rtol=1e-5)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_the_logits(lively, attention, tokens_bt):
