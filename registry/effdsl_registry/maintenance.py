@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from effdsl_registry import claims
-from effdsl_registry.connection import connected
+from effdsl_registry.connection import WRITING, connected
 from effdsl_registry.errors import StoreError
 from effdsl_registry.files import TEMPORARY, locked, sync
 from effdsl_registry.ingest import insert_files
@@ -43,9 +43,9 @@ def rebuild(store: Store) -> int:
     with locked(store.root / "index.lock", store.patience_s):
         noted = store.journal.read()
         _remove_database(fresh)
-        with connected(fresh, read_only=False) as connection:
+        with connected(fresh, read_only=False, config=WRITING) as connection:
             create(connection)
-            count = insert_files(connection, store.record_files())
+            count = insert_files(connection, map(str, store.record_files()))
             for study in sorted((store.root / "studies").glob("*.json")):
                 insert_study(connection, study.read_text())
             connection.execute("CHECKPOINT")

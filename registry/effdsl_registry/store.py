@@ -15,7 +15,7 @@ import attrs
 from effdsl.key import short
 from effdsl_registry import claims
 from effdsl_registry.claims import ClaimInfo as ClaimInfo
-from effdsl_registry.connection import CONFIG, ONE_THREAD, PATIENCE_S, connected
+from effdsl_registry.connection import CONFIG, PATIENCE_S, WRITING, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
 from effdsl_registry.errors import StoreError as StoreError
@@ -157,8 +157,9 @@ class Store:
         from effdsl_registry.ingest import insert_files
 
         noted = self.journal.read()
-        waiting = [self.record_file(key, attempt) for key, attempt in noted.attempts]
-        files = [path for path in dict.fromkeys((*paths, *waiting)) if path.exists()]
+        records = str(self.root / "records")
+        waiting = [f"{records}/{key[:2]}/{key}/{attempt}.json" for key, attempt in noted.attempts]
+        files = list(dict.fromkeys((*map(str, paths), *waiting)))
         if not files:
             self.journal.clear(noted)
             return 0
@@ -193,7 +194,7 @@ class Store:
 
         with locked(self.root / "index.lock", self.patience_s):
             is_new = not self.index.exists()
-            with connected(self.index, False, self.patience_s, ONE_THREAD) as connection:
+            with connected(self.index, False, self.patience_s, WRITING) as connection:
                 if is_new:
                     create(connection)
                 elif not is_current(connection):

@@ -49,7 +49,9 @@ def verify(store: Store) -> Verdict:
     count = 0
     for path in sorted(store.record_files()):
         count += 1
-        file = read_record_file(path)
+        file = read_record_file(str(path))
+        if file is None:  # removed meanwhile
+            continue
         wrong = _record_findings(path, file)
         findings += wrong
         if indexed is None:
@@ -57,7 +59,7 @@ def verify(store: Store) -> Verdict:
         known = indexed.pop((file.key, file.attempt), None)
         if known is None and not wrong:
             findings.append(Finding(path, "is not in the index", REBUILD))
-        elif known is not None and known != file.sha256:
+        elif known is not None and known != file.checksum:
             findings.append(Finding(path, "is not the file that was indexed", REBUILD))
     findings += [
         Finding(store.record_file(key, attempt), "is in the index, but the file is gone", REBUILD)
@@ -67,11 +69,11 @@ def verify(store: Store) -> Verdict:
     return Verdict(count, tuple(findings))
 
 
-def _index_rows(store: Store, findings: list[Finding]) -> dict[tuple[str, str], str] | None:
-    """Digest by (key, attempt), as the index has it; ``None`` when it cannot be read."""
+def _index_rows(store: Store, findings: list[Finding]) -> dict[tuple[str, str], int] | None:
+    """Checksum by (key, attempt), as the index has it; ``None`` when it cannot be read."""
     try:
         with store.reading() as connection:
-            rows = connection.execute("SELECT key, attempt, record_sha256 FROM internal.attempts").fetchall()
+            rows = connection.execute("SELECT key, attempt, checksum FROM internal.attempts").fetchall()
             findings += _whole_index(store, connection)
     except StoreError as error:
         findings.append(Finding(store.index, str(error).partition("\n")[0], REBUILD))
@@ -89,7 +91,7 @@ def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[Findi
 
 def _record_findings(path: Path, file: RecordFile) -> list[Finding]:
     try:
-        record = from_json(file.text, path.name)
+        record = from_json(file.content, path.name)
     except StoreError as error:
         return [Finding(path, str(error), REMOVE)]
     found = []

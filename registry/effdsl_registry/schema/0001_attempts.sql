@@ -67,7 +67,7 @@ CREATE TABLE internal.attempts (
     loss_curve DOUBLE[][],
     eval_curve DOUBLE[][],
     sample VARCHAR,
-    record_sha256 VARCHAR NOT NULL
+    checksum BIGINT NOT NULL
 );
 
 -- The modules that results were measured with; many results share one set, named by its hash.

@@ -3,7 +3,7 @@ CREATE OR REPLACE VIEW attempts AS
 SELECT
     key,
     left(key, 10) AS short_key,
-    * EXCLUDE (key, metrics, loss_curve, eval_curve, record_sha256),
+    * EXCLUDE (key, metrics, loss_curve, eval_curve, checksum),
     {metric_columns}
 FROM internal.attempts;
 
