@@ -6,7 +6,8 @@ STUDY = """\
 from effdsl import *
 
 study = Study(
-    axis=Attention([MHA, MQA, GQA, MLA, NSA]) * Position([RoPE(theta=10_000 + n) for n in range({positions})]),
+    axis=Attention([MHA, MQA, GQA, MLA, NSA])
+    * Position([RoPE(theta=10_000 + n) for n in range({positions})]),
     scales=[3 * M, 6 * M, 12 * M, 24 * M],
     budget=Budget(steps=100, batch_size=8, context_length=256),
     repeats={repeats},

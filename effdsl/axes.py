@@ -68,9 +68,11 @@ def _misplaced(point: object) -> str:
     if isinstance(point, Technique):
         return f"{type(point).__name__} is a technique of the axis {point.axis}"
     if isinstance(point, str):
-        return (
-            f"{point!r} is a string; {nearest(point, [c.__name__ for c in _all(Technique)])}write the class"
+        names = [cls.__name__ for cls in _all(Technique)]
+        write = (
+            f"write {point} without quotes" if point in names else f"{nearest(point, names)}write the class"
         )
+        return f"{point!r} is a string; {write}"
     return f"{point!r} is not a technique"
 
 

@@ -65,7 +65,7 @@ def keyed(tag: str) -> Callable[[C], C]:
 @dataclass_transform(frozen_default=True, field_specifiers=(identity, transport))
 def language(cls: C) -> C:
     """Declare a frozen class whose constructor reports every mistake with its place in the study."""
-    built: Any = attrs.frozen(cls)
+    built: Any = attrs.frozen(cls, repr=False)
     plain_init = built.__init__
     names = [f.name for f in attrs.fields(built) if f.init]
 
@@ -90,7 +90,22 @@ def language(cls: C) -> C:
             collector.declared(self)
 
     built.__init__ = __init__
+    built.__repr__ = _repr
     return built  # type: ignore[no-any-return]
+
+
+def _repr(self: Any) -> str:
+    """As it would be declared: what is left at its default is left out."""
+    fields = [field for field in attrs.fields(type(self)) if field.init]
+    given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields if getattr(self, f.name) != _default(f)]
+    return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _default(field: Any) -> Any:
+    """The value of a field that nobody gives, converted as an instance holds it."""
+    default = field.default
+    value = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    return field.converter(value) if callable(field.converter) and value is not attrs.NOTHING else value
 
 
 class Invalid(ValueError):

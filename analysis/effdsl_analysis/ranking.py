@@ -169,13 +169,14 @@ def _blocks(found: list[Row]) -> list[RankBlock]:
 
 def _cells(block: list[Row]) -> tuple[RankedCell, ...]:
     names = name_cells({row["cell"]: row["identity"] for row in block})
+    by_number = {row["number"]: names[row["cell"]] for row in block}
     kept = [field.name for field in attrs.fields(RankedCell)]
     cells = [
         RankedCell(
             **{name: row[name] for name in kept if name in row and not isinstance(row[name], list)},
             technique=names[row["cell"]],
-            tied_with=tuple(sorted(names[cell] for cell in row["tied_with"])),
-            undecided_with=tuple(sorted(names[cell] for cell in row["undecided_with"])),
+            tied_with=tuple(sorted(by_number[number] for number in row["tied_with"])),
+            undecided_with=tuple(sorted(by_number[number] for number in row["undecided_with"])),
             outcomes=tuple(row["outcomes"]),
         )
         for row in block

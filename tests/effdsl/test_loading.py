@@ -168,4 +168,4 @@ def test_studies_may_import_and_derive_from_each_other(tmp_path: Path) -> None:
     )
     loaded = load_study(str(tmp_path / "more.py"))
     assert loaded.study.name == "more"
-    assert str(loaded.study.axis) == "Attention(GQA(kv_heads=2))"
+    assert str(loaded.study.axis) == "Attention(GQA())"

@@ -6,6 +6,7 @@
 -- differences.sql), so cells that cannot be told apart from the best share rank 1; it lies between rank_lo and rank_hi
 -- (rank_hi: not counting the cells that are certainly worse). Only `ok` repeats with a finite value are ranked. A cell
 -- without one is listed, unranked, with its outcome or the reason why the value is missing.
+-- tied_with and undecided_with hold the `number`s of other rows of the block.
 
 WITH
 asked AS (
@@ -15,9 +16,12 @@ asked AS (
          name IN (SELECT metric FROM energy_metrics()) AS is_energy
   FROM metrics WHERE list_contains($metrics::VARCHAR[], name)
 ),
-runs AS MATERIALIZED (FROM chosen($study, $scale)),
+-- Small numbers stand for cells below: pairs of them are many, and keys are long.
+runs AS MATERIALIZED (
+  SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale)
+),
 measured AS (
-  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.cell, r.seed, place, exact, sign,
+  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed, place, exact, sign,
          digits12(m.value) AS value
   FROM runs r JOIN measurements m USING (key) JOIN asked USING (metric)
 ),
@@ -30,7 +34,7 @@ blocks AS MATERIALIZED (
         LEFT JOIN (SELECT DISTINCT metric, comparison, energy_scope FROM measured) USING (metric, comparison))
 ),
 observations AS MATERIALIZED (
-  SELECT block, cell, seed, exact, sign * value AS value, value AS shown
+  SELECT block, number AS cell, seed, exact, sign * value AS value, value AS shown
   FROM measured m JOIN blocks b
     ON b.metric = m.metric AND b.comparison = m.comparison AND b.energy_scope IS NOT DISTINCT FROM m.energy_scope
 ),
@@ -41,15 +45,21 @@ summary AS MATERIALIZED (
   FROM observations GROUP BY block, cell
 ),
 pairs AS MATERIALIZED (
-  SELECT block, x.cell AS a, y.cell AS b FROM summary x JOIN summary y USING (block) WHERE x.cell <> y.cell
+  SELECT block, x.cell AS a, y.cell AS b FROM summary x JOIN summary y USING (block) WHERE x.cell < y.cell
 ),
+judged AS MATERIALIZED (SELECT block, a, b, verdict FROM differences('observations', 'pairs')),
 verdicts AS (
-  SELECT block, a AS cell,
+  SELECT block, cell,
          count(*) FILTER (verdict = 'better') AS above,
          count(*) FILTER (verdict = 'worse') AS below,
-         list(b ORDER BY b) FILTER (verdict IN ('tied', 'equal')) AS tied_with,
-         list(b ORDER BY b) FILTER (verdict = 'undecided') AS undecided_with
-  FROM differences('observations', 'pairs') GROUP BY block, a
+         list(other) FILTER (verdict IN ('tied', 'equal')) AS tied_with,
+         list(other) FILTER (verdict = 'undecided') AS undecided_with
+  FROM (
+    SELECT block, a AS cell, b AS other, verdict FROM judged
+    UNION ALL
+    SELECT block, b, a, CASE verdict WHEN 'better' THEN 'worse' WHEN 'worse' THEN 'better' ELSE verdict END FROM judged
+  )
+  GROUP BY block, cell
 ),
 ranked AS (
   SELECT s.*, 1 + coalesce(above, 0) AS rank, rank AS rank_lo,
@@ -58,18 +68,18 @@ ranked AS (
   FROM summary s LEFT JOIN verdicts USING (block, cell)
 ),
 cells_of AS (
-  SELECT block, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
+  SELECT block, number AS cell, any_value(cell) AS key, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          min(coalesce(map_extract_value(missing, metric), '')) FILTER (outcome = 'ok') AS missing
-  FROM blocks JOIN runs USING (comparison) GROUP BY block, cell
+  FROM blocks JOIN runs USING (comparison) GROUP BY block, number
 )
-SELECT block, b.metric, b.comparison, b.energy_scope, cell, identity, repeats, ok, coalesce(n, 0) AS n, mean, sd,
+SELECT block, b.metric, b.comparison, b.energy_scope, cell AS number, key AS cell, identity, repeats, ok, coalesce(n, 0) AS n, mean, sd,
        mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
        coalesce(outcomes, []) AS outcomes,
        CASE WHEN n IS NULL THEN coalesce(nullif(missing, ''), failure, '') ELSE coalesce(failure, '') END AS reason
 FROM blocks b JOIN cells_of USING (block) LEFT JOIN ranked USING (block, cell)
 -- A cell whose values were read at another meter scope belongs to that scope's block alone.
-WHERE n IS NOT NULL OR (b.metric, b.comparison, cell) NOT IN (SELECT (metric, comparison, cell) FROM measured)
-ORDER BY block, rank NULLS LAST, identity.technique, cell;
+WHERE n IS NOT NULL OR (b.metric, b.comparison, cell) NOT IN (SELECT (metric, comparison, number) FROM measured)
+ORDER BY block, rank NULLS LAST, identity.technique, key;
