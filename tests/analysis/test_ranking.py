@@ -196,6 +196,12 @@ def test_only_results_that_agree_in_all_but_the_technique_are_compared(shelf: An
     assert len({block.group.title for block in ranking.blocks}) == 2
 
 
+def test_results_that_both_leave_something_open_are_compared(shelf: Any) -> None:
+    for technique, value in (("MHA", 50.0), ("MQA", 60.0)):
+        shelf.repeats(technique, ppl=[value, value + 1], steps=None, batch_size=None)
+    assert [c.technique for c in only_block(shelf.store, metrics=["ppl"]).cells] == ["MHA", "MQA"]
+
+
 def test_energies_of_two_meter_scopes_are_never_in_one_ranking(shelf: Any) -> None:
     shelf.repeats("MHA", aec_w=[300.0, 301.0], ppl=[50.0, 51.0], meter_scope="gpu")
     shelf.repeats("MQA", aec_w=[200.0, 201.0], ppl=[52.0, 53.5], meter_scope="module")

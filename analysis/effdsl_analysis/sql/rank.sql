@@ -21,8 +21,8 @@ runs AS MATERIALIZED (
   SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale)
 ),
 measured AS (
-  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed, place, exact, sign,
-         digits12(m.value) AS value
+  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed,
+         place, exact, sign, digits12(m.value) AS value
   FROM runs r JOIN measurements m USING (key) JOIN asked USING (metric)
 ),
 blocks AS MATERIALIZED (
@@ -68,18 +68,19 @@ ranked AS (
   FROM summary s LEFT JOIN verdicts USING (block, cell)
 ),
 cells_of AS (
-  SELECT block, number AS cell, any_value(cell) AS key, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
+  SELECT block, number, any_value(cell) AS cell, any_value(identity) AS identity,
+         count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
-         min(coalesce(map_extract_value(missing, metric), '')) FILTER (outcome = 'ok') AS missing
+         min(map_extract_value(missing, metric)) FILTER (outcome = 'ok') AS missing
   FROM blocks JOIN runs USING (comparison) GROUP BY block, number
 )
-SELECT block, b.metric, b.comparison, b.energy_scope, cell AS number, key AS cell, identity, repeats, ok, coalesce(n, 0) AS n, mean, sd,
-       mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
+SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, repeats, ok, coalesce(n, 0) AS n,
+       mean, sd, mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
        coalesce(outcomes, []) AS outcomes,
-       CASE WHEN n IS NULL THEN coalesce(nullif(missing, ''), failure, '') ELSE coalesce(failure, '') END AS reason
-FROM blocks b JOIN cells_of USING (block) LEFT JOIN ranked USING (block, cell)
+       CASE WHEN n IS NULL THEN coalesce(missing, failure, '') ELSE coalesce(failure, '') END AS reason
+FROM blocks b JOIN cells_of c ON c.block = b.block LEFT JOIN ranked r ON r.block = b.block AND r.cell = c.number
 -- A cell whose values were read at another meter scope belongs to that scope's block alone.
-WHERE n IS NOT NULL OR (b.metric, b.comparison, cell) NOT IN (SELECT (metric, comparison, number) FROM measured)
-ORDER BY block, rank NULLS LAST, identity.technique, key;
+WHERE n IS NOT NULL OR (b.metric, b.comparison, c.number) NOT IN (SELECT (metric, comparison, number) FROM measured)
+ORDER BY b.block, rank NULLS LAST, identity.technique, c.cell;
