@@ -108,7 +108,12 @@ def test_each_scale_has_a_set_of_its_own(shelf: Any) -> None:
 def test_results_that_both_leave_something_open_share_a_set(shelf: Any) -> None:
     for technique, value in (("MHA", 50.0), ("MQA", 60.0)):
         shelf.repeats(technique, ppl=[value, value + 1], steps=None, batch_size=None)
-    assert places(only_group(shelf.store, on=["ppl"])) == {"MHA": ("front", True), "MQA": ("dominated", True)}
+    shelf.add("NSA", outcome="oom", steps=None, batch_size=None)
+    assert places(only_group(shelf.store, on=["ppl"])) == {
+        "MHA": ("front", True),
+        "MQA": ("dominated", True),
+        "NSA": ("not comparable", None),
+    }
 
 
 def test_an_energy_as_objective_keeps_meter_scopes_apart(shelf: Any) -> None:

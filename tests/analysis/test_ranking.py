@@ -199,7 +199,9 @@ def test_only_results_that_agree_in_all_but_the_technique_are_compared(shelf: An
 def test_results_that_both_leave_something_open_are_compared(shelf: Any) -> None:
     for technique, value in (("MHA", 50.0), ("MQA", 60.0)):
         shelf.repeats(technique, ppl=[value, value + 1], steps=None, batch_size=None)
-    assert [c.technique for c in only_block(shelf.store, metrics=["ppl"]).cells] == ["MHA", "MQA"]
+    shelf.add("NSA", outcome="oom", steps=None, batch_size=None)
+    block = only_block(shelf.store, metrics=["ppl"])
+    assert [(cell.technique, cell.rank) for cell in block.cells] == [("MHA", 1), ("MQA", 2), ("NSA", None)]
 
 
 def test_energies_of_two_meter_scopes_are_never_in_one_ranking(shelf: Any) -> None:
