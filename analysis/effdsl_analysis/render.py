@@ -7,14 +7,15 @@ one with a terminal's control characters is shown as it is spelled and does noth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl.metrics import BY_NAME
 from effdsl_analysis.naming import quantity
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from effdsl_analysis.difference import Change, Difference
     from effdsl_analysis.paretoset import ParetoCell, ParetoGroup, ParetoSet
     from effdsl_analysis.ranking import RankBlock, RankedCell, Ranking
+
+W = TypeVar("W", bound=Hashable)
+C = TypeVar("C", "RankedCell", "ParetoCell")
 
 WIDTH = 100
 MOST_NAMES = 4
@@ -83,17 +87,34 @@ def _rank_table(block: RankBlock) -> Table:
     if any(notes.values()):
         table.add_column("note", overflow="fold")
     for cell in block.cells:
-        row = [words(text) for text in _rank_row(cell, len(block.ranked) - 1)]
+        if cell.mean is None:
+            continue
+        row = [words(text) for text in _rank_row(cell, cell.mean, len(block.ranked) - 1)]
         if several:
             row.append(words(str(cell.n)))
         table.add_row(*row, words(notes[cell.cell]))
+    unranked = (cell for cell in block.cells if cell.rank is None)
+    for (instead, why), techniques in _alike(unranked, _instead):
+        row = [words(text) for text in ("", "", ", ".join(techniques), instead, "", "")]
+        table.add_row(*row, *([Text("")] if several else []), words(why))
     return table
 
 
-def _rank_row(cell: RankedCell, others: int) -> tuple[str, ...]:
-    if cell.mean is None:
-        return ("", "", cell.technique, "–" if cell.ok else ", ".join(cell.outcomes), "", "")
-    half = None if cell.low is None else cell.mean - cell.low
+def _instead(cell: RankedCell) -> tuple[str, str]:
+    """What stands where a value would, a dash or how the repeats ended, and why."""
+    return "–" if cell.ok else ", ".join(cell.outcomes), cell.reason
+
+
+def _alike(cells: Iterable[C], why: Callable[[C], W]) -> Iterable[tuple[W, list[str]]]:
+    """Techniques that have nothing to show for the same reason, together."""
+    found: dict[W, list[str]] = {}
+    for cell in cells:
+        found.setdefault(why(cell), []).append(cell.technique)
+    return found.items()
+
+
+def _rank_row(cell: RankedCell, mean: float, others: int) -> tuple[str, ...]:
+    half = None if cell.low is None else mean - cell.low
     if cell.low is None or cell.high is None:
         interval = ""
     elif half:
@@ -104,7 +125,7 @@ def _rank_row(cell: RankedCell, others: int) -> tuple[str, ...]:
     tied = names(cell.tied_with, others)
     if cell.undecided_with:
         tied = "; ".join(filter(None, [tied, f"undecided: {names(cell.undecided_with, others)}"]))
-    return (str(cell.rank), between, cell.technique, number(cell.mean, half), interval, tied)
+    return (str(cell.rank), between, cell.technique, number(mean, half), interval, tied)
 
 
 def _rank_note(cell: RankedCell) -> str:
@@ -126,7 +147,10 @@ def _resolved(result: Ranking) -> list[Text]:
     if not counts:
         return []
     sentence = f"Pairs told apart at 95%: {', '.join(counts)}; all other pairs are not resolved."
-    meaning = "A rank counts the techniques that are certainly better; those that share it are in no order."
+    meaning = (
+        "Rank: 1 + the techniques that are certainly better; equal ranks are in no order. "
+        "May be: the ranks that the repeats leave open."
+    )
     few = any(cell.undecided_with for block in result.blocks for cell in block.cells)
     advice = ["Undecided pairs have fewer than two repeats: set repeats=3 in the study."] if few else []
     return [words(line) for line in (sentence, meaning, *advice)]
@@ -156,17 +180,29 @@ def _pareto_table(result: ParetoSet, found: ParetoGroup) -> Table:
     table = _table("technique", *labels, "place", "certain", "why", numbers=labels)
     comparable = sum(cell.values is not None for cell in found.cells)
     for cell in found.cells:
-        values = [number(v) for v in cell.values] if cell.values else ["–"] * len(labels)
-        certain = {True: "yes", False: "no", None: ""}[cell.certain]
-        why = _pareto_why(cell, comparable - 1)
-        table.add_row(*(words(text) for text in (cell.technique, *values, cell.place, certain, why)))
+        if cell.values is None:
+            continue
+        values = [number(value) for value in cell.values]
+        row = (
+            cell.technique,
+            *values,
+            cell.place,
+            "yes" if cell.certain else "no",
+            _pareto_why(cell, comparable - 1),
+        )
+        table.add_row(*map(words, row))
+    for why, techniques in _alike((cell for cell in found.cells if cell.values is None), _pareto_gap):
+        table.add_row(*map(words, (", ".join(techniques), *["–"] * len(labels), "not comparable", "", why)))
     return table
 
 
+def _pareto_gap(cell: ParetoCell) -> str:
+    absent = ", ".join(BY_NAME[name].label for name in cell.absent)
+    what = f"no {absent}" if cell.ok else ", ".join(cell.outcomes)
+    return f"{what}: {cell.reason}" if cell.reason else what
+
+
 def _pareto_why(cell: ParetoCell, others: int) -> str:
-    if cell.place == "not comparable":
-        what = f"no {', '.join(cell.absent)}" if cell.ok else ", ".join(cell.outcomes)
-        return f"{what}: {cell.reason}" if cell.reason else what
     if cell.place == "dominated":
         return f"dominated by {names(cell.dominated_by, others)}"
     return f"{names(cell.rivals, others)} could dominate it" if cell.rivals else ""
@@ -215,7 +251,7 @@ def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
             words(column),
             justify="right" if column in numbers else "left",
             overflow="fold",
-            no_wrap=column in ("rank", "may be"),
+            no_wrap=column in ("rank", "may be", "95% interval"),
         )
     return table
 

@@ -48,6 +48,15 @@ def test_pareto_says_who_dominates_whom_and_what_is_certain(full: Any) -> None:
     assert "2 of 3 are on the front. Certainly on it: GQA. Certainly off it: MQA." in text
 
 
+def test_techniques_without_a_value_for_one_reason_share_a_line(full: Any) -> None:
+    for technique in ("MLA", "NSA"):
+        full.add(technique, missing={"ppl": "no held-out text"}, al_s_per_iter=1.0)
+    ranked = call(full, "rank", "--metric", "ppl").output
+    assert "MLA, NSA – no held-out text" in " ".join(ranked.split())
+    front = call(full, "pareto", "--on", "ppl,al_s_per_iter").output
+    assert "MLA, NSA – – not comparable no PPL: no held-out text" in " ".join(front.split())
+
+
 def test_diff_names_what_differs(full: Any) -> None:
     keys = full.repeats("MHA", ppl=[50.0, 52.0], dtype="float32")
     text = " ".join(call(full, "diff", keys[0][:10], keys[1][:10]).output.split())
