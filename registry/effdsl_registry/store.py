@@ -163,10 +163,8 @@ class Store:
         if not files:
             self.journal.clear(noted)
             return 0
-        if not self.index.exists():
-            from effdsl_registry.maintenance import rebuild
-
-            return rebuild(self)
+        if made := self._make_index():
+            return made
         with self.writing() as connection:
             new = insert_files(connection, files)
         self.journal.clear(noted)
@@ -190,14 +188,12 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
         """The index, open for writing and up to date; checkpointed and closed at the end."""
-        from effdsl_registry.schema import create, is_current, migrate, migrations
+        from effdsl_registry.schema import is_current, migrate, migrations
 
+        self._make_index()
         with locked(self.root / "index.lock", self.patience_s):
-            is_new = not self.index.exists()
             with connected(self.index, False, self.patience_s, WRITING) as connection:
-                if is_new:
-                    create(connection)
-                elif not is_current(connection):
+                if not is_current(connection):
                     migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
                 yield connection
                 connection.execute("CHECKPOINT")
@@ -252,10 +248,8 @@ class Store:
                 "`effdsl sql 'FROM results SELECT short_key, technique, scale, seed'` lists them"
             )
         if len(folders) > 1:
-            some = ", ".join(sorted(short(f.name) for f in folders)[:5])
-            raise UnknownKey(
-                f"{len(folders)} results start with {prefix!r}: {some}{' …' * (len(folders) > 5)}"
-            )
+            some = ", ".join(sorted(short(f.name) for f in folders)[:5]) + ", …" * (len(folders) > 5)
+            raise UnknownKey(f"{len(folders)} results start with {prefix!r}, give more digits: {some}")
         attempts = [from_json(path.read_bytes(), str(path)) for path in folders[0].glob("*.json")]
         if not attempts:
             raise UnknownKey(f"{folders[0]} holds no record; `effdsl store verify` says what it is")
@@ -275,6 +269,14 @@ class Store:
         """The tasks that are being run now, by any process that uses this store."""
         return claims.held(self.root / "claims")
 
+    def _make_index(self) -> int:
+        """Make an index where there is none, whole or not at all; returns how many attempts it got."""
+        if self.index.exists():
+            return 0
+        from effdsl_registry.maintenance import rebuild
+
+        return rebuild(self)
+
     def _catch_up(self) -> None:
         """Index what waits, and bring an older schema up to date; without either, nothing is written."""
         from effdsl_registry.schema import is_current
@@ -283,11 +285,9 @@ class Store:
             with suppress(StoreBusy, OSError):  # long readers, a read-only disk: answer with what is indexed
                 attrs.evolve(self, patience_s=min(self.patience_s, CATCH_UP_PATIENCE_S)).ingest()
         if not self.index.exists():
-            if next(self.record_files(), None) is not None:
-                from effdsl_registry.maintenance import rebuild
-
-                rebuild(self)
-            return
+            if next(self.record_files(), None) is None:
+                return
+            self._make_index()
         with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
             current = is_current(connection)
         if not current:

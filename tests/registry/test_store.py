@@ -1,0 +1,337 @@
+"""Writing, indexing and finding results."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import attrs
+import duckdb
+import pytest
+from effdsl_registry.errors import StoreDamaged, StoreNewer, UnknownKey
+from effdsl_registry.files import write_parquet
+from effdsl_registry.ingest import insert_files
+from effdsl_registry.records import Identity, Provenance, from_json
+from effdsl_registry.schema import PUBLIC_VIEWS
+from effdsl_registry.store import Store, StudyTask
+
+from effdsl.metrics import METRICS
+
+
+def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    with store.reading() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_opening_and_asking_creates_nothing(store: Store) -> None:
+    assert store.count() == 0
+    assert store.known(["a" * 64]).results == {}
+    assert store.running() == []
+    assert [query(store, f"SELECT count(*) FROM {view}")[0][0] for view in ("results", "cells")] == [0, 0]
+    assert not store.root.exists()
+
+
+def test_a_written_record_is_found_by_its_file_before_and_after_it_is_indexed(
+    store: Store, make_record: Any
+) -> None:
+    record = make_record(1)
+    path = store.write(record, None, None)
+    assert path == store.root / "records" / record.key[:2] / record.key / f"{record.attempt}.json"
+    assert not store.index.exists()
+    assert store.record(record.key[:8]) == record
+    assert store.ingest([path]) == 1
+    assert store.record(record.key[:8]) == record
+    assert store.attempts(record.key) == {record.attempt}
+
+
+def test_every_field_of_a_record_is_a_column_with_its_value(store: Store, make_record: Any) -> None:
+    hints = get_type_hints(Identity)
+    asked: dict[str, Any] = {name: name if hints[name] is str else i for i, name in enumerate(hints)}
+    identity = Identity(**asked)
+    provenance = attrs.evolve(
+        make_record().provenance,
+        duration_s=2.5,
+        host="h",
+        git_dirty=True,
+        threads=2,
+        flags=("throttled",),
+        libraries={"torch": "2"},
+    )
+    metrics = {metric.name: float(i) for i, metric in enumerate(METRICS)}
+    record = make_record(identity=identity, provenance=provenance, metrics=metrics)
+    store.ingest([store.write(record, None, None)])
+    with store.reading() as connection:
+        cursor = connection.execute("SELECT * FROM results")
+        names = [column[0] for column in cursor.description]
+        row = dict(zip(names, cursor.fetchall()[0], strict=True))
+    for name, value in (attrs.asdict(identity) | metrics).items():
+        assert row[name] == value, name
+    for field in attrs.fields(Provenance):
+        assert field.name in row
+    assert (row["duration_s"], row["git_dirty"], row["flags"]) == (2.5, True, ["throttled"])
+    assert row["libraries"] == {"torch": "2"}
+    assert row["finished_at"].isoformat() == "2026-01-01T00:01:00"
+    assert row["missing"] == {"aec_w": "no power meter"}
+    assert row["short_key"] == record.key[:10]
+
+
+def test_a_metric_that_was_not_measured_is_null_and_not_a_measurement(filled: Store) -> None:
+    assert query(filled, "SELECT count(*) FROM results WHERE aec_w IS NULL") == [(6,)]
+    assert query(filled, "SELECT DISTINCT metric FROM measurements ORDER BY 1") == [("amu_gb",), ("ppl",)]
+
+
+def test_the_latest_attempt_is_the_result_and_every_attempt_is_kept(store: Store, make_record: Any) -> None:
+    later = make_record(1, minute=9, outcome="failed", reason="disk full", metrics={})
+    for record in (later, make_record(1, minute=3), make_record(2)):
+        store.write(record, None, None)
+    store.ingest()
+    assert query(store, "SELECT outcome, reason FROM results ORDER BY outcome") == [
+        ("failed", "disk full"),
+        ("ok", ""),
+    ]
+    assert query(store, "SELECT count(*) FROM attempts") == [(3,)]
+    assert store.record(later.key) == later
+    assert store.known([later.key]).results[later.key].outcome == "failed"
+
+
+def test_a_cell_has_the_mean_of_its_ok_repeats_only(store: Store, make_record: Any) -> None:
+    for number, outcome in ((0, "ok"), (1, "ok"), (2, "oom")):
+        store.write(make_record(number, outcome=outcome), None, None)
+    store.ingest()
+    assert query(store, "SELECT technique, tasks, n, outcomes, ppl FROM cells") == [
+        ("T0", 3, 2, ["ok", "oom"], 50.5)
+    ]
+
+
+def test_a_cell_measured_at_two_meter_scopes_has_no_mean_energy(store: Store, make_record: Any) -> None:
+    base = make_record().provenance
+    for number, scope in ((0, "gpu"), (1, "module"), (3, "gpu"), (4, "gpu")):
+        provenance = attrs.evolve(base, meter_scope=scope)
+        store.write(
+            make_record(number, provenance=provenance, metrics={"aec_w": 100.0, "ppl": 2.0}), None, None
+        )
+    store.ingest()
+    assert query(store, "SELECT technique, aec_w, ppl FROM cells ORDER BY 1") == [
+        ("T0", None, 2.0),
+        ("T1", 100.0, 2.0),
+    ]
+
+
+def test_loss_curves_have_a_row_for_each_point(store: Store, make_record: Any) -> None:
+    store.write(make_record(loss_curve=[(1, 3.0), (2, math.nan)], eval_curve=[(2, 2.5)]), None, None)
+    store.ingest()
+    rows = query(store, "SELECT step, loss, kind FROM loss_curves ORDER BY kind, step")
+    assert rows == [(2, 2.5, "held_out"), (1, 3.0, "train"), (2, None, "train")]
+
+
+def test_known_answers_keys_lineages_and_code_in_one_go(store: Store, make_record: Any) -> None:
+    code = {"effdsl.training": "a" * 64, "effdsl_runtime.metrics": "b" * 64}
+    first = make_record(1, provenance=attrs.evolve(make_record().provenance, code=code, duration_s=7.0))
+    bare = make_record(3, provenance=attrs.evolve(make_record().provenance, code={}))
+    for record in (first, make_record(2), bare):
+        store.write(record, None, None)
+    store.ingest()
+    known = store.known([first.key, bare.key, "0" * 64], [first.lineage, "0" * 64])
+    assert set(known.results) == {first.key, bare.key}
+    result = known.results[first.key]
+    assert (result.outcome, result.canonical, result.duration_s) == ("ok", first.canonical, 7.0)
+    assert known.code[result.code] == code
+    assert known.code[known.results[bare.key].code] == {}
+    assert known.engine_versions == {first.lineage: 1}
+
+
+def test_a_record_left_by_a_killed_process_is_indexed_by_the_next_reader(
+    filled: Store, make_record: Any
+) -> None:
+    filled.write(make_record(7), None, None)  # and the process died before it could ingest
+    assert filled.count() == 7
+    assert filled.journal.read().attempts == ()
+
+
+def test_an_up_to_date_store_is_not_written_to_by_readers(filled: Store, make_record: Any) -> None:
+    def state() -> dict[str, tuple[int, int]]:
+        return {str(p): (p.stat().st_mtime_ns, p.stat().st_size) for p in filled.root.rglob("*")}
+
+    filled.remember_study("s", "s.py", [])
+    before = state()
+    filled.known([make_record(1).key])
+    filled.count()
+    filled.ingest()
+    filled.remember_study("s", "s.py", [])
+    assert state() == before
+
+
+def test_indexing_twice_adds_nothing(filled: Store) -> None:
+    assert filled.ingest(list(filled.record_files())) == 0
+    assert query(filled, "SELECT count(*), count(DISTINCT attempt) FROM attempts") == [(6, 6)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"format": 1, "key": "', b"\xff\xfe\x00\x01", b"[1, 2]", b'{"format": 1}', b"null", b"\n\n"],
+)
+def test_a_damaged_record_stops_no_other_and_is_logged(
+    content: bytes, store: Store, make_record: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = store.write(make_record(1), None, None)
+    damaged.write_bytes(content)
+    store.write(make_record(2), None, None)
+    with caplog.at_level(logging.WARNING):
+        assert store.ingest() == 1
+    assert damaged.stem in caplog.text
+    assert query(store, "SELECT technique, seed FROM results") == [("T0", 2)]
+    assert store.journal.read().attempts == ()
+
+
+def test_a_record_under_a_foreign_name_is_left_out(store: Store, make_record: Any) -> None:
+    path = store.write(make_record(1), None, None)
+    path.rename(path.with_name("0" * 32 + ".json"))
+    assert store.ingest(list(store.record_files())) == 0
+
+
+def test_a_record_that_an_editor_broke_into_lines_is_indexed(store: Store, make_record: Any) -> None:
+    path = store.write(make_record(1, sample="two\nlines\tand é"), None, None)
+    path.write_text(path.read_text().replace(",", ",\n\t"))
+    assert store.ingest() == 1
+    assert query(store, "SELECT sample FROM results") == [("two\nlines\tand é",)]
+
+
+def test_a_long_sample_is_indexed_whole(store: Store, make_record: Any) -> None:
+    store.write(make_record(1, sample="x" * 3_000_000), None, None)
+    assert store.ingest() == 1
+    assert query(store, "SELECT length(sample) FROM results") == [(3_000_000,)]
+
+
+def test_more_records_than_a_batch_are_indexed(
+    store: Store, make_record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("effdsl_registry.ingest.BATCH", 4)
+    for number in range(11):
+        store.write(make_record(number), None, None)
+    assert store.ingest() == 11
+    assert query(store, "SELECT count(*) FROM code") == [(1,)]
+
+
+def test_a_study_is_remembered_in_the_order_of_its_plan_and_replaced_whole(
+    filled: Store, make_record: Any
+) -> None:
+    def task(number: int) -> StudyTask:
+        record = make_record(number)
+        return StudyTask(record.key, record.cell, record.identity.technique, "3M")
+
+    filled.remember_study("small/attention", "a.py", [task(2), task(0), task(1)])
+    filled.remember_study("other", "b.py", [task(0)])
+    filled.remember_study("small/attention", "a.py", [task(4), task(3)])
+    rows = query(filled, "SELECT study, file, place, key FROM study_tasks ORDER BY study DESC, place")
+    assert rows == [
+        ("small/attention", "a.py", 0, make_record(4).key),
+        ("small/attention", "a.py", 1, make_record(3).key),
+        ("other", "b.py", 0, make_record(0).key),
+    ]
+
+
+def test_a_prefix_that_names_no_result_or_several_is_refused(store: Store, make_record: Any) -> None:
+    for number in range(40):  # forty keys on sixteen first digits
+        store.write(make_record(number), None, None)
+    with pytest.raises(UnknownKey, match="no result"):
+        store.record("zz")
+    with pytest.raises(UnknownKey, match="no result"):
+        store.record("")
+    with pytest.raises(UnknownKey, match="more digits"):
+        for first in "0123456789abcdef":
+            store.record(first)
+
+
+def test_tables_keep_types_and_order_and_have_null_for_what_is_not_finite(tmp_path: Path) -> None:
+    table = {
+        "n": [3, 1, None],
+        "x": [0.5, math.nan, 2.0],
+        "flag": [True, None, False],
+        "why": ["a", "'", None],
+    }
+    write_parquet(tmp_path / "t.parquet", table)
+    relation = duckdb.sql(f"FROM '{tmp_path}/t.parquet'")
+    assert list(map(str, relation.types)) == ["BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR"]
+    assert relation.fetchall() == [(3, 0.5, True, "a"), (1, None, None, "'"), (None, 2.0, False, None)]
+
+
+def test_an_index_of_a_newer_effdsl_is_refused(filled: Store) -> None:
+    with filled.writing() as connection:
+        connection.execute("UPDATE internal.meta SET schema_version = 99")
+    with pytest.raises(StoreNewer, match="schema 99.*update effdsl"):
+        filled.count()
+    with pytest.raises(StoreNewer), filled.writing():
+        pass
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database" * 400])
+def test_an_index_that_is_no_database_is_refused_with_the_remedy(damage: bytes, filled: Store) -> None:
+    filled.index.write_bytes(damage)
+    with pytest.raises(StoreDamaged, match="effdsl store rebuild"):
+        filled.count()
+
+
+def test_a_database_without_our_tables_does_not_count_as_an_empty_store(filled: Store) -> None:
+    filled.index.unlink()
+    duckdb.connect(str(filled.index)).close()
+    with pytest.raises(StoreDamaged, match="effdsl store rebuild"):
+        filled.count()
+
+
+def test_a_missing_index_is_made_anew_by_the_next_reader(filled: Store) -> None:
+    rows = query(filled, "FROM results ORDER BY key")
+    filled.index.unlink()
+    assert query(filled, "FROM results ORDER BY key") == rows
+
+
+def test_the_store_is_found_where_people_expect_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / "project" / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.delenv("EFFDSL_STORE", raising=False)
+    monkeypatch.chdir(deep)
+    (tmp_path / "project" / "studies").mkdir()
+    assert Store.find().root == tmp_path / "project" / ".effdsl"
+    (tmp_path / "project" / "a" / ".effdsl").mkdir()
+    assert Store.find().root == tmp_path / "project" / "a" / ".effdsl"
+    monkeypatch.setenv("EFFDSL_STORE", str(tmp_path / "named"))
+    assert Store.find().root == tmp_path / "named"
+    assert Store.find(Path("here")).root == Path("here")
+
+
+def test_every_public_view_says_what_it_is_and_every_metric_what_it_means(filled: Store) -> None:
+    views = dict(
+        query(
+            filled,
+            "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal",
+        )
+    )
+    assert set(views) == set(PUBLIC_VIEWS)
+    assert all(views.values())
+    comments = dict(
+        query(filled, "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'results'")
+    )
+    assert all(metric.definition in comments[metric.name] for metric in METRICS)
+
+
+def test_an_unreadable_batch_leaves_the_index_as_it_was(filled: Store, make_record: Any) -> None:
+    path = filled.write(make_record(8), None, None)
+    with pytest.raises(RuntimeError), filled.writing() as connection:
+        insert_files(connection, failing_after(str(path)))
+    assert query(filled, "SELECT count(*) FROM attempts") == [(7,)]  # the reader has indexed it, once
+
+
+def failing_after(path: str) -> Any:
+    yield path
+    raise RuntimeError
+
+
+def test_the_record_file_is_what_was_written(filled: Store) -> None:
+    for path in filled.record_files():
+        record = from_json(path.read_bytes())
+        assert (record.key, record.attempt) == (path.parent.name, path.stem)
+        assert re.fullmatch(r"[^\n]+\n", path.read_text())
+        assert not [name for name in os.listdir(path.parent) if name.endswith(".tmp")]
