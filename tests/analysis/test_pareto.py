@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from effdsl_analysis import UnknownName, pareto
 from effdsl_analysis.paretoset import ParetoCell, ParetoGroup
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 
 def only_group(*args: Any, **kwargs: Any) -> ParetoGroup:
@@ -22,6 +24,50 @@ def by_technique(group: ParetoGroup) -> dict[str, ParetoCell]:
 
 def places(group: ParetoGroup) -> dict[str, tuple[str, bool | None]]:
     return {cell.technique: (cell.place, cell.certain) for cell in group.cells}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_sets_of_mixed_directions_and_scales_are_what_pairwise_comparison_finds(
+    data: Any, shelf: Any, tmp_path_factory: Any
+) -> None:
+    metrics = data.draw(st.permutations(["ppl", "amu_gb", "pcu", "al_s_per_iter", "tokens_per_s", "mfu"]))
+    directions = data.draw(st.lists(st.sampled_from(["min", "max"]), min_size=1, max_size=6))
+    on = list(zip(metrics, directions, strict=False))
+    value = st.integers(1, 4).map(float) | st.sampled_from([None, math.nan, math.inf])
+    rows = data.draw(
+        st.lists(st.tuples(st.sampled_from(["3M", "9M"]), *[value] * len(on)), min_size=1, max_size=14)
+    )
+
+    fresh = type(shelf)(tmp_path_factory.mktemp("store"))
+    for place, (scale, *values) in enumerate(rows):
+        fresh.add(f"T{place:02}", scale=scale, **{name: v for (name, _), v in zip(on, values, strict=True)})
+    found = {
+        cell.technique: (cell.place, set(cell.dominated_by))
+        for group in pareto(fresh.store, on=[f"{name}:{way}" for name, way in on]).groups
+        for cell in group.cells
+    }
+
+    points = {
+        f"T{place:02}": (scale, [v if way == "min" else -v for v, (_, way) in zip(values, on, strict=True)])
+        for place, (scale, *values) in enumerate(rows)
+        if all(v is not None and math.isfinite(v) for v in values)
+    }
+    beaten_by = {
+        a: {
+            b
+            for b, (other, y) in points.items()
+            if other == scale and y != x and all(q <= p for p, q in zip(x, y, strict=True))
+        }
+        for a, (scale, x) in points.items()
+    }
+    front = {a for a, by in beaten_by.items() if not by}
+    for place in range(len(rows)):
+        name = f"T{place:02}"
+        if name not in points:
+            assert found[name] == ("not comparable", set())
+        else:
+            assert found[name] == ("front" if name in front else "dominated", beaten_by[name] & front)
 
 
 def test_a_clear_case_is_certain_on_both_sides(shelf: Any) -> None:
