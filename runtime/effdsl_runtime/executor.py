@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 from effdsl_registry.store import Store, StoreBusy
@@ -23,11 +23,12 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.dispatch import engine_module
+from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
 from effdsl_runtime.process import POLL_S, Child, preload
-from effdsl_runtime.recording import Run, record_of
-from effdsl_runtime.worker import Assignment, Finished, prepare_data, work
+from effdsl_runtime.recording import Assignment, Run, record_of
+from effdsl_runtime.worker import Finished, prepare_data, work
 
 
 class Display(Protocol):
@@ -99,6 +100,7 @@ class Executor:
     display: Display
     timeout_s: float | None = None
     fail_fast: bool = False
+    _facts: dict[str, Any] = attrs.field(factory=describe)
     _stop: Stop = Stop.NOT
     _signal: int = signal.SIGINT
 
@@ -152,7 +154,8 @@ class Executor:
         attempt = uuid.uuid4().hex
         log = self.store.root / "logs" / f"{short(planned.address.key)}-{attempt}.log"
         canonical = canonical_json(planned.task)
-        return Assignment(planned.task, planned.address, canonical, attempt, self.store.root, log)
+        store = self.store.root
+        return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts)
 
     def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
         """Start a worker and follow it to its end; ``None`` when the user stopped it."""
@@ -174,8 +177,7 @@ class Executor:
                 break
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        record = record_of(assignment.task, assignment.address, assignment.canonical, assignment.attempt, run)
-        return Finished(ending, self.store.write(record, None, None), {})
+        return Finished(ending, self.store.write(record_of(assignment, run), None, None), {})
 
     def _prepare(self, plan: Plan) -> str:
         """Make the data of the plan once, in a process of their own; says why when that fails.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from effdsl_registry.records import Identity, Provenance, Record
 from effdsl.metrics import METRICS
 from effdsl.task import Address, Task
 from effdsl_runtime.lookup import code_digests
-from effdsl_runtime.machine import describe, load_average
+from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.outcomes import Ending
 from effdsl_runtime.probes import Sampler
@@ -37,22 +38,43 @@ class Run:
         return cls(ending, datetime.now(UTC), seconds)
 
 
-def record_of(task: Task, address: Address, canonical: str, attempt: str, run: Run) -> Record:
-    """The record of one attempt at ``task``; metrics that nothing measured carry a reason instead."""
+@attrs.frozen
+class Assignment:
+    """What a worker is told.
+
+    Attributes:
+        task, address, canonical: the task, its keys and its canonical form.
+        attempt: names the files of this attempt.
+        store, log: where to write.
+        facts: of the machine and of the code, gathered when the fork server loaded it.
+    """
+
+    task: Task
+    address: Address
+    canonical: str
+    attempt: str
+    store: Path
+    log: Path
+    facts: dict[str, Any]
+
+
+def record_of(assignment: Assignment, run: Run) -> Record:
+    """The record of one attempt at a task; metrics that nothing measured carry a reason instead."""
+    task, address = assignment.task, assignment.address
     measured = _measured(task, run)
     observation = run.observation
     return Record(
         key=address.key,
         cell=address.cell,
         lineage=address.lineage,
-        canonical=canonical,
-        attempt=attempt,
+        canonical=assignment.canonical,
+        attempt=assignment.attempt,
         outcome=run.ending.outcome.value,
         reason=run.ending.reason,
         identity=identity_of(task),
         metrics=measured[0],
         missing=measured[1],
-        provenance=_provenance(run),
+        provenance=_provenance(run, assignment.facts),
         loss_curve=tuple(observation.loss_curve) if observation else (),
         eval_curve=tuple(observation.eval_curve) if observation else (),
         sample=observation.sample if observation else "",
@@ -119,9 +141,8 @@ def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
     return measurement.metrics, measurement.missing
 
 
-def _provenance(run: Run) -> Provenance:
+def _provenance(run: Run, facts: dict[str, Any]) -> Provenance:
     sampler, observation = run.sampler, run.observation
-    facts = describe()
     return Provenance(
         started_at=run.started_at.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),

@@ -20,29 +20,16 @@ import attrs
 from effdsl_registry.store import Store
 
 from effdsl.data import Data
-from effdsl.task import Address, Task
 from effdsl_runtime.data import DataError, prepare
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of
 from effdsl_runtime.probes import Sampler
-from effdsl_runtime.recording import Run, iterations_table, record_of, samples_table
+from effdsl_runtime.recording import Assignment, Run, iterations_table, record_of, samples_table
 
 PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.2
-
-
-@attrs.frozen
-class Assignment:
-    """What a worker is told: the task, its keys and canonical form, and where to write."""
-
-    task: Task
-    address: Address
-    canonical: str
-    attempt: str
-    store: Path
-    log: Path
 
 
 @attrs.frozen
@@ -59,7 +46,7 @@ def work(assignment: Assignment, reports: Connection) -> None:
     _detach()
     _log_to(assignment.log)
     run = _run(assignment, _Throttled(reports))
-    record = record_of(assignment.task, assignment.address, assignment.canonical, assignment.attempt, run)
+    record = record_of(assignment, run)
     path = Store(assignment.store).write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
     reports.close()
