@@ -69,7 +69,7 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
             refusal = str(error)
         except duckdb.IOException as error:
             refusal = str(error)
-            if "lock" not in refusal:
+            if "Could not set lock" not in refusal:
                 raise _damaged(path, error) from error
         except duckdb.Error as error:
             raise _damaged(path, error) from error

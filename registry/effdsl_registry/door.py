@@ -57,9 +57,7 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
         except duckdb.InterruptException as error:
             raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
         except duckdb.OutOfMemoryException as error:
-            raise SqlRefused(
-                f"it needs more memory than {memory_limit}; select less, or aggregate"
-            ) from error
+            raise SqlRefused(f"needs over {memory_limit} of memory; select less, or aggregate") from error
         except duckdb.Error as error:
             raise SqlRefused(explain(str(error))) from error
 

@@ -119,7 +119,9 @@ CREATE TEMP TABLE parsed AS
 WITH lines AS (
     FROM read_csv(
         $1, max_line_size = $2, delim = chr(9), quote = '', escape = '', header = false, auto_detect = false,
-        columns = {{'path_key': 'VARCHAR', 'path_attempt': 'VARCHAR', 'checksum': 'BIGINT', 'text': 'VARCHAR'}}
+        columns = {{
+            'path_key': 'VARCHAR', 'path_attempt': 'VARCHAR', 'checksum': 'BIGINT', 'text': 'VARCHAR'
+        }}
     )
 ),
 records AS (SELECT * EXCLUDE (text), TRY(from_json(text, $3)) AS r FROM lines)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 _LATEX: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
@@ -177,6 +177,7 @@ def _plain(cell: Any) -> Any:
 
 
 def _disarmed(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # the csv module leaves a bare \r unquoted
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 

@@ -191,12 +191,14 @@ class Store:
         from effdsl_registry.schema import is_current, migrate, migrations
 
         self._make_index()
-        with locked(self.root / "index.lock", self.patience_s):
-            with connected(self.index, False, self.patience_s, WRITING) as connection:
-                if not is_current(connection):
-                    migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
-                yield connection
-                connection.execute("CHECKPOINT")
+        with (
+            locked(self.root / "index.lock", self.patience_s),
+            connected(self.index, False, self.patience_s, WRITING) as connection,
+        ):
+            if not is_current(connection):
+                migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
+            yield connection
+            connection.execute("CHECKPOINT")
 
     # Reading
 

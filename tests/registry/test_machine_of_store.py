@@ -79,7 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def collect(self) -> None:
-        collect(self.store, garbage(self.store)) if self.store.root.exists() else None
+        collect(self.store, garbage(self.store))
         self.model = {key: attempts[-1:] for key, attempts in self.model.items()}
 
     @rule()
@@ -90,11 +90,11 @@ class StoreMachine(RuleBasedStateMachine):
         }
         with self.store.reading() as connection:
             results: list[Any] = connection.execute("SELECT key, attempt, ppl FROM results").fetchall()
-            attempts: list[Any] = connection.execute("SELECT attempt FROM attempts").fetchall()
+            indexed: list[Any] = connection.execute("SELECT attempt FROM attempts").fetchall()
         assert sorted(results) == sorted(
             (k, a[-1].attempt, a[-1].metrics["ppl"]) for k, a in self.model.items()
         )
-        assert sorted(attempts) == sorted((r.attempt,) for a in self.model.values() for r in a)
+        assert sorted(indexed) == sorted((r.attempt,) for a in self.model.values() for r in a)
         for key, written in self.model.items():
             assert self.store.record(key) == written[-1]
 

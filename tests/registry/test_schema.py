@@ -87,7 +87,8 @@ def test_the_columns_of_the_index_are_the_fields_of_a_record() -> None:
 
 PARETO = """
     CREATE TABLE p AS
-    SELECT i id, (i*7919%1009)/1009.0 x, (i*104729%1013)/1013.0 y, (i*15485863%1019)/1019.0 z FROM range(500) t(i)
+    SELECT i id, (i*7919%1009)/1009.0 x, (i*104729%1013)/1013.0 y, (i*15485863%1019)/1019.0 z
+    FROM range(500) t(i)
 """
 DOMINATES = "b.x<=a.x AND b.y<=a.y AND b.z<=a.z AND (b.x<a.x OR b.y<a.y OR b.z<a.z)"
 
@@ -95,9 +96,9 @@ DOMINATES = "b.x<=a.x AND b.y<=a.y AND b.z<=a.z AND (b.x<a.x OR b.y<a.y OR b.z<a
 @pytest.mark.parametrize(
     "query",
     [
-        f"SELECT count(*) FROM p a WHERE NOT EXISTS (FROM p b WHERE {DOMINATES})",
-        f"SELECT count(*) FROM p a ANTI JOIN p b ON ({DOMINATES})",
-        f"SELECT count(*) FROM p a LEFT JOIN p b ON ({DOMINATES}) WHERE b.id IS NULL",
+        f"SELECT count(*) FROM p a WHERE NOT EXISTS (FROM p b WHERE {DOMINATES})",  # noqa: S608
+        f"SELECT count(*) FROM p a ANTI JOIN p b ON ({DOMINATES})",  # noqa: S608
+        f"SELECT count(*) FROM p a LEFT JOIN p b ON ({DOMINATES}) WHERE b.id IS NULL",  # noqa: S608
     ],
 )
 def test_this_duckdb_answers_the_joins_that_version_2_0_answers_wrongly(query: str) -> None:

@@ -31,7 +31,7 @@ def test_opening_and_asking_creates_nothing(store: Store) -> None:
     assert store.count() == 0
     assert store.known(["a" * 64]).results == {}
     assert store.running() == []
-    assert [query(store, f"SELECT count(*) FROM {view}")[0][0] for view in ("results", "cells")] == [0, 0]
+    assert query(store, "FROM results") == query(store, "FROM cells") == []
     assert not store.root.exists()
 
 
@@ -235,15 +235,16 @@ def test_a_study_is_remembered_in_the_order_of_its_plan_and_replaced_whole(
 
 
 def test_a_prefix_that_names_no_result_or_several_is_refused(store: Store, make_record: Any) -> None:
-    for number in range(40):  # forty keys on sixteen first digits
-        store.write(make_record(number), None, None)
+    records = [make_record(number) for number in range(17)]  # seventeen keys on sixteen first digits
+    for record in records:
+        store.write(record, None, None)
+    firsts = [record.key[0] for record in records]
     with pytest.raises(UnknownKey, match="no result"):
         store.record("zz")
     with pytest.raises(UnknownKey, match="no result"):
         store.record("")
     with pytest.raises(UnknownKey, match="more digits"):
-        for first in "0123456789abcdef":
-            store.record(first)
+        store.record(max(firsts, key=firsts.count))
 
 
 def test_tables_keep_types_and_order_and_have_null_for_what_is_not_finite(tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def test_tables_keep_types_and_order_and_have_null_for_what_is_not_finite(tmp_pa
 def test_an_index_of_a_newer_effdsl_is_refused(filled: Store) -> None:
     with filled.writing() as connection:
         connection.execute("UPDATE internal.meta SET schema_version = 99")
-    with pytest.raises(StoreNewer, match="schema 99.*update effdsl"):
+    with pytest.raises(StoreNewer, match=r"schema 99.*update effdsl"):
         filled.count()
     with pytest.raises(StoreNewer), filled.writing():
         pass

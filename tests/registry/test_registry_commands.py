@@ -1,0 +1,152 @@
+"""The commands sql, export and store, as people and programs use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+from effdsl_registry import commands
+from effdsl_registry.store import Store
+
+
+def run(command: Any, store: Store, *arguments: str, **options: Any) -> Result:
+    return CliRunner().invoke(command, [*arguments, "--store", str(store.root)], **options)
+
+
+def test_sql_prints_aligned_columns_into_a_pipe(filled: Store) -> None:
+    result = run(commands.sql, filled, "SELECT technique, ppl FROM results ORDER BY ppl LIMIT 2")
+    assert result.output == "technique  ppl\nT0          50\nT0          51\n"
+
+
+def test_sql_prints_json_and_csv(filled: Store) -> None:
+    query = "SELECT technique, aec_w FROM results ORDER BY ppl LIMIT 1"
+    assert json.loads(run(commands.sql, filled, query, "--json").output) == [
+        {"technique": "T0", "aec_w": None}
+    ]
+    assert run(commands.sql, filled, "SELECT 1 AS n, '@x' AS name", "--csv").output == "n,name\n1,'@x\n"
+
+
+def test_sql_reads_the_query_from_standard_input(filled: Store) -> None:
+    assert run(commands.sql, filled, "--csv", input="SELECT 41 + 1 AS n").output == "n\n42\n"
+    assert run(commands.sql, filled, "-", "--csv", input="SELECT 1 AS n").output == "n\n1\n"
+
+
+def test_a_wrong_query_ends_with_its_message_and_code_2(filled: Store) -> None:
+    result = run(commands.sql, filled, "SELECT * FROM resluts")
+    assert result.exit_code == 2
+    assert "did you mean results" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_damaged_store_ends_with_code_3_and_the_remedy(filled: Store) -> None:
+    filled.index.write_bytes(b"damaged" * 1000)
+    result = run(commands.sql, filled, "SELECT 1")
+    assert result.exit_code == 3
+    assert "effdsl store rebuild" in result.stderr
+    assert run(commands.store, filled, "verify").exit_code == 3
+    assert run(commands.store, filled, "rebuild").output.endswith("6 attempts\n")
+    assert run(commands.store, filled, "verify").output == "6 records, no problems\n"
+
+
+def test_an_empty_store_says_so_and_what_to_do(store: Store) -> None:
+    result = run(commands.sql, store, "SELECT count(*) AS n FROM results", "--csv")
+    assert (result.stdout, result.exit_code) == ("n\n0\n", 0)
+    assert "is empty; `effdsl execute" in result.stderr
+    for command in (["rebuild"], ["gc"], ["backup", str(store.root.parent / "copy")]):
+        result = run(commands.store, store, *command)
+        assert result.exit_code == 3
+        assert "effdsl execute" in result.stderr
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.json", "r.parquet", "r.md", "r.tex"])
+def test_export_takes_the_format_from_the_name(name: str, filled: Store, tmp_path: Path) -> None:
+    result = run(commands.export, filled, "cells", "-o", str(tmp_path / name))
+    assert result.exit_code == 0, result.output
+    assert "2 rows" in result.stderr
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith({"r.csv": b"cell,", "r.json": b"[{", "r.parquet": b"PAR1", "r.md": b"| cell",
+                               "r.tex": rb"\begin{tabular}"}[name])  # fmt: skip
+
+
+def test_exported_parquet_has_the_values_of_the_view(filled: Store, tmp_path: Path) -> None:
+    run(commands.export, filled, "results", "-o", str(tmp_path / "r.parquet"))
+    rows = duckdb.sql(f"FROM '{tmp_path}/r.parquet' SELECT key, ppl, aec_w ORDER BY key").fetchall()
+    with filled.reading() as connection:
+        assert rows == connection.execute("SELECT key, ppl, aec_w FROM results ORDER BY key").fetchall()
+
+
+def test_iterations_and_samples_are_exported_with_the_key_of_their_result(
+    filled: Store, make_record: Any
+) -> None:
+    key = make_record(0).key
+    result = run(commands.export, filled, "iterations")
+    assert result.output == f"key,step,seconds\n{key},1,0.5\n{key},2,0.25\n"
+    result = run(commands.export, filled, "samples", "--key", key[:6])
+    assert result.output == f"key,t_ns,power_w\n{key},10,\n{key},20,3.5\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["reslts"], "did you mean 'results'"),
+        (["results", "-f", "parquet"], "--output"),
+        (["results", "-o", "results.xlsx"], "--format"),
+        (["results", "--key", "ab"], "WHERE"),
+        (["--sql", "DROP VIEW results"], "only SELECT"),
+        (["iterations", "--key", "zz"], "no result"),
+    ],
+)
+def test_a_wrong_export_says_what_is_allowed(arguments: list[str], says: str, filled: Store) -> None:
+    result = run(commands.export, filled, *arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_gc_lists_and_only_removes_when_asked(filled: Store, make_record: Any) -> None:
+    filled.ingest([filled.write(make_record(0, minute=30), None, None)])
+    listed = run(commands.store, filled, "gc")
+    assert "superseded" in listed.output
+    assert len(filled.attempts(make_record(0).key)) == 2
+    assert len(json.loads(run(commands.store, filled, "gc", "--dry-run", "--json").output)) == 3
+    run(commands.store, filled, "gc", "--delete")
+    assert len(filled.attempts(make_record(0).key)) == 1
+    assert run(commands.store, filled, "gc").output == "nothing to remove\n"
+
+
+def test_path_prints_the_folder(store: Store) -> None:
+    assert run(commands.store, store, "path").output == f"{store.root}\n"
+
+
+def test_a_reader_that_stops_early_sees_no_traceback(filled: Store) -> None:
+    script = "import sys; from effdsl_registry.commands import sql; sql(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "--store", str(filled.root), "--csv", "FROM range(300000)"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == b"range\n"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()
+
+
+def test_the_table_of_a_terminal_shows_markup_as_it_is_written(
+    filled: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from effdsl_registry.door import ask
+
+    commands._print_table(ask(filled, "SELECT '[red]GQA[/red]' AS technique, 2 AS n"))
+    assert "[red]GQA[/red]" in capsys.readouterr().out
+
+
+def test_importing_the_commands_does_not_import_duckdb() -> None:
+    script = "import sys, effdsl_registry.commands, effdsl_registry.store; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
