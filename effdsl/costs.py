@@ -78,10 +78,10 @@ def activation_bytes_per_token(architecture: Decoder, context_length: int, eleme
     """Bytes per token that the blocks keep for the backward pass, ``element`` bytes in a matrix product.
 
     In each block: the residual stream before either norm (float32), the two normed inputs of the matrix
-    products, what attention keeps, and gate, up, the gate's SiLU and their product.
+    products, what attention keeps, and gate, up and their product.
     """
     shape = architecture.shape
     attention = architecture.attention.activations_per_token(shape, context_length)
-    products = 2 * shape.hidden_size + attention + 4 * shape.intermediate_size
+    products = 2 * shape.hidden_size + attention + 3 * shape.intermediate_size
     residual = 2 * shape.hidden_size * FLOAT32
     return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Linears(nn.Module):
@@ -42,5 +45,27 @@ class SwiGLU(nn.Module):
         self.down = Projection(intermediate_size, hidden_size)
 
     def forward(self, x_btd: Tensor) -> Tensor:
-        out: Tensor = self.down(F.silu(self.gate(x_btd)) * self.up(x_btd))
+        out: Tensor = self.down(gated(self.gate(x_btd), self.up(x_btd)))
         return out
+
+
+def gated(gate: Tensor, up: Tensor) -> Tensor:
+    """``silu(gate) * up``, whose backward takes the SiLU again rather than keep it.
+
+    That is one wide tensor less to hold and to fetch, which costs more than the SiLU.
+    """
+    out: Tensor = _Gated.apply(gate, up)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Gated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        gate, up = ctx.saved_tensors
+        return torch.ops.aten.silu_backward(slope * up, gate), F.silu(gate).mul_(slope)
