@@ -25,7 +25,8 @@ from effdsl_registry.schema import transaction
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-BATCH = 5_000
+BATCH = 10_000
+CHUNK = 1 << 16
 SHORTEST_BUFFER = 2_000_000
 _TO_SPACE = bytes.maketrans(b"\t\r\n\0", b"    ")
 _SQL_TYPES: dict[Any, Any] = {
@@ -62,11 +63,13 @@ def read_record_file(path: str) -> RecordFile | None:
     except FileNotFoundError:
         return None
     try:
-        content = os.read(descriptor, os.fstat(descriptor).st_size)
+        content = os.read(descriptor, CHUNK)
+        while len(content) % CHUNK == 0 and (more := os.read(descriptor, CHUNK)):
+            content += more
     finally:
         os.close(descriptor)
-    folder, name = os.path.split(path)
-    return RecordFile(os.path.basename(folder), name[: -len(".json")], content)
+    _, key, name = path.rsplit("/", 2)
+    return RecordFile(key, name.removesuffix(".json"), content)
 
 
 def insert_files(connection: DuckDBPyConnection, paths: Iterable[str]) -> int:
@@ -83,9 +86,9 @@ def insert_files(connection: DuckDBPyConnection, paths: Iterable[str]) -> int:
 
 
 def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -> int:
-    lines = [_line(file) for file in batch]
-    with _in_memory(lines) as path:
-        connection.execute(_PARSE, [path, max(SHORTEST_BUFFER, *map(len, lines)), _record_type()])
+    longest = max(len(file.content) for file in batch)
+    with _in_memory(b"".join(map(_line, batch))) as path:
+        connection.execute(_PARSE, [path, max(SHORTEST_BUFFER, 3 * longest + CHUNK), _record_type()])
     for key, attempt in connection.execute(_DAMAGED).fetchall():
         log.warning("records/%s/%s/%s.json is damaged and left out", key[:2], key, attempt)
     inserted = connection.execute(_insert()).fetchone()
@@ -95,58 +98,64 @@ def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -
 
 
 def _line(file: RecordFile) -> bytes:
-    """Key, attempt, checksum and text between tabs. In JSON a bare tab or newline is only space."""
-    text = file.content.translate(_TO_SPACE)
-    if not text.isascii():  # not written by us; what is no text at all must not stop the others
-        text = text.decode(errors="replace").encode()
-    return b"%s\t%s\t%d\t%s\n" % (file.key.encode(), file.attempt.encode(), file.checksum, text)
+    """Key, attempt, checksum and text between tabs."""
+    text = file.content
+    as_we_write = (
+        text.isascii() and text.find(b"\n") == len(text) - 1 and b"\t" not in text and b"\r" not in text
+    )
+    if not as_we_write:
+        text = _one_line(text)
+    return b"%s\t%s\t%d\t%s" % (file.key.encode(), file.attempt.encode(), file.checksum, text)
+
+
+def _one_line(text: bytes) -> bytes:
+    """A text that another hand wrote. In JSON a bare tab or newline is space; what is no text stops nobody."""
+    return text.translate(_TO_SPACE).decode(errors="replace").encode() + b"\n"
 
 
 @contextmanager
-def _in_memory(lines: Sequence[bytes]) -> Iterator[str]:
-    """The path of a file with these lines that exists in memory only."""
+def _in_memory(content: bytes) -> Iterator[str]:
+    """The path of a file that exists in memory only."""
     descriptor = os.memfd_create("effdsl-records")
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.writelines(lines)
+            file.write(content)
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
 
 
-_PARSE = f"""
+# Parsed once into a table: DuckDB would parse the text again for each use of a field.
+_PARSE = """
 CREATE TEMP TABLE parsed AS
-WITH lines AS (
-    FROM read_csv(
-        $1, max_line_size = $2, delim = chr(9), quote = '', escape = '', header = false, auto_detect = false,
-        columns = {{
-            'path_key': 'VARCHAR', 'path_attempt': 'VARCHAR', 'checksum': 'BIGINT', 'text': 'VARCHAR'
-        }}
-    )
-),
-records AS (SELECT * EXCLUDE (text), TRY(from_json(text, $3)) AS r FROM lines)
-SELECT
-    *,
-    md5(r.provenance.code) AS code,
-    coalesce(
-        r.format = {FORMAT} AND r.key = path_key AND r.attempt = path_attempt AND r.cell IS NOT NULL
-        AND r.lineage IS NOT NULL AND r.canonical IS NOT NULL AND r.outcome IS NOT NULL
-        AND r.evidence IS NOT NULL AND r.identity IS NOT NULL AND r.provenance IS NOT NULL,
-        false
-    ) AS whole
-FROM records
-"""  # noqa: S608 - a number of ours
+SELECT path_key, path_attempt, checksum, TRY(from_json(text, $3)) AS r
+FROM read_csv(
+    $1, max_line_size = $2, delim = chr(9), quote = '', escape = '', header = false, auto_detect = false,
+    columns = {'path_key': 'VARCHAR', 'path_attempt': 'VARCHAR', 'checksum': 'BIGINT', 'text': 'VARCHAR'}
+)
+"""
 
-_DAMAGED = "SELECT path_key, path_attempt FROM parsed WHERE NOT whole"
+_WHOLE = f"""
+coalesce(
+    r.format = {FORMAT} AND r.key = path_key AND r.attempt = path_attempt AND r.cell IS NOT NULL
+    AND r.lineage IS NOT NULL AND r.canonical IS NOT NULL AND r.outcome IS NOT NULL
+    AND r.evidence IS NOT NULL AND r.identity IS NOT NULL AND r.provenance IS NOT NULL,
+    false
+)
+"""
 
-_INSERT_CODE = """
+_DAMAGED = f"SELECT path_key, path_attempt FROM parsed WHERE NOT {_WHOLE}"  # noqa: S608 - a number of ours
+
+_CODE = "md5(r.provenance.code)"
+
+_INSERT_CODE = f"""
 INSERT INTO internal.code
 SELECT code, entry.key, entry.value
 FROM (
-    SELECT code, unnest(map_entries(any_value(r.provenance.code)::MAP(VARCHAR, VARCHAR))) AS entry
-    FROM parsed WHERE whole AND code NOT IN (SELECT code FROM internal.code) GROUP BY code
+    SELECT {_CODE} AS code, unnest(map_entries(any_value(r.provenance.code)::MAP(VARCHAR, VARCHAR))) AS entry
+    FROM parsed WHERE {_WHOLE} AND {_CODE} NOT IN (SELECT code FROM internal.code) GROUP BY 1
 )
-"""
+"""  # noqa: S608 - texts of ours
 
 
 @cache
@@ -156,14 +165,13 @@ def _insert() -> str:
     columns = {name: f"r.{quoted(name)}" for name in own}
     columns |= {f.name: f"r.identity.{quoted(f.name)}" for f in attrs.fields(Identity)}
     columns |= {f.name: f"r.provenance.{quoted(f.name)}" for f in attrs.fields(Provenance)}
-    columns |= {"code": "code", "checksum": "checksum"}
+    columns |= {"code": _CODE, "checksum": "checksum"}
     columns |= {name: f"CAST({columns[name]} AS TIMESTAMP)" for name in ("started_at", "finished_at")}
     selected = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
     return f"""
         INSERT INTO internal.attempts BY NAME
         SELECT {selected} FROM parsed
-        WHERE whole AND path_attempt NOT IN (SELECT attempt FROM internal.attempts)
-        QUALIFY row_number() OVER (PARTITION BY path_attempt) = 1
+        WHERE {_WHOLE} AND path_attempt NOT IN (SELECT attempt FROM internal.attempts)
     """  # noqa: S608 - names of our own fields
 
 
