@@ -9,7 +9,7 @@ from effdsl import GQA, MHA, MLA, MQA, NSA, Attention, Budget, M, Recipe, Study
 study = Study(
     axis=Attention([MHA, MQA, GQA, MLA, NSA]),
     scales=[3*M],
-    budget=Budget(steps=160, batch_size=4, context_length=256),
+    budget=Budget(steps=300, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
     repeats=3,
 )

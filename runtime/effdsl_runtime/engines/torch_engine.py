@@ -26,7 +26,7 @@ PARTS = 4  # evaluated at the end of each part but the last, which the final eva
 CURVE_POINTS = 200
 EXPLODED = 2.0  # times the loss of a uniform guess
 SAMPLE_TOKENS = 120
-TEMPERATURE = 0.8
+TEMPERATURE = 0.6
 
 Report = Callable[[Progress], None]
 
