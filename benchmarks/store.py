@@ -123,9 +123,8 @@ def main() -> None:
         costs = measure(arguments.records, Path(folder))
     print("| store | CPU s | wall s | at most, CPU s |\n|---|---:|---:|---:|")
     for c in costs:
-        print(
-            f"| {c.what} | {c.cpu_s:.3f} | {c.wall_s:.3f} | {'' if c.bar_cpu_s is None else f'{c.bar_cpu_s:g}'} |"
-        )
+        bar = "" if c.bar_cpu_s is None else f"{c.bar_cpu_s:g}"
+        print(f"| {c.what} | {c.cpu_s:.3f} | {c.wall_s:.3f} | {bar} |")
     if arguments.json:
         arguments.json.write_text(json.dumps([attrs.asdict(c) for c in costs], indent=1) + "\n")
 

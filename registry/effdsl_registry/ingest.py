@@ -92,7 +92,8 @@ def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -
     for key, attempt in connection.execute(_DAMAGED).fetchall():
         log.warning("records/%s/%s/%s.json is damaged and left out", key[:2], key, attempt)
     inserted = connection.execute(_insert()).fetchone()
-    connection.execute(_INSERT_CODE)
+    if new_code := connection.execute(_NEW_CODE).fetchall():
+        connection.execute(_INSERT_CODE, [[attempt for (attempt,) in new_code]])
     connection.execute("DROP TABLE parsed")
     return int(inserted[0]) if inserted else 0
 
@@ -100,16 +101,14 @@ def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -
 def _line(file: RecordFile) -> bytes:
     """Key, attempt, checksum and text between tabs."""
     text = file.content
-    as_we_write = (
-        text.isascii() and text.find(b"\n") == len(text) - 1 and b"\t" not in text and b"\r" not in text
-    )
-    if not as_we_write:
+    bare = text.isascii() and b"\t" not in text and b"\r" not in text
+    if not bare or text.find(b"\n") != len(text) - 1:
         text = _one_line(text)
     return b"%s\t%s\t%d\t%s" % (file.key.encode(), file.attempt.encode(), file.checksum, text)
 
 
 def _one_line(text: bytes) -> bytes:
-    """A text that another hand wrote. In JSON a bare tab or newline is space; what is no text stops nobody."""
+    """What another hand wrote: in JSON a bare tab or newline is space; what is no text stops nobody."""
     return text.translate(_TO_SPACE).decode(errors="replace").encode() + b"\n"
 
 
@@ -148,12 +147,17 @@ _DAMAGED = f"SELECT path_key, path_attempt FROM parsed WHERE NOT {_WHOLE}"  # no
 
 _CODE = "md5(r.provenance.code)"
 
+_NEW_CODE = """
+SELECT any_value(attempt) FROM internal.attempts
+WHERE code NOT IN (SELECT code FROM internal.code) GROUP BY code
+"""
+
 _INSERT_CODE = f"""
 INSERT INTO internal.code
 SELECT code, entry.key, entry.value
 FROM (
-    SELECT {_CODE} AS code, unnest(map_entries(any_value(r.provenance.code)::MAP(VARCHAR, VARCHAR))) AS entry
-    FROM parsed WHERE {_WHOLE} AND {_CODE} NOT IN (SELECT code FROM internal.code) GROUP BY 1
+    SELECT {_CODE} AS code, unnest(map_entries(r.provenance.code::MAP(VARCHAR, VARCHAR))) AS entry
+    FROM parsed WHERE path_attempt IN (SELECT unnest($1))
 )
 """  # noqa: S608 - texts of ours
 
