@@ -10,9 +10,9 @@ from pathlib import Path
 import attrs
 from effdsl_registry.records import Record, to_json
 from effdsl_registry.store import Store
-from effdsl_runtime.machine import detect
+from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.outcomes import Ending, Outcome
-from effdsl_runtime.recording import Run, record_of
+from effdsl_runtime.recording import Assignment, Run, record_of
 from effdsl_runtime.running import study_tasks
 from reporting import EFFDSL, Result, cpu_seconds, median, report
 from studies_of import write_study
@@ -37,7 +37,8 @@ def fill(store: Store, study: Path) -> None:
         address, canonical = planned.address, canon(planned.task)
         if template is None:
             run = Run(Ending(Outcome.OK), datetime.now(UTC), 1.0)
-            template = record_of(planned.task, address, canonical, attempt, run)
+            told = Assignment(planned.task, address, canonical, attempt, store.root, store.root, describe())
+            template = record_of(told, run)
         names = {"key": address.key, "cell": address.cell, "lineage": address.lineage}
         record = attrs.evolve(template, attempt=attempt, canonical=canonical, metrics={"ppl": 30.0}, **names)
         path = store.record_file(record.key, attempt)

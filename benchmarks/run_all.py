@@ -1,15 +1,26 @@
-"""Run every benchmark here, one after the other, each in a process of its own."""
+"""Run every benchmark, one after the other, each in a process of its own."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-HELPERS = {"run_all.py", "reporting.py", "training.py", "studies_of.py", "noop_engine.py"}
+BENCHMARKS = (
+    "start_up",
+    "plan",
+    "cached_execute",
+    "store",
+    "pareto",
+    "noop_task",
+    "probe_cost",
+    "training_step",
+    "matmul_rate",
+)
 
-failed = []
-for script in sorted(HERE.glob("*.py")):
-    if script.name not in HELPERS and subprocess.run([sys.executable, str(script)], check=False).returncode:
-        failed.append(script.name)
+here = Path(__file__).parent
+failed = [
+    name
+    for name in BENCHMARKS
+    if subprocess.run([sys.executable, str(here / f"{name}.py")], check=False).returncode
+]
 if failed:
     sys.exit(f"failed: {', '.join(failed)}")
