@@ -89,7 +89,7 @@ def _all(kind: type[Technique]) -> list[type[Technique]]:
 
 def names_on(kind: type[Technique]) -> list[str]:
     """Names of the techniques an axis of ``kind`` takes."""
-    return [cls.__name__ for cls in _all(kind)]
+    return sorted(cls.__name__ for cls in _all(kind))
 
 
 @language

@@ -165,7 +165,7 @@ def _run(tree: ast.Module, names: _Names, file: Path, collector: Collector) -> N
             exec(code, names.globals, names)  # noqa: S102  a study file is Python, and documented as such
     except StudyError as error:  # raised by a study that this one imports
         collector.problems += error.problems
-    except Exception as error:  # whatever a study file raises is a mistake in it, never a traceback
+    except (Exception, SystemExit) as error:  # whatever it raises is a mistake in it, never a traceback
         if not collector.problems or not isinstance(error, (TypeError, AttributeError)):
             frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == collector.file]
             line = (frames[-1].lineno or 0) if frames else 0

@@ -225,7 +225,8 @@ def _refuse_duplicates(
         if len(same) > 1:
             shown = " and ".join(f"{cell.choice.attention!r} × {cell.choice.position!r}" for cell in same)
             labels = same[0].labels
-            message = f"{shown} are the same cell at {' and '.join(str(c.choice.scale) for c in same)}"
+            scales = dict.fromkeys(str(cell.choice.scale) for cell in same)
+            message = f"{shown} are the same cell at {' and '.join(scales)}"
             hint = f"each means {labels.technique}; keep one of them"
             line = place.line_of(same[-1].choice.attention) or place.line_of(study) if place else 0
             problems.append(Problem(message, hint, place.file if place else "", line))

@@ -35,7 +35,7 @@ class StudyError(ValueError):
     """One or more mistakes in a study. ``problems`` holds them in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems), key=lambda p: (p.file, p.line))
+        self.problems = sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line))
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -15,15 +15,13 @@ from effdsl.problems import is_broken
 from effdsl.task import Engine, Torch
 from effdsl.training import Budget, Recipe
 from effdsl.units import Count
-from effdsl.validate import a_count
 
 Override = Budget | Recipe
-check_scale = a_count("a scale", "3*M or 0.5*B")
 
 
 def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(values)) != len(values) or not all(type(v) is int and v >= 0 for v in values):
-        raise Invalid("seeds must be different whole numbers of at least 0")
+    if len(set(values)) != len(values) or not all(type(v) is int and 0 <= v < 2**63 for v in values):
+        raise Invalid("seeds must be different whole numbers from 0 to 2**63 - 1")
     if not values:
         raise Invalid("needs at least one seed")
     return values
@@ -57,10 +55,17 @@ def _scales(value: Any) -> Any:
     listed = value if isinstance(value, (list, tuple)) else [value]
     if not listed:
         raise Invalid("needs at least one scale", "e.g. scales=[3*M]")
-    for scale in listed:
-        if not is_broken(scale):
-            check_scale(None, None, scale)
+    wrong = [scale for scale in listed if not is_broken(scale) and not _is_scale(scale)]
+    if wrong:
+        shown = ", ".join(map(repr, wrong))
+        raise Invalid(f"{shown}: not a number of parameters above 0, with a unit", "e.g. 3*M or 0.5*B")
+    if len(set(listed)) != len(listed):
+        raise Invalid("a scale appears more than once")
     return tuple(listed)
+
+
+def _is_scale(value: object) -> bool:
+    return isinstance(value, Count) and value.value > 0
 
 
 def _seeds(value: Any) -> Any:
@@ -84,7 +89,8 @@ def _per_scale(value: Any) -> Any:
         )
     result: dict[Count, tuple[Override, ...]] = {}
     for scale, given in value.items():
-        check_scale(None, None, scale)
+        if not _is_scale(scale):
+            raise Invalid(f"{scale!r} is not a scale", "e.g. 3*M or 0.5*B")
         overrides = tuple(given) if isinstance(given, (list, tuple)) else (given,)
         if not all(isinstance(o, (Budget, Recipe)) or is_broken(o) for o in overrides):
             raise Invalid(f"at {scale}: {given!r} is neither a Budget nor a Recipe")
@@ -142,9 +148,20 @@ class Study:
     name: str = transport(default="")
     notes: str = transport(default="")
 
+    def __attrs_post_init__(self) -> None:
+        unknown = [str(scale) for scale in self.per_scale if scale not in self.scales]
+        if unknown:
+            scales = ", ".join(map(str, self.scales))
+            raise Invalid(f"per_scale: {', '.join(unknown)} is not among the scales", f"scales: {scales}")
+
     def derive(self, **changes: Any) -> Study:
-        """A study like this one with some fields changed; cells that stay the same keep their results."""
-        return evolve(self, **({"name": ""} | changes))
+        """A study like this one with some fields changed; cells that stay the same keep their results.
+
+        Overrides at scales that the new study lacks are dropped.
+        """
+        scales = _scales(changes.get("scales", self.scales))
+        kept = {scale: given for scale, given in self.per_scale.items() if scale in scales}
+        return evolve(self, **({"name": "", "per_scale": kept} | changes))
 
     def budget_at(self, scale: Count) -> Budget:
         """The declared budget at ``scale``."""

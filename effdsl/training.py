@@ -11,6 +11,7 @@ from effdsl.validate import a_count, fraction, number, one_of, optional, positiv
 
 SMALL = 100 * 10**6
 TOKENS_PER_PARAMETER = 20
+LOWEST_RATE = 1e-4
 
 
 @language
@@ -93,7 +94,7 @@ class Recipe:
 
     Attributes:
         learning_rate: peak; ``None`` takes 0.003239 - 0.0001395 ln(parameters), which is Kaplan et
-            al. 2020 (arXiv 2001.08361), eq. D.1.
+            al. 2020 (arXiv 2001.08361), eq. D.1, and no less than 1e-4, which it reaches at 6B.
         warmup: fraction of the steps.
         final_learning_rate: fraction of the peak at the last step.
         dtype: of the matrix products; weights and optimizer states stay float32. ``"auto"`` is
@@ -111,7 +112,8 @@ class Recipe:
 
     def resolve(self, scale: Count, bf16: bool) -> Recipe:
         """The recipe with learning rate and dtype closed."""
-        rate = self.learning_rate or float(f"{0.003239 - 0.0001395 * math.log(scale.value):.3g}")
+        kaplan = max(LOWEST_RATE, 0.003239 - 0.0001395 * math.log(scale.value))
+        rate = self.learning_rate or float(f"{kaplan:.3g}")
         dtype = ("bfloat16" if bf16 else "float32") if self.dtype == "auto" else self.dtype
         return evolve(self, learning_rate=rate, dtype=dtype)
 

@@ -69,7 +69,8 @@ def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> None:
     """One line per state, then what is running and where."""
     out = console()
     counts = Counter(_state(task, running) for task in plan.tasks)
-    out.print(f"[bold]{plan.study}[/] · " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    counts |= Counter({State.UNSUPPORTED.value: plan.counts()[State.UNSUPPORTED]})
+    out.print(f"[bold]{plan.study}[/] · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     for task in plan.tasks:
         claim = running.get(task.address.key)
         if claim is not None and task.state is not State.CACHED:

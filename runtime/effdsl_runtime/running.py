@@ -30,6 +30,8 @@ def run_study(
         code, ran = _run(plan, store, progress, timeout_s, fail_fast)
     else:
         code, ran = 0, {}
+    if ran is None:
+        return code
     failed = sum(task.known is not None and task.known.outcome == "failed" for task in plan.tasks)
     if as_json:
         click.echo(json.dumps(_summary_json(plan, ran, store)))
@@ -52,7 +54,8 @@ def study_tasks(plan: Plan) -> list[StudyTask]:
 
 def _run(
     plan: Plan, store: Store, progress: str, timeout_s: float | None, fail_fast: bool
-) -> tuple[int, dict[str, int]]:
+) -> tuple[int, dict[str, int] | None]:
+    """The exit code, and how many tasks ended how; ``None`` when none could be started."""
     from effdsl_runtime.executor import Executor
     from effdsl_runtime.progress import display_for
 
@@ -64,7 +67,7 @@ def _run(
         ran["by another process"] = tally.elsewhere
     if tally.cannot_start:
         click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
-        return 1, ran
+        return 1, None
     if tally.interrupted:
         return 128 + tally.signal, ran
     return (1 if tally.count(Outcome.FAILED) else 0), ran

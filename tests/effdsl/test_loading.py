@@ -67,7 +67,8 @@ def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) ->
     assert line(3, "GQA(kv_heads=0): must be a whole number of at least 1") in text
     assert "RoPE is a technique of the axis position" in text
     assert "scales=[3]" in text
-    assert "write it with a unit, e.g. 3*M or 0.5*B" in text
+    assert "3: not a number of parameters above 0, with a unit" in text
+    assert "e.g. 3*M or 0.5*B" in text
     assert line(5, "Budget(steps=-5)") in text
     assert line(6, "GH2000 is not defined") in text
     assert "write: from effdsl import GH200" in text or "did you mean 'GH200'?" in text
@@ -117,6 +118,22 @@ def test_a_filter_that_removes_everything_is_refused(tmp_path: Path) -> None:
         """,
     )
     assert "keep= leaves none of the 2 combinations" in only
+
+
+def test_an_override_at_a_scale_that_the_study_lacks_is_refused(tmp_path: Path) -> None:
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(Attention([MQA]), [3*M], per_scale={4*M: Budget(steps=3)})
+        """,
+    )
+    assert line(2, "Study: per_scale: 4M is not among the scales") in only
+
+
+def test_a_file_that_ends_the_program_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (only,) = problems(tmp_path, "import sys\nsys.exit(0)\n")
+    assert line(2, "SystemExit: 0") in only
 
 
 def test_a_filter_that_fails_is_a_mistake_with_its_line(tmp_path: Path) -> None:
