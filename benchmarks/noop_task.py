@@ -51,15 +51,9 @@ def main() -> None:
         Executor(Store(Path(folder)), watch).run(make_plan(study, detect()))
     first = watch.ends[0] - start
     later = [end - begin for begin, end in zip(watch.ends[:-1], watch.ends[1:], strict=True)]
-    report(
-        "noop_task",
-        [
-            Result(
-                "a task after the first", median(later), "s", at_most=0.15, note=f"median of {len(later)}"
-            ),
-            Result("the first task, which loads torch", first, "s"),
-        ],
-    )
+    usual = Result("a task after the first", median(later), "s", at_most=0.15, note=f"median of {len(later)}")
+    fastest = Result("the fastest of them", min(later), "s")
+    report("noop_task", [usual, fastest, Result("the first task, which loads torch", first, "s")])
 
 
 if __name__ == "__main__":  # the fork server imports this file again

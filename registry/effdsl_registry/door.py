@@ -12,7 +12,8 @@ from __future__ import annotations
 import difflib
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,9 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
         connection.execute("SET lock_configuration = true")
         try:
             _refuse_all_but_one_select(connection, sql)
-            with _interrupted_after(connection, timeout_s):
+            with _interrupted_after(connection, timeout_s) as in_time:
                 connection.execute(sql)
-                return Rows.of(connection)
+                return Rows.of(connection, in_time)
         except duckdb.InterruptException as error:
             raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
         except duckdb.OutOfMemoryException as error:
@@ -87,12 +88,21 @@ def _refuse_all_but_one_select(connection: DuckDBPyConnection, sql: str) -> None
 
 
 @contextmanager
-def _interrupted_after(connection: DuckDBPyConnection, seconds: float) -> Iterator[None]:
+def _interrupted_after(connection: DuckDBPyConnection, seconds: float) -> Iterator[Callable[[], None]]:
+    """Interrupt what runs when the time is over; fetching, which cannot be, asks what is yielded."""
+    import duckdb
+
     timer = threading.Timer(seconds, connection.interrupt)
     timer.daemon = True
+    deadline = time.monotonic() + seconds
+
+    def in_time() -> None:
+        if time.monotonic() > deadline:
+            raise duckdb.InterruptException("fetching took too long")
+
     timer.start()
     try:
-        yield
+        yield in_time
     finally:
         timer.cancel()
         timer.join()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
+FETCHED_TOGETHER = 10_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 _LATEX: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -52,12 +53,16 @@ class Rows:
     rows: list[tuple[Any, ...]]
 
     @classmethod
-    def of(cls, connection: DuckDBPyConnection) -> Rows:
-        """What the last statement of ``connection`` gave."""
+    def of(cls, connection: DuckDBPyConnection, in_time: Callable[[], None] = lambda: None) -> Rows:
+        """What the last statement of ``connection`` gave; ``in_time`` is called on the way and may raise."""
         described = connection.description or []
         names = _distinct([str(column[0]) for column in described])
         types = [str(column[1]) for column in described]
-        return cls(tuple(map(Column, names, types)), connection.fetchall())
+        rows: list[tuple[Any, ...]] = []
+        while some := connection.fetchmany(FETCHED_TOGETHER):
+            rows += some
+            in_time()
+        return cls(tuple(map(Column, names, types)), rows)
 
     def __len__(self) -> int:
         return len(self.rows)

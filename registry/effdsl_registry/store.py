@@ -89,9 +89,10 @@ class Store:
         In this order: ``explicit``, ``$EFFDSL_STORE``, the nearest ``.effdsl/`` from the working
         directory up, ``.effdsl/`` in the nearest folder that looks like a project, ``./.effdsl``.
         """
-        if explicit is not None:
-            return cls(explicit)
-        if named := os.environ.get("EFFDSL_STORE"):
+        named = explicit or os.environ.get("EFFDSL_STORE")
+        if named:
+            if Path(named).exists() and not Path(named).is_dir():
+                raise StoreError(f"{named} is a file; a store is a folder")
             return cls(Path(named))
         here = Path.cwd()
         upward = [here, *here.parents]
@@ -292,9 +293,15 @@ class Store:
             self._make_index()
         with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
             current = is_current(connection)
+            indexed = connection.execute("SELECT count(*) FROM internal.attempts").fetchone() or (0,)
         if not current:
             with self.writing():
                 pass
+        if indexed[0] and not (self.root / "records").is_dir():
+            raise StoreDamaged(
+                f"{self.root} has an index, but its records are gone; take records/ from a backup, "
+                "or remove the index and run the studies again"
+            )
 
 
 def insert_study(connection: DuckDBPyConnection, content: str) -> None:

@@ -99,6 +99,9 @@ def _record_findings(path: Path, file: RecordFile) -> list[Finding]:
         found.append(Finding(path, "its key is not the hash of its task", REMOVE))
     if (record.key, record.attempt) != (file.key, file.attempt):
         found.append(Finding(path, f"says it is {record.key}/{record.attempt}", REMOVE))
+    beside = path.with_suffix(".iterations.parquet")
+    if record.provenance.measured_iterations and not beside.exists():
+        found.append(Finding(beside, "is gone: the iteration times of a record", REMOVE))
     return found
 
 

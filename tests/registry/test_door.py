@@ -180,3 +180,12 @@ def test_the_empty_store_answers_with_no_rows_and_stays_absent(store: Store) -> 
     assert not store.root.exists()
     with pytest.raises(SqlRefused):
         ask(store, "FROM read_text('/etc/hostname')")
+
+
+def test_a_result_too_large_to_fetch_in_time_is_stopped(store: Store) -> None:
+    with pytest.raises(SqlRefused, match=r"stopped after 0\.3 s"):
+        ask(store, "SELECT * FROM range(50_000_000)", timeout_s=0.3)
+
+
+def test_times_with_a_zone_are_handed_over(store: Store) -> None:
+    assert len(ask(store, "SELECT now()")) == 1

@@ -136,7 +136,10 @@ def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) 
         _fill(train, held_out, data, codec, tokens, report)
     for part, name in ((train, "training"), (held_out, "held-out")):
         if not part.tokens:
-            raise DataError(f"{data}: the {name} part is empty; give more text, or another held_out_fraction")
+            raise DataError(
+                f"{data}: the {name} part is empty: documents are held out whole, by a hash of their text; "
+                "give more documents, or another held_out_fraction"
+            )
     return Facts(train.tokens, held_out.tokens, held_out.bytes / held_out.tokens, entropy(train.counts_v))
 
 
