@@ -4,6 +4,7 @@ Everything of a real task but its work, from the claim to the row in the index. 
 torch into the fork server and is left out.
 """
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -44,6 +45,7 @@ class Stopwatch:
 
 
 def main() -> None:
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where the fork server finds the engine
     study = Study(Attention([MQA, GQA]), [3 * M], budget=Budget(steps=10), engine=Noop(), repeats=REPEATS)
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
