@@ -103,9 +103,13 @@ def _repr(self: Any) -> str:
 
 def _default(field: Any) -> Any:
     """The value of a field that nobody gives, converted as an instance holds it."""
-    default = field.default
-    value = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    value = _unconverted_default(field)
     return field.converter(value) if callable(field.converter) and value is not attrs.NOTHING else value
+
+
+def _unconverted_default(field: Any) -> Any:
+    factory = getattr(field.default, "factory", None)
+    return factory() if factory is not None else field.default
 
 
 class Invalid(ValueError):
@@ -132,9 +136,7 @@ def _initialise(self: Any, plain_init: Callable[..., None], given: dict[str, Any
             object.__setattr__(self, field.name, given[field.name])
             whole = None
             continue
-        value = given.get(field.name, field.default)
-        if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
-            value = value.factory() if not value.takes_self else None
+        value = given[field.name] if field.name in given else _unconverted_default(field)
         if value is attrs.NOTHING:
             problems.append(Problem(f"{cls.__name__}: {field.name}= is missing"))
             value = None

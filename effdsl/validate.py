@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from effdsl.declare import Invalid
-from effdsl.units import Bytes, Count, Quantity
+from effdsl.units import Bytes, Count
 
 Validator = Callable[[Any, Any, Any], None]
 
@@ -65,7 +65,3 @@ def a_count(what: str, example: str) -> Validator:
             raise Invalid(f"{what} {shown}", f"write it with a unit, e.g. {example}")
 
     return check
-
-
-def is_quantity(value: object) -> bool:
-    return isinstance(value, Quantity)
