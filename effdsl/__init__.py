@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl.axes import Attention, Axes, Axis, Position
+    from effdsl.axes import Attention, Axes, Axis, Backbone, FeedForward, Position, Shape
     from effdsl.data import (
         BPE,
         JSONL,
@@ -49,14 +49,17 @@ if TYPE_CHECKING:
     from effdsl.problems import StudyError
     from effdsl.study import Seeds, Study
     from effdsl.task import Torch
+    from effdsl.techniques.aspect import AspectRatio
     from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+    from effdsl.techniques.backbone import Pythia, Transformer
+    from effdsl.techniques.feed_forward import GELU, SwiGLU
     from effdsl.techniques.position import NoPE, RoPE
     from effdsl.training import Budget, Recipe
     from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
 
 # Names are imported on first use, so that the command line starts without the language.
 _HOMES = {
-    "axes": "Attention Axes Axis Position",
+    "axes": "Attention Axes Axis Backbone FeedForward Position Shape",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet Shakespeare",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
@@ -66,7 +69,10 @@ _HOMES = {
     "problems": "StudyError",
     "study": "Seeds Study",
     "task": "Torch",
+    "techniques.aspect": "AspectRatio",
     "techniques.attention": "GQA MHA MLA MQA NSA",
+    "techniques.backbone": "Pythia Transformer",
+    "techniques.feed_forward": "GELU SwiGLU",
     "techniques.position": "NoPE RoPE",
     "training": "Budget Recipe",
     "units": "GB KB MB TB B Bytes Count K M T",
@@ -86,10 +92,70 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "A40", "A100", "BPE", "GB", "GH200", "GQA", "GTX_1080", "GTX_1080_TI", "H100", "H100_PCIE", "H200",
-    "JSONL", "KB", "L20", "MB", "MHA", "MLA", "MQA", "NSA", "RTX_2080_TI", "RTX_3060", "RTX_3090",
-    "RTX_3090_TI", "RTX_4090", "RTX_A4000", "RTX_A5000", "RTX_A6000", "TB", "THIS_MACHINE", "TITAN_RTX",
-    "V100", "Attention", "Axes", "Axis", "B", "Budget", "ByteTokenizer", "Bytes", "Count", "FineWebEdu",
-    "Hardware", "HubTokenizer", "K", "LocalText", "M", "NoPE", "Parquet", "Plan", "Position", "Recipe",
-    "RoPE", "Seeds", "Shakespeare", "Study", "StudyError", "T", "Torch", "make_plan",
+    "A40",
+    "A100",
+    "BPE",
+    "GB",
+    "GELU",
+    "GH200",
+    "GQA",
+    "GTX_1080",
+    "GTX_1080_TI",
+    "H100",
+    "H100_PCIE",
+    "H200",
+    "JSONL",
+    "KB",
+    "L20",
+    "MB",
+    "MHA",
+    "MLA",
+    "MQA",
+    "NSA",
+    "RTX_2080_TI",
+    "RTX_3060",
+    "RTX_3090",
+    "RTX_3090_TI",
+    "RTX_4090",
+    "RTX_A4000",
+    "RTX_A5000",
+    "RTX_A6000",
+    "TB",
+    "THIS_MACHINE",
+    "TITAN_RTX",
+    "V100",
+    "AspectRatio",
+    "Attention",
+    "Axes",
+    "Axis",
+    "B",
+    "Backbone",
+    "Budget",
+    "ByteTokenizer",
+    "Bytes",
+    "Count",
+    "FeedForward",
+    "FineWebEdu",
+    "Hardware",
+    "HubTokenizer",
+    "K",
+    "LocalText",
+    "M",
+    "NoPE",
+    "Parquet",
+    "Plan",
+    "Position",
+    "Pythia",
+    "Recipe",
+    "RoPE",
+    "Seeds",
+    "Shakespeare",
+    "Shape",
+    "Study",
+    "StudyError",
+    "SwiGLU",
+    "T",
+    "Torch",
+    "Transformer",
+    "make_plan",
 ]  # fmt: skip

@@ -1,58 +1,173 @@
-"""A decoder, declared: its shape and the technique on each of its dimensions.
+"""Architectures, declared: a shape and what each layer does at that shape.
 
-The configuration owns the questions that need no tensors (parameters, FLOPs, cache); the runtime builds
-the model from it.
+The configuration owns the questions that need no tensors (parameters, FLOPs, cache, what training
+keeps in memory); the runtime builds the model from it. Every count is a closed form that the tests hold
+equal to the built model.
 """
 
 from __future__ import annotations
 
-from effdsl.declare import identity, keyed
+from effdsl.declare import HasTag, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import BYTES_PER_ELEMENT, AttentionTechnique, PositionTechnique
+from effdsl.techniques.base import (
+    BYTES_PER_ELEMENT,
+    AttentionTechnique,
+    FeedForwardTechnique,
+    PositionTechnique,
+    RecurrentTechnique,
+)
+from effdsl.techniques.feed_forward import SwiGLU
+
+FLOAT32 = BYTES_PER_ELEMENT["float32"]
 
 
-@keyed("decoder")
-class Decoder:
-    """A decoder-only transformer (Qwen2.5's block) with resolved techniques.
+class Architecture(HasTag):
+    """A causal language model with every technique resolved."""
 
-    Its counts are closed forms that the tests hold equal to the built model.
-    """
-
-    shape: Shape = identity()
-    attention: AttentionTechnique = identity()
-    position: PositionTechnique = identity()
+    shape: Shape
 
     def parameters(self, context_length: int) -> int:
-        """Parameters, the tied embedding counted once."""
-        return self.non_embedding_parameters(context_length) + self.shape.vocab_size * self.shape.hidden_size
+        """Parameters, a tied embedding counted once."""
+        return self.non_embedding_parameters(context_length) + self.embeddings * self._embedding
 
     def non_embedding_parameters(self, context_length: int) -> int:
-        """Parameters without the embedding: blocks, final norm, positions."""
-        shape = self.shape
-        norms = (2 * shape.layers + 1) * shape.hidden_size
-        attention = shape.layers * self.attention.parameters(shape)
-        feed_forward = shape.layers * 3 * shape.hidden_size * shape.intermediate_size
-        return attention + feed_forward + norms + self.position.parameters(shape, context_length)
+        """Parameters without embedding and output layer: blocks, final norm, positions."""
+        raise NotImplementedError
+
+    def active_parameters(self, context_length: int) -> int:
+        """Parameters that one token meets; fewer than all where it is sent to some of many experts."""
+        return self.parameters(context_length)
 
     def train_flops_per_token(self, context_length: int) -> float:
         """FLOPs of forward and backward per token, output layer included, masked scores counted in full.
 
-        What ``FlopCounterMode`` counts under the math attention backend.
+        What ``FlopCounterMode`` counts under the math attention backend; scans of recurrent layers by
+        their documented formula.
         """
-        attention = self.attention.train_flops_per_token(self.shape, context_length)
-        return self.shape.layers * attention + self._flops_outside_attention()
+        raise NotImplementedError
 
     def causal_train_flops_per_token(self, context_length: int) -> float:
         """The same with only the keys that a query may see: the numerator of MFU."""
-        attention = self.attention.causal_train_flops_per_token(self.shape, context_length)
-        return self.shape.layers * attention + self._flops_outside_attention()
+        raise NotImplementedError
 
     def kv_bytes_per_token(self, dtype: str) -> float:
         """Bytes by which the cache of all layers grows per token, in ``"float32"`` or ``"bfloat16"``."""
+        raise NotImplementedError
+
+    def state_bytes(self, dtype: str) -> float:
+        """Bytes of one sequence's state in all layers that do not grow with its length."""
+        return 0.0
+
+    def activation_bytes_per_token(self, context_length: int, element: int) -> float:
+        """Bytes per token kept for the backward pass, ``element`` bytes in a matrix product, logits apart."""
+        raise NotImplementedError
+
+    @property
+    def embeddings(self) -> int:
+        """Matrices of vocabulary times width: one when input and output share it, else two."""
+        return 1
+
+    @property
+    def _embedding(self) -> int:
+        return self.shape.vocab_size * self.shape.hidden_size
+
+
+@keyed("decoder")
+class Decoder(Architecture):
+    """Qwen2.5's decoder: pre-norm blocks of attention and feed-forward, RMSNorm, tied embedding."""
+
+    shape: Shape = identity()
+    attention: AttentionTechnique = identity()
+    position: PositionTechnique = identity()
+    feed_forward: FeedForwardTechnique = identity(since=2, absent=SwiGLU(), factory=SwiGLU)
+
+    def non_embedding_parameters(self, context_length: int) -> int:
+        return self._layers_with(self.feed_forward.parameters(self.shape), context_length)
+
+    def active_parameters(self, context_length: int) -> int:
+        active = self._layers_with(self.feed_forward.active_parameters(self.shape), context_length)
+        return active + self.embeddings * self._embedding
+
+    def train_flops_per_token(self, context_length: int) -> float:
+        attention = self.attention.train_flops_per_token(self.shape, context_length)
+        return self._flops_with(attention)
+
+    def causal_train_flops_per_token(self, context_length: int) -> float:
+        attention = self.attention.causal_train_flops_per_token(self.shape, context_length)
+        return self._flops_with(attention)
+
+    def kv_bytes_per_token(self, dtype: str) -> float:
         layer = self.attention.kv_bytes_per_token(self.shape, BYTES_PER_ELEMENT[dtype])
         return self.shape.layers * layer
 
-    def _flops_outside_attention(self) -> int:
+    def activation_bytes_per_token(self, context_length: int, element: int) -> float:
+        """In each block: the residual stream before either norm (float32), the two normed inputs of the
+        matrix products, what attention, position and feed-forward keep."""
         shape = self.shape
-        feed_forward = shape.layers * 18 * shape.hidden_size * shape.intermediate_size
-        return feed_forward + 6 * shape.hidden_size * shape.vocab_size
+        products: float = 2 * shape.hidden_size
+        products += self.attention.activations_per_token(shape, context_length)
+        products += self.position.activations_per_token(shape, context_length)
+        products += self.feed_forward.activations_per_token(shape)
+        residual = 2 * shape.hidden_size * FLOAT32
+        return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def norms(self) -> int:
+        """Parameters of all norms."""
+        return (2 * self.shape.layers + 1) * self.shape.hidden_size
+
+    def _layers_with(self, feed_forward: int, context_length: int) -> int:
+        layer = self.attention.parameters(self.shape) + feed_forward
+        return self.shape.layers * layer + self.norms + self.position.parameters(self.shape, context_length)
+
+    def _flops_with(self, attention: float) -> float:
+        layer = attention + self.feed_forward.train_flops_per_token(self.shape)
+        return self.shape.layers * layer + 6 * self._embedding
+
+
+@keyed("parallel-decoder")
+class ParallelDecoder(Decoder):
+    """GPT-NeoX's decoder (Black et al. 2022, arXiv 2204.06745, section 2.1), which Pythia is: attention
+    and feed-forward side by side, LayerNorm, a bias on attention's output, an output layer of its own."""
+
+    @property
+    def embeddings(self) -> int:
+        return 2
+
+    @property
+    def norms(self) -> int:
+        """LayerNorms have a weight and a bias; the attention's output bias is counted with them."""
+        return 2 * super().norms + self.shape.layers * self.shape.hidden_size
+
+
+@keyed("recurrent-decoder")
+class RecurrentDecoder(Architecture):
+    """A decoder whose layers keep a state of fixed size instead of a cache."""
+
+    shape: Shape = identity()
+    layer: RecurrentTechnique = identity()
+
+    def non_embedding_parameters(self, context_length: int) -> int:
+        outside = self.layer.parameters_outside_layers(self.shape)
+        return self.shape.layers * self.layer.parameters(self.shape) + outside
+
+    def train_flops_per_token(self, context_length: int) -> float:
+        layer = self.layer.train_flops_per_token(self.shape, context_length)
+        return self.shape.layers * layer + 6 * self._embedding
+
+    def causal_train_flops_per_token(self, context_length: int) -> float:
+        return self.train_flops_per_token(context_length)
+
+    def kv_bytes_per_token(self, dtype: str) -> float:
+        return 0.0
+
+    def state_bytes(self, dtype: str) -> float:
+        return self.shape.layers * self.layer.state_bytes(self.shape, BYTES_PER_ELEMENT[dtype])
+
+    def activation_bytes_per_token(self, context_length: int, element: int) -> float:
+        layer = self.layer.activation_bytes_per_token(self.shape, element)
+        return self.shape.layers * layer + self.shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def embeddings(self) -> int:
+        return 1 if self.layer.tied_embedding else 2

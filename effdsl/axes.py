@@ -9,7 +9,9 @@ import attrs
 
 from effdsl.declare import Invalid, language, transport
 from effdsl.problems import is_broken, nearest
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Technique
+from effdsl.techniques.aspect import AspectRatio
+from effdsl.techniques.backbone import BackboneTechnique
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 
 
 class Axis:
@@ -79,10 +81,11 @@ def _misplaced(point: object) -> str:
 def _all(kind: type[Technique]) -> list[type[Technique]]:
     """Every declared technique of ``kind``, in the order of declaration."""
     found: dict[str, type[Technique]] = {}
-    for child in kind.__subclasses__():
+    for child in (kind, *kind.__subclasses__()):
         # attrs rebuilds slotted classes: the first of the two has no tag.
         if "__tag__" in vars(child):
             found[child.__name__] = child
+    for child in kind.__subclasses__():
         found |= {c.__name__: c for c in _all(child)}
     return list(found.values())
 
@@ -106,3 +109,27 @@ class Position(Axis):
 
     kind: ClassVar[type[Technique]] = PositionTechnique
     techniques: tuple[Technique, ...] = transport(converter=_points_on(PositionTechnique))
+
+
+@language
+class FeedForward(Axis):
+    """What a block does to each token by itself: ``FeedForward([SwiGLU, MoE(experts=8, top_k=2)])``."""
+
+    kind: ClassVar[type[Technique]] = FeedForwardTechnique
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(FeedForwardTechnique))
+
+
+@language
+class Backbone(Axis):
+    """What the whole decoder is made of: ``Backbone([Transformer, Mamba2, RWKV4, Pythia])``."""
+
+    kind: ClassVar[type[Technique]] = BackboneTechnique
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(BackboneTechnique))
+
+
+@language
+class Shape(Axis):
+    """Depth against width at one size: ``Shape([AspectRatio(32), AspectRatio(64), AspectRatio(128)])``."""
+
+    kind: ClassVar[type[Technique]] = AspectRatio
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(AspectRatio))

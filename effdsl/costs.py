@@ -16,7 +16,7 @@ import attrs
 from effdsl.techniques.base import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from effdsl.architecture import Decoder
+    from effdsl.architecture import Architecture
     from effdsl.task import Pretraining
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
@@ -56,7 +56,7 @@ def training_memory(workload: Pretraining, devices: int) -> MemoryEstimate:
 
 
 def decoder_training_memory(
-    architecture: Decoder, sequences: int, context_length: int, dtype: str
+    architecture: Architecture, sequences: int, context_length: int, dtype: str
 ) -> MemoryEstimate:
     """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes."""
     parameters = architecture.parameters(context_length)
@@ -69,19 +69,6 @@ def decoder_training_memory(
         weights=weights + cast * parameters,
         gradients=weights,
         optimizer=2 * weights,
-        activations=round(tokens * activation_bytes_per_token(architecture, context_length, element)),
+        activations=round(tokens * architecture.activation_bytes_per_token(context_length, element)),
         logits=logits * (2 * FLOAT32 + cast),
     )
-
-
-def activation_bytes_per_token(architecture: Decoder, context_length: int, element: int) -> float:
-    """Bytes per token that the blocks keep for the backward pass, ``element`` bytes in a matrix product.
-
-    In each block: the residual stream before either norm (float32), the two normed inputs of the matrix
-    products, what attention keeps, and gate, up and their product.
-    """
-    shape = architecture.shape
-    attention = architecture.attention.activations_per_token(shape, context_length)
-    products = 2 * shape.hidden_size + attention + 3 * shape.intermediate_size
-    residual = 2 * shape.hidden_size * FLOAT32
-    return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)

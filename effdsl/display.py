@@ -78,7 +78,7 @@ def setting(plan: Plan) -> str:
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain data. ``memory`` and ``train_flops`` are estimates, and say so."""
     return {
-        "schema": "effdsl-plan",
+        "schema": "effdsl/plan",
         "version": 1,
         "study": plan.study,
         "machine": str(plan.machine),

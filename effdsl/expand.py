@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import attrs
 
-from effdsl.architecture import Decoder
-from effdsl.axes import Attention, Position
+from effdsl.choice import AXES, CHOSEN, Choice, labels_of, written_labels
 from effdsl.costs import MemoryEstimate, training_memory
 from effdsl.data import Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid
@@ -18,23 +17,11 @@ from effdsl.problems import Collector, Problem, StudyError
 from effdsl.shapes import Shape, shape_for
 from effdsl.study import Study
 from effdsl.task import Cell, Engine, Labels, Pretraining
-from effdsl.techniques.attention import GQA
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Technique, Unsupported
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.aspect import AspectRatio
+from effdsl.techniques.backbone import Parts
+from effdsl.techniques.base import Technique, Unsupported
 from effdsl.training import SMALL, Recipe, TrainingBudget
 from effdsl.units import Count
-
-BASE: Mapping[type, Technique] = {Attention: GQA(), Position: RoPE()}
-"""What a dimension is where a study has no axis for it: Qwen2.5's."""
-
-
-@attrs.frozen
-class Choice:
-    """A combination of techniques and scale, as a study's ``keep`` sees it."""
-
-    scale: Count
-    attention: AttentionTechnique
-    position: PositionTechnique
 
 
 @attrs.frozen
@@ -69,17 +56,16 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
                 place,
                 study,
                 f"keep= leaves none of the {len(choices)} combinations",
-                "loosen keep= or drop it",
+                "loosen keep= or drop it; techniques compare as instances, e.g. cell.attention == MQA()",
             )
         )
     cells: list[PlannedCell] = []
     for scale, group in itertools.groupby(kept, key=lambda choice: choice.scale):
         try:
             common = _Common.of(study, scale, hardware)
+            cells += [_cell(choice, common) for choice in group]
         except (Invalid, Unsupported) as error:
             problems.append(_at(place, study, f"at {scale}: {error}", error.hint))
-            continue
-        cells += [_cell(choice, common) for choice in group]
     if problems:
         raise StudyError(problems)
     return tuple(cells)
@@ -87,11 +73,11 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
 
 def _choices(study: Study) -> Iterator[Choice]:
     """Every combination, scale by scale."""
-    points: dict[type, tuple[Technique, ...]] = {kind: (technique,) for kind, technique in BASE.items()}
-    points |= {type(axis): axis.techniques for axis in study.axis.axes}
+    chosen = {type(axis): axis.techniques for axis in study.axis.axes}
+    points: list[tuple[Technique | None, ...]] = [chosen.get(axis, (None,)) for axis in AXES]
     for scale in study.scales:
-        for attention, position in itertools.product(points[Attention], points[Position]):
-            yield Choice(scale, attention, position)  # type: ignore[arg-type]
+        for backbone, aspect, *parts in itertools.product(*points):
+            yield Choice(scale, backbone, aspect, Parts(*parts))  # type: ignore[arg-type]
 
 
 def _keeps(study: Study, choice: Choice, problems: list[Problem], place: Collector | None) -> bool:
@@ -102,7 +88,7 @@ def _keeps(study: Study, choice: Choice, problems: list[Problem], place: Collect
     except Exception as error:  # the user's function: whatever it raises is a mistake in the study
         line = traceback.extract_tb(error.__traceback__)[-1].lineno or 0
         file = place.file if place else ""
-        hint = f"a cell has {', '.join(f.name for f in attrs.fields(Choice))}"
+        hint = f"a cell has {', '.join(CHOSEN)}"
         problems.append(Problem(f"keep= fails: {type(error).__name__}: {error}", hint, file, line))
         return True
 
@@ -112,7 +98,7 @@ class _Common:
     """What all cells of a scale share: made once, so that it is written once into their keys."""
 
     scale: Count
-    shape: Shape
+    axes: tuple[type, ...]
     data: Data
     budget: TrainingBudget
     recipe: Recipe
@@ -124,7 +110,7 @@ class _Common:
         data = data_at(study, scale).resolve()
         return cls(
             scale=scale,
-            shape=shape_for(scale, data.vocab_size),
+            axes=tuple(type(axis) for axis in study.axis.axes),
             data=data,
             budget=study.budget_at(scale).resolve(scale, hardware.count),
             recipe=study.recipe_at(scale).resolve(scale, hardware.bf16),
@@ -132,28 +118,22 @@ class _Common:
             hardware=hardware,
         )
 
+    def shape(self, aspect: AspectRatio | None) -> Shape:
+        """The transformer's shape; other backbones keep its width."""
+        return shape_for(self.scale, self.data.vocab_size, aspect.ratio if aspect else None)
+
 
 def _cell(choice: Choice, common: _Common) -> PlannedCell:
-    shape = common.shape
+    shape = common.shape(choice.aspect)
     try:
-        attention = choice.attention.resolve(shape)
-        position = choice.position.resolve(shape)
-        architecture = Decoder(shape, attention, position)
+        architecture = choice.backbone.resolve(shape).assemble(shape, choice.parts)
     except Unsupported as error:
-        labels = _labels(choice, common, repr(choice.attention), repr(choice.position))
         reason = f"{error}" + (f"; {error.hint}" if error.hint else "")
-        return PlannedCell(choice, labels, None, unsupported=reason)
-    labels = _labels(choice, common, attention.label(shape), position.label(shape))
+        return PlannedCell(choice, written_labels(choice, common.axes), None, unsupported=reason)
+    labels = labels_of(choice, architecture, common.axes)
     workload = Pretraining(architecture, common.data, common.budget, common.recipe)
     cell = Cell(workload, common.engine, common.hardware, labels)
     return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware.count))
-
-
-def _labels(choice: Choice, common: _Common, attention: str, position: str) -> Labels:
-    """The technique is named by what is not the base; at least the attention is named."""
-    usual = BASE[Position].resolve(common.shape).label(common.shape)
-    technique = attention if position == usual else f"{attention} · {position}"
-    return Labels(technique, str(common.scale), attention, position)
 
 
 def data_at(study: Study, scale: Count) -> Data:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from effdsl.declare import evolve, identity, keyed, transport
+from effdsl.problems import Problem, report
 from effdsl.units import GB, Bytes
 from effdsl.validate import positive_int
 
@@ -58,6 +59,10 @@ class Hardware:
 @attrs.frozen
 class ThisMachine:
     """The machine that runs the study; the runtime detects what it is when the plan is made."""
+
+    def __rmul__(self, count: object) -> ThisMachine:
+        report(Problem(f"{count!r} * THIS_MACHINE: this machine is one", "name a cluster, e.g. 48 * GH200"))
+        return self
 
     def __str__(self) -> str:
         return "this machine"

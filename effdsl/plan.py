@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from effdsl.choice import Choice
 from effdsl.costs import MemoryEstimate
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
@@ -223,12 +224,19 @@ def _refuse_duplicates(
     problems = []
     for same in by_form.values():
         if len(same) > 1:
-            shown = " and ".join(f"{cell.choice.attention!r} × {cell.choice.position!r}" for cell in same)
+            shown = " and ".join(" × ".join(map(repr, cell.choice.chosen)) for cell in same)
             labels = same[0].labels
             scales = dict.fromkeys(str(cell.choice.scale) for cell in same)
             message = f"{shown} are the same cell at {' and '.join(scales)}"
             hint = f"each means {labels.technique}; keep one of them"
-            line = place.line_of(same[-1].choice.attention) or place.line_of(study) if place else 0
-            problems.append(Problem(message, hint, place.file if place else "", line))
+            problems.append(Problem(message, hint, *_place_of(same[-1].choice, study, place)))
     if problems:
         raise StudyError(problems)
+
+
+def _place_of(choice: Choice, study: Study, place: Collector | None) -> tuple[str, int]:
+    """File and line of the techniques of ``choice``, or of the study."""
+    if place is None:
+        return "", 0
+    lines = [place.line_of(value) for value in (*choice.chosen, study)]
+    return place.file, next(filter(None, lines), 0)

@@ -12,6 +12,7 @@ from effdsl.validate import positive_int
 
 ASPECT = 64
 SHALLOWEST, DEEPEST = 128, 16
+USUAL_HEADS_STEP, FINE_HEADS_STEP = 4, 2
 CLOSE_ENOUGH = 0.05
 TOO_FAR = 0.25
 WIDEST = 65_536
@@ -38,26 +39,29 @@ QWEN = {  # the paper's sizes, which are Qwen2.5's: layers, width, heads, head s
 
 
 @lru_cache
-def shape_for(scale: Count, vocab_size: int) -> Shape:
+def shape_for(scale: Count, vocab_size: int, aspect: float | None = None) -> Shape:
     """The shape of a decoder of about ``scale`` parameters.
 
-    0.5B, 1.5B and 3B are Qwen2.5's. Any other size: heads of 32 below width 512, 64 below 1536 and 128
-    from there; as many of them as make the width, a multiple of four, so that they share 1, 2 or 4
-    key-value heads; SwiGLU of 8/3 of the width, in steps of 32. Of the depths and widths within 5% of
+    0.5B, 1.5B and 3B are Qwen2.5's, unless an ``aspect`` (width per layer) is asked for. Any other
+    size: heads of 32 below width 512, 64 below 1536 and 128 from there; as many of them as make the
+    width, a multiple of four, so that they share 1, 2 or 4 key-value heads; SwiGLU of 8/3 of the width,
+    in steps of 32. Of the depths and widths within 5% of
     ``scale`` the one nearest to 64 wide per layer (Kaplan et al. 2020, arXiv 2001.08361, section 3.1:
-    loss hardly depends on the ratio); of none, the one nearest in size. Counted with the embedding and
-    with two key-value heads.
+    loss hardly depends on the ratio), or to ``aspect``, and then by steps of two heads; of none, the one
+    nearest in size. Counted with the embedding and with two key-value heads.
 
     With a vocabulary of 2,048 every size from 1M to 100B comes within 15% of its name.
 
     Raises:
         Invalid: when no shape with this vocabulary comes within 25%, naming those nearest.
     """
-    if scale in QWEN:
+    if scale in QWEN and aspect is None:
         return Shape(*QWEN[scale], vocab_size=vocab_size)
     wanted = scale.value
-    known = [(reference_parameters(shape), shape) for shape in _candidates(wanted, vocab_size)]
-    error, _, best = min(((*_rank(count, wanted, shape), shape) for count, shape in known), key=_first_two)
+    heads_step = USUAL_HEADS_STEP if aspect is None else FINE_HEADS_STEP
+    known = [(reference_parameters(shape), shape) for shape in _candidates(wanted, vocab_size, heads_step)]
+    ranked = ((*_rank(count, wanted, shape, aspect or ASPECT), shape) for count, shape in known)
+    error, _, best = min(ranked, key=_first_two)
     if error > TOO_FAR:
         raise Invalid(_too_far(scale, vocab_size), _nearest_sizes([count for count, _ in known], wanted))
     return best
@@ -72,7 +76,7 @@ def reference_parameters(shape: Shape) -> int:
     return shape.layers * layer + width * (shape.vocab_size + 1)
 
 
-def _candidates(wanted: int, vocab_size: int) -> Iterator[Shape]:
+def _candidates(wanted: int, vocab_size: int, heads_step: int) -> Iterator[Shape]:
     """Every width, up to the first whose shallowest model is too large, with the depths it may have."""
     width = 128
     while width <= WIDEST:
@@ -85,7 +89,7 @@ def _candidates(wanted: int, vocab_size: int) -> Iterator[Shape]:
             yield evolve(shape, layers=depth)
         if one + per_layer * (layers[0] - 1) > wanted * (1 + TOO_FAR):
             return
-        width += 4 * _head_dim(width)
+        width += heads_step * _head_dim(width)
 
 
 def _shape(layers: int, width: int, vocab_size: int) -> Shape:
@@ -98,10 +102,10 @@ def _head_dim(width: int) -> int:
     return 32 if width < 512 else 64 if width < 1536 else 128
 
 
-def _rank(count: int, wanted: int, shape: Shape) -> tuple[float, float]:
+def _rank(count: int, wanted: int, shape: Shape, wanted_aspect: float) -> tuple[float, float]:
     """Distance in size, zero when close enough; then distance from the usual aspect."""
     error = abs(count - wanted) / wanted
-    aspect = abs(math.log(shape.hidden_size / shape.layers / ASPECT))
+    aspect = abs(math.log(shape.hidden_size / shape.layers / wanted_aspect))
     return (0.0 if error <= CLOSE_ENOUGH else error), aspect
 
 

@@ -17,6 +17,7 @@ from effdsl.training import Budget, Recipe
 from effdsl.units import Count
 
 Override = Budget | Recipe
+MOST_REPEATS = 1000
 
 
 def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -71,8 +72,11 @@ def _is_scale(value: object) -> bool:
 def _seeds(value: Any) -> Any:
     if isinstance(value, Seeds):
         return value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Invalid("must be a number of repeats or Seeds(...)", "e.g. repeats=3 or repeats=Seeds(0, 1, 2)")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_REPEATS:
+        raise Invalid(
+            f"must be a number of repeats from 1 to {MOST_REPEATS:,}, or Seeds(...)",
+            "e.g. repeats=3 or repeats=Seeds(0, 1, 2)",
+        )
     return Seeds(*range(value))
 
 

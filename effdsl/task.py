@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from effdsl.architecture import Decoder
+from effdsl.architecture import Architecture
 from effdsl.data import Data
 from effdsl.declare import HasTag, identity, keyed, transport
 from effdsl.hardware import Hardware
@@ -43,9 +43,9 @@ Engine = Torch
 
 @keyed("pretraining")
 class Pretraining(HasTag):
-    """Train a decoder from random weights and measure its held-out perplexity."""
+    """Train a language model from random weights and measure its held-out perplexity."""
 
-    architecture: Decoder = identity()
+    architecture: Architecture = identity()
     data: Data = identity()
     budget: TrainingBudget = identity()
     recipe: Recipe = identity()
@@ -60,6 +60,11 @@ class Pretraining(HasTag):
         return self.architecture.parameters(self.budget.context_length)
 
     @property
+    def active_parameters(self) -> int:
+        """Exact number of parameters that one token meets."""
+        return self.architecture.active_parameters(self.budget.context_length)
+
+    @property
     def train_flops(self) -> float:
         """Predicted FLOPs of the whole training, causal attention counted by what a query sees."""
         per_token = self.architecture.causal_train_flops_per_token(self.budget.context_length)
@@ -68,12 +73,22 @@ class Pretraining(HasTag):
 
 @attrs.frozen
 class Labels:
-    """What people call a cell: shown in tables, never part of a key."""
+    """What people call a cell: shown in tables, never part of a key. Empty where it does not apply.
+
+    Attributes:
+        technique: what its study calls it: its techniques on the study's axes.
+        full_name: what it is called anywhere: every technique that is not the transformer's usual one.
+        aspect: depth and width, where the study chose an aspect ratio.
+    """
 
     technique: str = ""
     scale: str = ""
+    full_name: str = ""
+    backbone: str = ""
+    aspect: str = ""
     attention: str = ""
     position: str = ""
+    feed_forward: str = ""
 
 
 @keyed("cell")

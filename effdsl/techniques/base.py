@@ -74,6 +74,10 @@ class AttentionTechnique(Technique):
         """Bytes by which one layer's cache grows per token of context."""
         raise NotImplementedError
 
+    def refuses(self, position: PositionTechnique) -> str:
+        """Why this attention cannot be built with ``position``; empty when it can."""
+        return ""
+
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         """Elements per token that one layer's attention keeps for the backward pass.
 
@@ -93,6 +97,62 @@ class PositionTechnique(Technique):
     def parameters(self, shape: Shape, context_length: int) -> int:
         """Parameters of the whole model's positional encoding."""
         return 0
+
+    def activations_per_token(self, shape: Shape, context_length: int) -> float:
+        """Elements per token that one layer keeps for the backward pass because of this encoding."""
+        return 0
+
+
+class FeedForwardTechnique(Technique):
+    """What a block does to each token by itself. The prices want a resolved technique."""
+
+    axis = "feed-forward"
+
+    def resolve(self, shape: Shape) -> FeedForwardTechnique:
+        return self
+
+    def parameters(self, shape: Shape) -> int:
+        """Parameters of one layer, biases included."""
+        raise NotImplementedError
+
+    def active_parameters(self, shape: Shape) -> int:
+        """Parameters of one layer that a token meets."""
+        return self.parameters(shape)
+
+    def train_flops_per_token(self, shape: Shape) -> float:
+        """FLOPs of one layer's matrix products, forward and backward, per token."""
+        raise NotImplementedError
+
+    def activations_per_token(self, shape: Shape) -> float:
+        """Elements per token that one layer keeps for the backward pass."""
+        raise NotImplementedError
+
+
+class RecurrentTechnique(HasTag):
+    """What each layer of an attention-free backbone is: it keeps a state of fixed size. Resolved."""
+
+    tied_embedding: ClassVar[bool] = True
+
+    def parameters(self, shape: Shape) -> int:
+        """Parameters of one layer, norms and biases included."""
+        raise NotImplementedError
+
+    def parameters_outside_layers(self, shape: Shape) -> int:
+        """Parameters outside the layers, without embedding and output layer: the final norm."""
+        return shape.hidden_size
+
+    def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
+        """FLOPs of one layer, forward and backward, per token: matrix products as ``FlopCounterMode``
+        counts them, and the scan by its documented formula."""
+        raise NotImplementedError
+
+    def state_bytes(self, shape: Shape, bytes_per_element: int) -> float:
+        """Bytes of one sequence's state in one layer."""
+        raise NotImplementedError
+
+    def activation_bytes_per_token(self, shape: Shape, element: int) -> float:
+        """Bytes per token that one layer keeps for the backward pass, ``element`` bytes in a product."""
+        raise NotImplementedError
 
 
 def check_kv_heads(technique: str, kv_heads: int, shape: Shape) -> None:

@@ -105,7 +105,7 @@ def identity_of(task: Task) -> Identity:
     shape = work.architecture.shape
     return Identity(
         stage=work.stage,
-        technique=labels.technique,
+        technique=labels.full_name,
         scale=labels.scale,
         attention=labels.attention,
         position=labels.position,

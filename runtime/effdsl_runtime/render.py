@@ -48,7 +48,7 @@ def print_plan(plan: Plan, limit: int | None) -> None:
 def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
     """State of every task, ``running`` where its claim is held."""
     return {
-        "schema": "effdsl-status",
+        "schema": "effdsl/status",
         "version": 1,
         "study": plan.study,
         "tasks": [

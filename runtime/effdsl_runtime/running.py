@@ -75,7 +75,7 @@ def _run(
 
 def _summary_json(plan: Plan, ran: dict[str, int], store: Store) -> dict[str, object]:
     return {
-        "schema": "effdsl-execute",
+        "schema": "effdsl/execute",
         "version": 1,
         "study": plan.study,
         "planned": {state.value: n for state, n in plan.counts().items()},

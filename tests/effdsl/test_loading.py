@@ -146,7 +146,7 @@ def test_a_filter_that_fails_is_a_mistake_with_its_line(tmp_path: Path) -> None:
         """,
     )
     assert line(3, "keep= fails: AttributeError") in only
-    assert "a cell has scale, attention, position" in only
+    assert "a cell has scale, backbone, aspect, attention, position, feed_forward" in only
 
 
 def test_an_unknown_study_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,8 @@ def test_repeats_are_interleaved_each_in_an_order_of_its_own() -> None:
 
 def test_a_study_without_an_axis_for_a_dimension_uses_the_base() -> None:
     plan = make_plan(Study(Position([RoPE, NoPE]), [3 * M], repeats=1), LAPTOP)
-    assert sorted(t.task.labels.technique for t in plan.tasks) == ["GQA", "GQA · NoPE"]
+    assert sorted(t.task.labels.technique for t in plan.tasks) == ["NoPE", "RoPE"]
+    assert sorted(t.task.labels.full_name for t in plan.tasks) == ["GQA", "NoPE"]
 
 
 def test_overrides_hold_at_their_scale_only() -> None:

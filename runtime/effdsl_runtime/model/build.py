@@ -6,12 +6,14 @@ from functools import singledispatch
 
 from torch import nn
 
-from effdsl.architecture import Decoder
+from effdsl.architecture import Architecture, Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques import feed_forward as feed_forwards
 from effdsl.techniques.attention import GQA, MLA
-from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
 from effdsl.techniques.nsa import NSA
-from effdsl_runtime.model.decoder import DecoderLM
+from effdsl_runtime.model.decoder import Block, DecoderLM
+from effdsl_runtime.model.feed_forward import GELU, FeedForward, SwiGLU
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.initial import initialise
 from effdsl_runtime.model.latent import LatentAttention
@@ -20,19 +22,37 @@ from effdsl_runtime.model.rope import rotation
 from effdsl_runtime.model.sparse import NativeSparseAttention
 
 
-def build(architecture: Decoder, context_length: int, seed: int) -> DecoderLM:
+def build(architecture: Architecture, context_length: int, seed: int) -> DecoderLM:
     """The model of ``architecture`` on the CPU, in float32, with the initial weights of ``seed``."""
     model = assemble(architecture, context_length)
     initialise(model, architecture.shape.layers, seed)
     return model
 
 
-def assemble(architecture: Decoder, context_length: int) -> DecoderLM:
+@singledispatch
+def assemble(architecture: Architecture, context_length: int) -> DecoderLM:
     """The same with undefined weights, on the default device; ``meta`` gives shapes only."""
+    raise NotImplementedError(f"no module for {type(architecture).__name__}")
+
+
+@assemble.register
+def _(architecture: Decoder, context_length: int) -> DecoderLM:
     shape = architecture.shape
-    head_dim = rotated_dim(architecture.attention, shape)
-    rotate = rotation(architecture.position, head_dim, context_length)
-    return DecoderLM(shape, context_length, lambda: mixer(architecture.attention, shape, rotate))
+    rotate = _rotation(architecture, context_length)
+    blocks = [
+        Block(
+            mixer(architecture.attention, shape, rotate),
+            feed_forward(architecture.feed_forward, shape),
+            shape,
+        )
+        for _ in range(shape.layers)
+    ]
+    return DecoderLM(shape, context_length, blocks, nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps))
+
+
+def _rotation(architecture: Decoder, context_length: int) -> nn.Module:
+    head_dim = rotated_dim(architecture.attention, architecture.shape)
+    return rotation(architecture.position, head_dim, context_length)
 
 
 @singledispatch
@@ -65,3 +85,19 @@ def _(attention: MLA, shape: Shape, rotate: nn.Module) -> Mixer:
 @mixer.register
 def _(attention: NSA, shape: Shape, rotate: nn.Module) -> Mixer:
     return NativeSparseAttention(attention, shape, rotate)
+
+
+@singledispatch
+def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForward:
+    """The module of one block's feed-forward part."""
+    raise NotImplementedError(f"no module for {type(technique).__name__}")
+
+
+@feed_forward.register
+def _(technique: feed_forwards.SwiGLU, shape: Shape) -> FeedForward:
+    return SwiGLU(shape.hidden_size, shape.intermediate_size)
+
+
+@feed_forward.register
+def _(technique: feed_forwards.GELU, shape: Shape) -> FeedForward:
+    return GELU(shape.hidden_size)

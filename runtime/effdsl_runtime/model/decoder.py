@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
+from effdsl_runtime.model.feed_forward import FeedForward, Routing
 from effdsl_runtime.model.kernel import kernel_name
-from effdsl_runtime.model.layers import SwiGLU
 from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
@@ -18,48 +18,86 @@ from effdsl_runtime.model.mixer import Cache, Mixer
 class Block(nn.Module):
     """Pre-norm residual block: mix tokens, then transform each."""
 
-    def __init__(self, mixer: Mixer, shape: Shape) -> None:
+    def __init__(self, mixer: Mixer, feed_forward: FeedForward, shape: Shape) -> None:
         super().__init__()
         self.mixer_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.mixer = mixer
         self.feed_forward_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
-        self.feed_forward = SwiGLU(shape.hidden_size, shape.intermediate_size)
+        self.feed_forward = feed_forward
 
-    def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
+    @property
+    def kernel(self) -> str:
+        return self.mixer.kernel
+
+    def forward(
+        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
+    ) -> Tensor:
         x_btd = x_btd + self.mixer(self.mixer_norm(x_btd), cache)
-        out: Tensor = x_btd + self.feed_forward(self.feed_forward_norm(x_btd))
+        out: Tensor = x_btd + self.feed_forward(self.feed_forward_norm(x_btd), routings)
         return out
 
 
+class Stem(nn.Module):
+    """What is done to the embedded tokens before the first block; here nothing."""
+
+    def forward(self, x_btd: Tensor, start: int) -> Tensor:
+        """``start`` is the position of the first token."""
+        return x_btd
+
+
 class DecoderLM(nn.Module):
-    """A language model of Qwen2.5's shape around any mixer.
+    """A causal language model: embedding, blocks, norm, output layer.
 
     Args:
         shape: depth, width, vocabulary.
         context_length: the most positions a sequence may have.
-        mixer: makes the mixer of one block.
+        blocks: called as ``block(x_btd, cache, routings)``; ``kernel`` says what computes them.
+        norm: of what the last block gives.
+        tied: whether the embedding is the output layer too.
+        stem: see :class:`Stem`.
     """
 
-    def __init__(self, shape: Shape, context_length: int, mixer: Callable[[], Mixer]) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        context_length: int,
+        blocks: Sequence[nn.Module],
+        norm: nn.Module,
+        tied: bool = True,
+        stem: Stem | None = None,
+    ) -> None:
         super().__init__()
         self.shape, self.context_length = shape, context_length
         self.embedding = nn.Embedding(shape.vocab_size, shape.hidden_size)
-        self.blocks = nn.ModuleList(Block(mixer(), shape) for _ in range(shape.layers))
-        self.norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
+        self.stem = stem or Stem()
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
+        self.output = None if tied else nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
 
     @property
     def kernel(self) -> str:
-        """What computes attention: PyTorch's kernels (``"sdpa"``), ``"math"``, or our ``"reference"``."""
-        block = self.blocks[0]
-        chosen: str = block.mixer.kernel  # type: ignore[union-attr,assignment]
+        """What computes the mixers: PyTorch's kernels (``"sdpa"``), ``"math"``, or our ``"reference"``."""
+        chosen: str = self.blocks[0].kernel  # type: ignore[assignment]
         return kernel_name() if chosen == "sdpa" else chosen
+
+    @property
+    def output_weight(self) -> Tensor:
+        """``(v, d)``: the weight of the output layer."""
+        return self.embedding.weight if self.output is None else self.output.weight
 
     def new_caches(self) -> list[Cache]:
         """One empty cache per block."""
         return [Cache() for _ in self.blocks]
 
-    def hidden(self, tokens_bt: Tensor, caches: list[Cache] | None = None) -> Tensor:
+    def hidden(
+        self,
+        tokens_bt: Tensor,
+        caches: list[Cache] | None = None,
+        routings: list[Routing] | None = None,
+    ) -> Tensor:
         """Normed hidden states ``(b, t, d)``; with ``caches``, of the next ``t`` tokens.
+
+        ``routings`` collects how the layers with experts sent the tokens.
 
         Raises:
             ValueError: when a sequence grows past ``context_length``.
@@ -68,10 +106,10 @@ class DecoderLM(nn.Module):
         if seen + tokens_bt.shape[1] > self.context_length:
             wanted = seen + tokens_bt.shape[1]
             raise ValueError(f"{wanted} positions do not fit a context of {self.context_length}")
-        x_btd = self.embedding(tokens_bt)
+        x_btd = self.stem(self.embedding(tokens_bt), seen)
         held: Sequence[Cache | None] = caches or [None] * len(self.blocks)
         for block, cache in zip(self.blocks, held, strict=True):
-            x_btd = block(x_btd, cache)
+            x_btd = block(x_btd, cache, routings)
             if cache is not None:
                 cache.length += tokens_bt.shape[1]
         out: Tensor = self.norm(x_btd)
@@ -82,12 +120,12 @@ class DecoderLM(nn.Module):
 
     def logits(self, x_btd: Tensor) -> Tensor:
         """``(b, t, v)`` from normed hidden states."""
-        return F.linear(x_btd, self.embedding.weight)
+        return F.linear(x_btd, self.output_weight)
 
     def loss(self, tokens_bt: Tensor, targets_bt: Tensor) -> Tensor:
         """Mean cross-entropy in nats per token, float32."""
         x_nd = self.hidden(tokens_bt).flatten(0, 1)
-        return linear_cross_entropy(x_nd, self.embedding.weight, targets_bt.flatten())
+        return linear_cross_entropy(x_nd, self.output_weight, targets_bt.flatten())
 
 
 def parameter_count(model: nn.Module) -> int:

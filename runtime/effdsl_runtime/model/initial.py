@@ -34,7 +34,7 @@ def _parts(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, T
     if isinstance(module, Linears):
         pieces = torch.split(parameter, list(module.parts.values()))
         return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
-    if isinstance(module, nn.RMSNorm):
+    if isinstance(module, nn.RMSNorm | nn.LayerNorm) and name == "weight":
         return [("norm", parameter)]
     return [(name, parameter)]
 

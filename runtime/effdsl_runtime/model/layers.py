@@ -1,13 +1,10 @@
-"""The parts every decoder shares: linear maps side by side, the norm, SwiGLU."""
+"""The parts every decoder shares: linear maps side by side, maps into the residual stream."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 
 class Linears(nn.Module):
@@ -29,43 +26,7 @@ class Linears(nn.Module):
 
 
 class Projection(nn.Linear):
-    """A map without bias into the residual stream; it starts smaller, the deeper the model."""
+    """A map into the residual stream; it starts smaller, the deeper the model."""
 
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(in_features, out_features, bias=False)
-
-
-class SwiGLU(nn.Module):
-    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020, arXiv 2002.05202)."""
-
-    def __init__(self, hidden_size: int, intermediate_size: int) -> None:
-        super().__init__()
-        self.gate = nn.Linear(hidden_size, intermediate_size, bias=False)
-        self.up = nn.Linear(hidden_size, intermediate_size, bias=False)
-        self.down = Projection(intermediate_size, hidden_size)
-
-    def forward(self, x_btd: Tensor) -> Tensor:
-        out: Tensor = self.down(gated(self.gate(x_btd), self.up(x_btd)))
-        return out
-
-
-def gated(gate: Tensor, up: Tensor) -> Tensor:
-    """``silu(gate) * up``, whose backward takes the SiLU again rather than keep it.
-
-    That is one wide tensor less to hold and to fetch, which costs more than the SiLU.
-    """
-    out: Tensor = _Gated.apply(gate, up)  # type: ignore[no-untyped-call]
-    return out
-
-
-class _Gated(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
-        ctx.save_for_backward(gate, up)
-        return F.silu(gate).mul_(up)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
-        gate, up = ctx.saved_tensors
-        return torch.ops.aten.silu_backward(slope * up, gate), F.silu(gate).mul_(slope)
+    def __init__(self, in_features: int, out_features: int, bias: bool = False) -> None:
+        super().__init__(in_features, out_features, bias=bias)

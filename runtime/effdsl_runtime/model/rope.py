@@ -21,23 +21,31 @@ class Rotation(Protocol):
 
 
 class Rotary(nn.Module):
-    """RoPE: element ``i`` and element ``i + e/2`` of a head turn by ``position * theta ** (-2i / e)``.
+    """RoPE: element ``i`` and element ``i + r/2`` of a head turn by ``position * theta ** (-2i / r)``.
 
-    The pairs are those of GPT-NeoX and Qwen2. DeepSeek pairs neighbours instead, which is the same map
+    The first ``r`` elements of a head turn, the others stay. The pairs are those of GPT-NeoX and Qwen2.
+    DeepSeek pairs neighbours instead, which is the same map
     with the rows of the query's and key's matrices in another order.
     """
 
-    def __init__(self, head_dim: int, context_length: int, theta: float) -> None:
+    def __init__(self, rotated: int, context_length: int, theta: float) -> None:
         super().__init__()
-        exponent_i = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
+        self.rotated = rotated
+        exponent_i = torch.arange(0, rotated, 2, dtype=torch.float32) / rotated
         angle_ti = torch.outer(torch.arange(context_length, dtype=torch.float32), theta**-exponent_i)
-        self.register_buffer("cos_te", angle_ti.cos().repeat(1, 2), persistent=False)
-        self.register_buffer("sin_te", torch.cat((-angle_ti.sin(), angle_ti.sin()), 1), persistent=False)
+        self.register_buffer("cos_tr", angle_ti.cos().repeat(1, 2), persistent=False)
+        self.register_buffer("sin_tr", torch.cat((-angle_ti.sin(), angle_ti.sin()), 1), persistent=False)
 
     def forward(self, x_bhte: Tensor, positions: slice) -> Tensor:
-        cos_te = cast(Tensor, self.cos_te)[positions].to(x_bhte.dtype)
-        sin_te = cast(Tensor, self.sin_te)[positions].to(x_bhte.dtype)
-        return x_bhte * cos_te + x_bhte.roll(x_bhte.shape[3] // 2, 3) * sin_te
+        if self.rotated == x_bhte.shape[3]:
+            return self._turned(x_bhte, positions)
+        turning, staying = x_bhte[..., : self.rotated], x_bhte[..., self.rotated :]
+        return torch.cat((self._turned(turning, positions), staying), dim=3)
+
+    def _turned(self, x_bhtr: Tensor, positions: slice) -> Tensor:
+        cos_tr = cast(Tensor, self.cos_tr)[positions].to(x_bhtr.dtype)
+        sin_tr = cast(Tensor, self.sin_tr)[positions].to(x_bhtr.dtype)
+        return x_bhtr * cos_tr + x_bhtr.roll(self.rotated // 2, 3) * sin_tr
 
 
 class Unrotated(nn.Module):
@@ -55,7 +63,7 @@ def rotation(position: PositionTechnique, head_dim: int, context_length: int) ->
 
 @rotation.register
 def _(position: RoPE, head_dim: int, context_length: int) -> nn.Module:
-    return Rotary(head_dim, context_length, position.theta)
+    return Rotary(2 * round(position.fraction * head_dim / 2), context_length, position.theta)
 
 
 @rotation.register

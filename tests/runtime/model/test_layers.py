@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from effdsl_runtime.model.layers import gated
+from effdsl_runtime.model.feed_forward import gated
 
 
 def test_the_gradients_of_the_gated_product_are_those_of_finite_differences():

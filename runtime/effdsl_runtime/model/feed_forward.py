@@ -1,0 +1,80 @@
+"""What a block does to each token by itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from effdsl_runtime.model.layers import Projection
+
+
+class Routing(NamedTuple):
+    """How one layer sent ``n`` tokens to its experts.
+
+    Attributes:
+        chance_ne: probability of each expert, float32, with its gradient.
+        chosen_nk: the experts each token went to.
+    """
+
+    chance_ne: Tensor
+    chosen_nk: Tensor
+
+
+class FeedForward(nn.Module):
+    """``forward(x_btd, routings)``: a layer with experts appends to ``routings`` where a list is given."""
+
+    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+        raise NotImplementedError
+
+
+class SwiGLU(FeedForward):
+    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020, arXiv 2002.05202)."""
+
+    def __init__(self, hidden_size: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.up = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.down = Projection(intermediate_size, hidden_size)
+
+    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+        out: Tensor = self.down(gated(self.gate(x_btd), self.up(x_btd)))
+        return out
+
+
+class GELU(FeedForward):
+    """``down(gelu(up(x)))``, four times as wide as the model, with biases."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(hidden_size, 4 * hidden_size)
+        self.down = Projection(4 * hidden_size, hidden_size, bias=True)
+
+    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+        out: Tensor = self.down(F.gelu(self.up(x_btd)))
+        return out
+
+
+def gated(gate: Tensor, up: Tensor) -> Tensor:
+    """``silu(gate) * up``, whose backward takes the SiLU again rather than keep it.
+
+    That is one wide tensor less to hold and to fetch, which costs more than the SiLU.
+    """
+    out: Tensor = _Gated.apply(gate, up)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Gated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        gate, up = ctx.saved_tensors
+        return torch.ops.aten.silu_backward(slope * up, gate), F.silu(gate).mul_(slope)
