@@ -37,6 +37,25 @@ class Block(nn.Module):
         return out
 
 
+class MixerBlock(nn.Module):
+    """Pre-norm residual block of a mixer alone, which transforms each token too."""
+
+    def __init__(self, mixer: Mixer, shape: Shape) -> None:
+        super().__init__()
+        self.mixer_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
+        self.mixer = mixer
+
+    @property
+    def kernel(self) -> str:
+        return self.mixer.kernel
+
+    def forward(
+        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
+    ) -> Tensor:
+        out: Tensor = x_btd + self.mixer(self.mixer_norm(x_btd), cache)
+        return out
+
+
 class Stem(nn.Module):
     """What is done to the embedded tokens before the first block; here nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,20 @@ from effdsl_runtime.model.layers import Linears, Projection
 STANDARD_DEVIATION = 0.02
 
 
+@runtime_checkable
+class StartsItself(Protocol):
+    """A module whose technique says how some of its own parameters start."""
+
+    def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
+        """What its parameter ``name`` starts as, drawn from ``generator``; ``None`` for the usual rule."""
+
+
 def initialise(model: nn.Module, layers: int, seed: int) -> None:
     """Draw every weight of ``model`` from its own seed: ``seed`` and the parameter's name.
 
     Matrices are normal with deviation 0.02, those that write into the residual stream 0.02 /
-    sqrt(2 * layers) (GPT-2; Radford et al. 2019, section 2.3); biases are zero, norms one.
+    sqrt(2 * layers) (GPT-2; Radford et al. 2019, section 2.3); biases are zero, norms one. A module that
+    is :class:`StartsItself` comes first.
     """
     with torch.no_grad():
         for path, module in model.named_modules():
@@ -25,8 +35,18 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
             if isinstance(module, Projection):
                 deviation /= math.sqrt(2 * layers)
             for name, parameter in module.named_parameters(recurse=False):
+                own = _own_value(module, path, name, seed)
+                if own is not None:
+                    parameter.copy_(own)
+                    continue
                 for part, values in _parts(module, name, parameter):
                     _fill(values, f"{path}.{part}", deviation, seed)
+
+
+def _own_value(module: nn.Module, path: str, name: str, seed: int) -> Tensor | None:
+    if not isinstance(module, StartsItself):
+        return None
+    return module.initial_value(name, _generator(f"{path}.{name}", seed))
 
 
 def _parts(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
@@ -45,6 +65,9 @@ def _fill(values: Tensor, name: str, deviation: float, seed: int) -> None:
     elif name.endswith("bias"):
         values.zero_()
     else:
-        digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
-        values.normal_(0, deviation, generator=generator)
+        values.normal_(0, deviation, generator=_generator(name, seed))
+
+
+def _generator(name: str, seed: int) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 
 class Cache:
-    """What a mixer keeps of the tokens it has seen: named tensors that grow along dimension 2."""
+    """What a mixer keeps of the tokens it has seen: named tensors.
+
+    Some grow along dimension 2, token by token; a state of fixed size is replaced instead.
+    """
 
     def __init__(self) -> None:
         self.length = 0
@@ -18,6 +21,14 @@ class Cache:
         held = self.held.get(name)
         self.held[name] = x_bgte if held is None else torch.cat((held, x_bgte), dim=2)
         return self.held[name]
+
+    def state(self, name: str) -> Tensor | None:
+        """What was last held as ``name``; ``None`` before the first token."""
+        return self.held.get(name)
+
+    def replace(self, name: str, state: Tensor) -> None:
+        """Hold ``state`` as ``name`` in place of what was, in memory of its own."""
+        self.held[name] = state.clone()
 
     def tokens(self, name: str) -> int:
         """How many tokens are held as ``name``."""
