@@ -82,10 +82,12 @@ class Ranking:
     Attributes:
         scope: which results were asked.
         blocks: one per metric and comparison group, metrics in the order asked, small scales first.
+        without_value: metrics of the default table that no result has, and why.
     """
 
     scope: Scope
     blocks: tuple[RankBlock, ...]
+    without_value: tuple[tuple[Metric, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain values; unknown ones are null."""
@@ -103,6 +105,7 @@ class Ranking:
                 }
                 for block in self.blocks
             ],
+            "without_value": {metric.name: reason for metric, reason in self.without_value},
         }
 
     def __rich__(self) -> Any:
@@ -138,6 +141,7 @@ def rank(
     with session(source) as connection:
         scope = scope_of(connection, study, scale)
         asked = named_metrics(metrics) if metrics else _default_metrics(connection, scope)
+        absent = [] if metrics else _without_value(connection, scope)
         found = rows(
             connection,
             "rank",
@@ -148,7 +152,7 @@ def rank(
                 "exact": EXACT,
             },
         )
-    return Ranking(scope, tuple(_blocks(found)))
+    return Ranking(scope, tuple(_blocks(found)), tuple(absent))
 
 
 def _default_metrics(connection: DuckDBPyConnection, scope: Scope) -> list[Metric]:
@@ -156,6 +160,12 @@ def _default_metrics(connection: DuckDBPyConnection, scope: Scope) -> list[Metri
         row["metric"] for row in rows(connection, "have_value", {"study": scope.study, "scale": scope.scale})
     }
     return [metric for metric in METRICS if metric.on_default_table and metric.name in have]
+
+
+def _without_value(connection: DuckDBPyConnection, scope: Scope) -> list[tuple[Metric, str]]:
+    wanted = [metric.name for metric in METRICS if metric.on_default_table]
+    asked = {"study": scope.study, "scale": scope.scale, "metrics": wanted}
+    return [(BY_NAME[row["metric"]], row["reason"]) for row in rows(connection, "without_value", asked)]
 
 
 def _blocks(found: list[Row]) -> list[RankBlock]:

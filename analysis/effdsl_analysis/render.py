@@ -70,7 +70,13 @@ def ranking(result: Ranking) -> Group:
     parts: list[ConsoleRenderable] = []
     for block in result.blocks:
         parts += [_rank_title(block), _rank_table(block), Text("")]
-    return Group(*parts, *_resolved(result), *_left(result.scope, len(result.blocks)))
+    return Group(*parts, *_resolved(result), *_empty(result), *_left(result.scope, len(result.blocks)))
+
+
+def _empty(result: Ranking) -> list[Text]:
+    """Metrics of the default table that nothing measured, each with the reason."""
+    why = [f"{metric.label} ({reason})" for metric, reason in result.without_value]
+    return [words(f"Without a value: {'; '.join(why)}.")] if why else []
 
 
 def _rank_title(block: RankBlock) -> Text:

@@ -70,6 +70,7 @@ class Shelf:
         technique: str = "MHA",
         *,
         study: str = "",
+        called: str = "",
         outcome: str = "ok",
         reason: str = "",
         missing: Mapping[str, str] | None = None,
@@ -78,7 +79,10 @@ class Shelf:
         canonical: str = "",
         **columns: Any,
     ) -> str:
-        """One result: identity columns and metrics by name; returns its key."""
+        """One result: identity columns and metrics by name; returns its key.
+
+        ``called`` is what its study calls it, where that is not the technique's own name.
+        """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
         identity = attrs.evolve(IDENTITY, technique=technique, attention=technique, **columns)
         cell = digest(evidence, *attrs.astuple(attrs.evolve(identity, seed=0)))
@@ -104,7 +108,9 @@ class Shelf:
         )
         Store(self.root).write(record, None, None)
         if study:
-            self._tasks.setdefault(study, []).append(StudyTask(key, cell, technique, identity.scale))
+            self._tasks.setdefault(study, []).append(
+                StudyTask(key, cell, called or technique, identity.scale)
+            )
         return key
 
     def repeats(self, technique: str, *, seeds: Sequence[int] = (), **metrics: Any) -> list[str]:

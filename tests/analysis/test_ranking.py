@@ -12,6 +12,7 @@ from effdsl_analysis import UnknownName, rank
 from effdsl_analysis.ranking import RankBlock, RankedCell
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 
 
@@ -246,6 +247,24 @@ def test_a_bare_name_that_ends_two_studies_must_be_made_precise(shelf: Any) -> N
 def test_unasked_only_metrics_of_the_default_table_that_have_a_value_are_shown(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0], held_out_loss=[3.9, 3.95], amu_gb=[1.0, 1.1])
     assert [block.metric.name for block in rank(shelf.store).blocks] == ["ppl", "amu_gb"]
+
+
+def test_metrics_of_the_default_table_without_a_value_are_named_with_the_reason(shelf: Any) -> None:
+    shelf.repeats("MHA", ppl=[50.0, 51.0], missing={"aec_w": "no power meter"})
+    without = {metric.name: reason for metric, reason in rank(shelf.store).without_value}
+    assert without["aec_w"] == "no power meter"
+    assert without["mfu"] == "not measured"
+    assert "ppl" not in without
+    assert rank(shelf.store, metrics=["ppl"]).without_value == ()
+    console = Console(width=200, record=True)
+    console.print(rank(shelf.store))
+    assert "AEC (no power meter)" in console.export_text()
+
+
+def test_a_cell_is_called_as_the_study_that_is_asked_calls_it(shelf: Any) -> None:
+    shelf.add("GQA", study="position", called="RoPE", ppl=50.0)
+    assert [c.technique for c in only_block(shelf.store, "position", metrics=["ppl"]).cells] == ["RoPE"]
+    assert [c.technique for c in only_block(shelf.store, metrics=["ppl"]).cells] == ["GQA"]
 
 
 def test_small_scales_come_first_within_a_metric_and_metrics_in_the_order_asked(shelf: Any) -> None:

@@ -2,7 +2,8 @@
 --
 -- chosen(study_name, scale_name)   rows of `results`: all of them, or those of one study, of one scale (NULL: any).
 --   comparison      what two cells must share to be compared at all; groups are never mixed.
---   identity        what may tell two cells of one group apart when their technique's name does not.
+--   identity        what may tell two cells of one group apart when their technique's name does not. The technique
+--                   is called as the study calls it: by its own axes; without a study by everything unusual.
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
 --                   scopes are different quantities.
 -- energy_metrics()   the metrics measured in joules or watts: they also need a common meter scope.
@@ -16,13 +17,14 @@ SELECT
     batch_size := batch_size, steps := steps, dtype := dtype, evidence := evidence
   ) AS comparison,
   struct_pack(
-    technique := technique, attention := attention, "position" := "position", engine := engine,
+    technique := coalesce(called, technique), attention := attention, "position" := "position", engine := engine,
     engine_version := engine_version, micro_batch_size := micro_batch_size, vocab_size := vocab_size,
     layers := layers, hidden_size := hidden_size, heads := heads, parameters := parameters
   ) AS identity,
   nullif(meter_scope, '') AS energy_scope
 FROM results
-WHERE (study_name IS NULL OR key IN (SELECT key FROM study_tasks WHERE study = study_name))
+LEFT JOIN (SELECT key, any_value(technique) AS called FROM study_tasks WHERE study = study_name GROUP BY key) USING (key)
+WHERE (study_name IS NULL OR called IS NOT NULL)
   AND (scale_name IS NULL OR scale = scale_name);
 
 CREATE OR REPLACE TEMP MACRO energy_metrics() AS TABLE
