@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from effdsl.study import Seeds, Study
     from effdsl.task import Torch
     from effdsl.techniques.aspect import AspectRatio
-    from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+    from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
     from effdsl.techniques.backbone import Pythia, Transformer
     from effdsl.techniques.feed_forward import GELU, SwiGLU
     from effdsl.techniques.position import NoPE, RoPE
@@ -70,7 +70,7 @@ _HOMES = {
     "study": "Seeds Study",
     "task": "Torch",
     "techniques.aspect": "AspectRatio",
-    "techniques.attention": "GQA MHA MLA MQA NSA",
+    "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
     "techniques.backbone": "Pythia Transformer",
     "techniques.feed_forward": "GELU SwiGLU",
     "techniques.position": "NoPE RoPE",
@@ -141,6 +141,7 @@ __all__ = [
     "K",
     "LocalText",
     "M",
+    "MoBA",
     "NoPE",
     "Parquet",
     "Plan",

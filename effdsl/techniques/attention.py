@@ -1,4 +1,4 @@
-"""The axis of attention: MHA, MQA and GQA, whose heads share keys; MLA, with a latent; sparse NSA.
+"""The axis of attention: MHA, MQA and GQA, whose heads share keys; MLA, with a latent; sparse NSA and MoBA.
 
 Costs are closed forms per layer. ``h`` query heads, ``g`` key-value heads and head size ``e`` come from
 the shape; ``T`` is the context length. Causality lets a query see ``(T + 1) / 2`` keys on average.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads, labelled
+from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.validate import optional, positive_int, whole
 
-__all__ = ["GQA", "MHA", "MLA", "MQA", "NSA"]
+__all__ = ["GQA", "MHA", "MLA", "MQA", "NSA", "MoBA"]
 
 
 @keyed("gqa")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads
+from effdsl.techniques.blocks import SMALL_BELOW, selected_keys
 from effdsl.validate import one_of, optional, positive_int, whole
 
 ALWAYS_SELECTED = 3  # the first block, the query's own and the one before it
@@ -35,7 +36,6 @@ class Blocks(NamedTuple):
 
 PAPER_BLOCKS = Blocks(32, 16, 64, 16, 512)
 SMALL_BLOCKS = Blocks(8, 4, 16, 4, 64)
-SMALL_BELOW = 90 * 10**6
 
 
 @keyed("nsa")
@@ -169,9 +169,4 @@ def visible_keys(blocks: Blocks, context_length: int) -> int:
     compressed = complete * (context_length - length + 1) - stride * complete * (complete - 1) // 2
     in_window = min(window, context_length)
     near = context_length * in_window - in_window * (in_window - 1) // 2
-    full, rest = divmod(context_length, size)
-    others = min(full, count - 1)
-    earlier = others * (others - 1) // 2 + (full - others) * (count - 1)  # whole blocks before each block
-    selected = full * size * (size + 1) // 2 + size * size * earlier
-    selected += rest * (rest + 1) // 2 + rest * size * min(full, count - 1)
-    return compressed + selected + near
+    return compressed + selected_keys(context_length, size, count) + near

@@ -11,6 +11,7 @@ from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as feed_forwards
 from effdsl.techniques.attention import GQA, MLA
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
+from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl_runtime.model.decoder import Block, DecoderLM
 from effdsl_runtime.model.feed_forward import GELU, FeedForward, SwiGLU
@@ -18,6 +19,7 @@ from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.initial import initialise
 from effdsl_runtime.model.latent import LatentAttention
 from effdsl_runtime.model.mixer import Mixer
+from effdsl_runtime.model.moba import MixtureOfBlockAttention
 from effdsl_runtime.model.rope import rotation
 from effdsl_runtime.model.sparse import NativeSparseAttention
 
@@ -85,6 +87,11 @@ def _(attention: MLA, shape: Shape, rotate: nn.Module) -> Mixer:
 @mixer.register
 def _(attention: NSA, shape: Shape, rotate: nn.Module) -> Mixer:
     return NativeSparseAttention(attention, shape, rotate)
+
+
+@mixer.register
+def _(attention: MoBA, shape: Shape, rotate: nn.Module) -> Mixer:
+    return MixtureOfBlockAttention(attention, shape, rotate)
 
 
 @singledispatch

@@ -30,5 +30,9 @@ class GroupedQueryAttention(Mixer):
         q_bhte, k_bgte = self.rotate(q_bhte, positions), self.rotate(k_bgte, positions)
         if cache is not None:
             k_bgte, v_bgte = cache.extend("k", k_bgte), cache.extend("v", v_bgte)
-        out: Tensor = self.out(flat(attend(q_bhte, k_bgte, v_bgte)))
+        out: Tensor = self.out(flat(self.mix(q_bhte, k_bgte, v_bgte, cache)))
         return out
+
+    def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:
+        """What each query takes from the values, ``(b, h, t, e)``; queries are the last ``t`` positions."""
+        return attend(q_bhte, k_bgse, v_bgse)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Literal
 
@@ -32,6 +32,12 @@ def use_kernel(kernel: Kernel) -> Iterator[None]:
         _kernel.reset(token)
 
 
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Products in the dtype of what is multiplied, whatever autocast says."""
+    has_autocast = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if has_autocast else nullcontext()
+
+
 def attend(
     q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, mask: Tensor | None = None, scale: float | None = None
 ) -> Tensor:
@@ -57,7 +63,7 @@ def attend(
             return _scaled_dot_product(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)
     if q_bhte.device.type == "cpu" and q_bhte.dtype == torch.bfloat16:
         # The CPU's bfloat16 kernel is slower, and less exact, than its float32 one.
-        with torch.autocast("cpu", enabled=False):
+        with without_autocast(q_bhte.device):
             return _fused(q_bhte.float(), k_bgse.float(), v_bgsd.float(), mask, is_causal, scale)
     return _fused(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE
 
@@ -27,7 +27,8 @@ SPARSE_SHARED = NSA(
     shared_kv=True,
     gate="linear",
 )
-MIXERS = [MHA(), GQA(), MQA(), MLA(), MLA(q_rank=24, v_dim=8, nope_dim=12), SPARSE, SPARSE_SHARED]
+LATENT = MLA(q_rank=24, v_dim=8, nope_dim=12)
+MIXERS = [MHA(), GQA(), MQA(), MLA(), LATENT, SPARSE, SPARSE_SHARED, MoBA(block=8, top_k=2)]
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from effdsl.architecture import Decoder
 from effdsl.costs import decoder_training_memory
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.position import NoPE, RoPE
 
 POSITIONS = pytest.mark.parametrize("position", [RoPE(), NoPE()], ids=str)
@@ -175,6 +175,7 @@ TECHNIQUES = st.one_of(
         v_dim=st.none() | st.integers(1, 40),
         q_rank=st.none() | st.integers(1, 30),
     ),
+    st.builds(MoBA, kv_heads=st.sampled_from([1, 2, 4]), block=st.integers(1, 20), top_k=st.integers(1, 5)),
     st.builds(
         lambda stride, compress, select, **rest: NSA(
             compress_stride=stride, compress_block=stride * compress, select_block=stride * select, **rest
