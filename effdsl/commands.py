@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -34,8 +35,8 @@ def new(name: str) -> None:
     stem = name.removesuffix(".py")
     folder = Path(STUDIES) if Path(STUDIES).is_dir() and not stem.startswith(STUDIES + "/") else Path()
     path = folder / f"{stem}.py"
-    if not all(part.isidentifier() for part in Path(stem).parts):
-        raise click.UsageError(f"{name!r}: use letters, digits and _ (it is also the name of a Python file)")
+    if not all(part.isidentifier() and not iskeyword(part) for part in Path(stem).parts):
+        raise click.UsageError(f"{name!r}: use letters, digits and _, and no word of Python's own")
     if path.exists():
         raise click.UsageError(f"{path} exists; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +49,8 @@ def new(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def ls(folder: Path, as_json: bool) -> None:
     """List the studies under FOLDER (default studies/), read but not run."""
+    if not folder.is_dir() and folder != Path(STUDIES):
+        raise click.UsageError(f"there is no folder {folder}")
     rows = [
         {"name": name_of(path), "file": str(path), "about": _about(path), "axis": _axis(path)}
         for path in study_files(folder)

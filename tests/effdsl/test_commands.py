@@ -39,6 +39,23 @@ def test_a_new_study_plans_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert odd.exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["class", "my-study", "1st", "a/import"])
+def test_a_study_gets_a_name_that_python_can_import(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(group, ["new", name])
+    assert result.exit_code == 2
+    assert "letters, digits and _" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_ls_says_so_when_there_is_no_such_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(group, ["ls", "nowhere"])
+    assert (result.exit_code, "there is no folder nowhere" in result.output) == (2, True)
+
+
 def test_ls_reads_studies_without_running_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "studies").mkdir()
     source = '"""What it asks."""\nraise SystemExit\nstudy = Study(axis=Attention([MQA]))\n'
