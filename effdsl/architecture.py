@@ -101,15 +101,20 @@ class Decoder(Architecture):
         return self.shape.layers * layer
 
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:
-        """In each block: the residual stream before either norm (float32), the two normed inputs of the
-        matrix products, what attention, position and feed-forward keep."""
+        """In each block: what its norms read of the residual stream (float32), the two normed inputs of
+        the matrix products, what attention, position and feed-forward keep."""
         shape = self.shape
         products: float = 2 * shape.hidden_size
         products += self.attention.activations_per_token(shape, context_length)
         products += self.position.activations_per_token(shape, context_length)
         products += self.feed_forward.activations_per_token(shape)
-        residual = 2 * shape.hidden_size * FLOAT32
+        residual = self.norm_inputs * shape.hidden_size * FLOAT32
         return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def norm_inputs(self) -> int:
+        """Different tensors that the norms of a block read."""
+        return 2
 
     @property
     def norms(self) -> int:
@@ -133,6 +138,10 @@ class ParallelDecoder(Decoder):
     @property
     def embeddings(self) -> int:
         return 2
+
+    @property
+    def norm_inputs(self) -> int:
+        return 1
 
     @property
     def norms(self) -> int:

@@ -21,7 +21,7 @@ from effdsl.techniques.base import (
 from effdsl.techniques.feed_forward import GELU, SwiGLU
 from effdsl.techniques.position import RoPE
 
-PYTHIA_THETA, PYTHIA_FRACTION = 1e4, 0.25
+PYTHIA_THETA, PYTHIA_FRACTION, PYTHIA_NORM_EPS = 1e4, 0.25, 1e-5
 A = TypeVar("A", bound=Architecture)
 Whole = tuple[AttentionTechnique, PositionTechnique, FeedForwardTechnique]
 
@@ -80,7 +80,8 @@ class Pythia(BackboneTechnique):
     """Pythia's decoder (Biderman et al. 2023, arXiv 2304.01373), which is GPT-NeoX's.
 
     Multi-head attention and GELU side by side in each block, a quarter of each head rotated, LayerNorm,
-    biases everywhere, an output layer of its own. As wide as the transformer of its size, and as deep as
+    biases everywhere, an output layer of its own. Its norms add GPT-NeoX's 1e-5 to the variance, not the
+    transformer's 1e-6. As wide as the transformer of its size, and as deep as
     brings it nearest to its parameters.
     """
 
@@ -89,7 +90,8 @@ class Pythia(BackboneTechnique):
 
     def assemble(self, shape: Shape, parts: Parts) -> ParallelDecoder:
         resolved = _resolved(parts.or_else(self.usual()), shape)
-        return nearest_depth(ParallelDecoder(shape, *resolved), shape)
+        own = evolve(shape, norm_eps=PYTHIA_NORM_EPS)
+        return nearest_depth(ParallelDecoder(own, *resolved), own)
 
 
 def nearest_depth(architecture: A, shape: Shape) -> A:

@@ -6,7 +6,7 @@ from functools import singledispatch
 
 from torch import nn
 
-from effdsl.architecture import Architecture, Decoder
+from effdsl.architecture import Architecture, Decoder, ParallelDecoder
 from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as feed_forwards
 from effdsl.techniques.attention import GQA, MLA
@@ -20,6 +20,7 @@ from effdsl_runtime.model.initial import initialise
 from effdsl_runtime.model.latent import LatentAttention
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
+from effdsl_runtime.model.parallel import ParallelBlock
 from effdsl_runtime.model.rope import rotation
 from effdsl_runtime.model.sparse import NativeSparseAttention
 
@@ -40,16 +41,32 @@ def assemble(architecture: Architecture, context_length: int) -> DecoderLM:
 @assemble.register
 def _(architecture: Decoder, context_length: int) -> DecoderLM:
     shape = architecture.shape
+    blocks = _blocks(Block, architecture, context_length)
+    return DecoderLM(shape, context_length, blocks, nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps))
+
+
+@assemble.register
+def _(architecture: ParallelDecoder, context_length: int) -> DecoderLM:
+    shape = architecture.shape
+    blocks = _blocks(ParallelBlock, architecture, context_length)
+    norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
+    return DecoderLM(shape, context_length, blocks, norm, tied=False)
+
+
+def _blocks(
+    kind: type[Block] | type[ParallelBlock], architecture: Decoder, context_length: int
+) -> list[nn.Module]:
+    """One block of ``kind`` per layer; they share what turns their heads."""
+    shape = architecture.shape
     rotate = _rotation(architecture, context_length)
-    blocks = [
-        Block(
+    return [
+        kind(
             mixer(architecture.attention, shape, rotate),
             feed_forward(architecture.feed_forward, shape),
             shape,
         )
         for _ in range(shape.layers)
     ]
-    return DecoderLM(shape, context_length, blocks, nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps))
 
 
 def _rotation(architecture: Decoder, context_length: int) -> nn.Module:
