@@ -53,6 +53,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True),
     Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations"),
     Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on"),
+    Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache"),
+    Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence"),
+    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence"),
+    Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context"),
     Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from effdsl_runtime.observation import Observation, Window
 from effdsl_runtime.probes import Summary
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
+DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
 NS = 1e-9
 
 
@@ -38,6 +39,7 @@ def measure(task: Task, observation: Observation, summary: Callable[[int, int], 
     device = over_windows([summary(*window) for window in observation.windows], observation.windows)
     metrics |= device.metrics
     missing = dict(device.missing)
+    _add_decoding(observation, metrics, missing)
     if "energy_j" in metrics:
         tokens = len(observation.measured) * task.workload.budget.tokens_per_step
         metrics["energy_j_per_token"] = metrics["energy_j"] / tokens
@@ -94,6 +96,16 @@ def over_windows(summaries: Sequence[Summary], windows: Sequence[Window]) -> Mea
         metrics["energy_j"] = math.fsum(values("energy_j"))
         metrics["aec_w"] = metrics["energy_j"] / total_s
     return Measurement(metrics, missing)
+
+
+def _add_decoding(observation: Observation, metrics: dict[str, float], missing: dict[str, str]) -> None:
+    """Decoding at the whole context."""
+    if not observation.decoding:
+        missing |= dict.fromkeys(DECODING, "decoding was not measured")
+        return
+    whole = observation.decoding[-1]
+    values = (whole.prefill_s, whole.decode_s_per_token, 1 / whole.decode_s_per_token, whole.cache_bytes)
+    metrics |= zip(DECODING, map(float, values), strict=True)
 
 
 def _add_mfu(task: Task, metrics: dict[str, float], missing: dict[str, str]) -> None:

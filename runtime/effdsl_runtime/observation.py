@@ -39,6 +39,16 @@ class Point(NamedTuple):
     loss: float
 
 
+class Decoding(NamedTuple):
+    """Decoding of one sequence: its context in tokens, the time to read them into an empty cache, the time
+    per token of continuing up to there, and the bytes of the cache then."""
+
+    context: int
+    prefill_s: float
+    decode_s_per_token: float
+    cache_bytes: int
+
+
 @attrs.frozen
 class Observation:
     """One training, as it went.
@@ -55,6 +65,7 @@ class Observation:
         sample: text that the trained model generated.
         kernel: name of the attention kernel.
         threads: threads that torch computed with.
+        decoding: by ascending context, the whole context last; empty when it was not measured.
     """
 
     iterations: tuple[Iteration, ...]
@@ -68,6 +79,7 @@ class Observation:
     sample: str
     kernel: str
     threads: int
+    decoding: tuple[Decoding, ...] = ()
 
     @property
     def measured(self) -> tuple[Iteration, ...]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import attrs
 import pytest
 from effdsl_runtime.metrics import measure, over_windows, quality, speed
-from effdsl_runtime.observation import Iteration, Observation, Point, Window
+from effdsl_runtime.observation import Decoding, Iteration, Observation, Point, Window
 from effdsl_runtime.probes import Summary, Trace, summarise
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +172,22 @@ def test_cache_is_priced_in_the_dtype_of_the_task(dtype: str, size: int) -> None
     seen = observation([0.5] * 4, windows=(Window(0, SECOND),))
     found = measure(task(H100, dtype), seen, nothing_read)
     assert found.metrics["kv_bytes_per_token"] == SHAPE.layers * 2 * 2 * 16 * size
+
+
+def test_decoding_is_that_of_the_whole_context() -> None:
+    """Of several contexts the longest gives the metrics; its rate is the inverse of its time per token."""
+    rows = (Decoding(8, 0.5, 0.25, 100), Decoding(32, 2.0, 0.5, 400))
+    seen = attrs.evolve(observation([0.5] * 4, windows=(Window(0, SECOND),)), decoding=rows)
+    found = measure(task(H100), seen, nothing_read).metrics
+    expected = {"prefill_s": 2, "decode_s_per_token": 0.5, "decode_tokens_per_s": 2, "cache_bytes": 400}
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_decoding_that_was_not_measured_is_missing() -> None:
+    """An engine that measures no decoding gives a reason instead."""
+    seen = observation([0.5] * 4, windows=(Window(0, SECOND),))
+    missing = measure(task(H100), seen, nothing_read).missing
+    assert missing["decode_tokens_per_s"] == "decoding was not measured"
 
 
 @pytest.mark.parametrize("hardware", [H100, Hardware("some CPU", kind="cpu")], ids=str)

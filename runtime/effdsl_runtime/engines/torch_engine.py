@@ -11,6 +11,7 @@ import torch
 
 from effdsl.task import Task
 from effdsl_runtime.data import Corpus, batches, held_out_windows, prepare
+from effdsl_runtime.engines.decoding import measure_decoding
 from effdsl_runtime.engines.device import device_of, synchronise, use_threads
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.model.build import build
@@ -23,7 +24,8 @@ from effdsl_runtime.probes import Sampler
 HELD_OUT_TOKENS = 1 << 15
 HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 12
 PARTS = 4  # evaluated at the end of each part but the last, which the final evaluation follows
-CURVE_POINTS = 200
+CURVE_POINTS = 64
+CURVE_DECIMALS = 6  # a loss in single precision has no more
 EXPLODED = 2.0  # times the loss of a uniform guess
 SAMPLE_TOKENS = 120
 TEMPERATURE = 0.6
@@ -58,6 +60,8 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
     report(Progress("evaluating"))
     held_out_loss = training.evaluate(HELD_OUT_TOKENS)
     training.eval_curve.append(Point(workload.budget.steps, held_out_loss))
+    report(Progress("measuring decoding"))
+    decoding = measure_decoding(model, training.held_out_context(), workload.recipe.dtype)
     report(Progress("generating"))
     return Observation(
         iterations=tuple(training.iterations),
@@ -71,6 +75,7 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
         sample=sample_text(model, corpus, task.seed),
         kernel=model.kernel,
         threads=threads,
+        decoding=decoding,
     )
 
 
@@ -121,6 +126,12 @@ class Training:
         size = self._budget.micro_batch_size
         return evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype)
 
+    def held_out_context(self) -> torch.Tensor:
+        """``(1, t)``: a context of held-out text, on the device."""
+        context_length = self._budget.context_length
+        windows_ns = held_out_windows(self._corpus, context_length, context_length)
+        return torch.from_numpy(windows_ns[:1, :-1]).to(self._device)
+
     def bytes_per_token(self, tokens: int) -> float:
         """Bytes of UTF-8 per token among the tokens that ``evaluate(tokens)`` predicts."""
         targets_nt = held_out_windows(self._corpus, self._budget.context_length, tokens)[:, 1:]
@@ -142,10 +153,13 @@ def parts(steps: int, warmup: int) -> list[tuple[int, int]]:
 
 
 def thinned(iterations: list[Iteration]) -> tuple[Point, ...]:
-    """At most ``CURVE_POINTS`` points of the training loss, the last among them, by steps done."""
+    """At most ``CURVE_POINTS`` points of the training loss, the last among them, by steps done.
+
+    The table of iterations has them all, so the record can do with few.
+    """
     stride = math.ceil(len(iterations) / CURVE_POINTS)
     kept = iterations[::-1][::stride][::-1]
-    return tuple(Point(iteration.step + 1, iteration.loss) for iteration in kept)
+    return tuple(Point(iteration.step + 1, round(iteration.loss, CURVE_DECIMALS)) for iteration in kept)
 
 
 def sample_text(model: DecoderLM, corpus: Corpus, seed: int) -> str:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from effdsl_runtime.model.decoder import DecoderLM
+from effdsl_runtime.model.mixer import Cache
 
 
 @torch.no_grad()
@@ -34,7 +35,7 @@ def generate(
     caches = model.new_caches()
     tokens_bt = next_bt = prompt_bt
     for _ in range(new_tokens):
-        logits_bv = model.logits(model.hidden(next_bt, caches)[:, -1]).float()
+        logits_bv = next_logits(model, next_bt, caches).float()
         if temperature == 0:
             next_bt = logits_bv.argmax(-1, keepdim=True)
         else:
@@ -42,3 +43,8 @@ def generate(
             next_bt = torch.multinomial(chances_bv, 1, generator=generator)
         tokens_bt = torch.cat((tokens_bt, next_bt), 1)
     return tokens_bt
+
+
+def next_logits(model: DecoderLM, tokens_bt: Tensor, caches: list[Cache]) -> Tensor:
+    """``(b, v)``: the logits of the token after ``tokens_bt``, which follow what ``caches`` hold."""
+    return model.logits(model.hidden(tokens_bt, caches)[:, -1])

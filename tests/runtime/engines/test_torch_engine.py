@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import attrs
 import numpy as np
@@ -259,9 +261,9 @@ def test_something_is_always_measured(steps: int) -> None:
 
 @given(st.integers(1, 5000))
 def test_a_thinned_curve_keeps_the_end(steps: int) -> None:
-    """At most 200 points, evenly spaced, the last step among them."""
+    """At most 64 points, evenly spaced, the last step among them."""
     curve = thinned([Iteration(i, 1.0, float(i)) for i in range(steps)])
-    assert len(curve) <= 200
+    assert len(curve) <= 64
     assert curve[-1] == (steps, steps - 1.0)
     assert len({b.step - a.step for a, b in pairwise(curve)}) <= 1
 
@@ -284,3 +286,30 @@ def test_the_model_is_described(data: Data) -> None:
     seen = observe(task(data, steps=1))
     assert seen.parameters == task(data).workload.parameters
     assert (seen.kernel, seen.threads) == ("sdpa", 1)
+
+
+def test_measuring_decoding_changes_nothing_else(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes after the last window; losses and text are those of a run without it."""
+    began: list[int] = []
+    plain = torch_engine.measure_decoding
+
+    def noting(*args: Any) -> Any:
+        began.append(time.perf_counter_ns())
+        return plain(*args)
+
+    monkeypatch.setattr(torch_engine, "measure_decoding", noting)
+    measured = observe(task(data))
+    assert began[0] >= max(window.end_ns for window in measured.windows)
+    assert [row.context for row in measured.decoding] == [8, 16, 32]
+    monkeypatch.setattr(torch_engine, "measure_decoding", lambda *_: ())
+    without = observe(task(data))
+    assert losses(measured) == losses(without)
+    assert (measured.eval_curve, measured.sample) == (without.eval_curve, without.sample)
+
+
+def test_the_user_is_told_that_decoding_is_measured(data: Data) -> None:
+    """Phases after training are named in their order."""
+    heard: list[str] = []
+    with Sampler("cpu") as sampler:
+        run(task(data, steps=1), lambda progress: heard.append(progress.phase), sampler)
+    assert heard[-3:] == ["evaluating", "measuring decoding", "generating"]

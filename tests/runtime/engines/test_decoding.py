@@ -1,0 +1,121 @@
+"""Decoding is measured over the tokens it says, and the caches weigh what the closed forms say."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from effdsl_runtime.engines import decoding
+from effdsl_runtime.engines.decoding import contexts, measure_decoding
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.decoder import DecoderLM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from effdsl.architecture import Architecture, Decoder
+from effdsl.shapes import Shape
+from effdsl.techniques.attention import GQA
+from effdsl.techniques.position import RoPE
+
+SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
+MILLISECOND = 10**6
+
+
+class Clock:
+    """A clock that only the model moves: a token costs a millisecond, the first pass ten times as much."""
+
+    def __init__(self, model: DecoderLM, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.plain = 0, model.hidden
+        self.tokens: list[tuple[int, int]] = []
+        monkeypatch.setattr(model, "hidden", self.hidden)
+        monkeypatch.setattr(decoding.time, "perf_counter_ns", lambda: self.now)
+
+    def hidden(self, tokens_bt: torch.Tensor, caches: list[Any]) -> torch.Tensor:
+        cost = MILLISECOND if self.tokens else 10 * MILLISECOND
+        self.tokens.append((caches[0].length, tokens_bt.shape[1]))
+        self.now += cost * tokens_bt.shape[1]
+        return self.plain(tokens_bt, caches)
+
+
+def architecture() -> Architecture:
+    return Decoder(SHAPE, GQA().resolve(SHAPE), RoPE())
+
+
+def text(tokens: int) -> torch.Tensor:
+    return torch.randint(0, SHAPE.vocab_size, (1, tokens), generator=torch.Generator().manual_seed(0))
+
+
+@given(st.integers(1, 10_000))
+def test_a_quarter_half_and_all_of_the_context_are_measured(context_length: int) -> None:
+    """Ascending, rounded up, the whole context last; one token leaves no room to read and continue."""
+    found = contexts(context_length)
+    assert all(low < high for low, high in pairwise(found))
+    assert found[-1:] == ([context_length] if context_length > 1 else [])
+    assert set(found) == {n for part in (4, 2, 1) if (n := -(-context_length // part)) > 1}
+
+
+def test_times_are_those_of_the_tokens_they_are_named_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that costs a millisecond gives a prefill of one per token of context and a decoding of one
+    per new token; the slow first pass is left out."""
+    model = build(architecture(), 48, seed=0)
+    clock = Clock(model, monkeypatch)
+    seen = measure_decoding(model, text(48), "float32")
+    assert [row.context for row in seen] == [12, 24, 48]
+    assert [row.prefill_s for row in seen] == pytest.approx([0.012, 0.024, 0.048])
+    assert [row.decode_s_per_token for row in seen] == pytest.approx([0.001] * 3)
+    assert max(before + tokens for before, tokens in clock.tokens) == 48
+
+
+def test_the_caches_weighed_hold_the_whole_context() -> None:
+    """Bytes are those of a model that read the same number of tokens at once."""
+    model, tokens_1t = build(architecture(), 40, seed=0), text(40)
+    for row in measure_decoding(model, tokens_1t, "float32"):
+        caches = model.new_caches()
+        with torch.no_grad():
+            model(tokens_1t[:, : row.context], caches)
+        assert row.cache_bytes == sum(cache.bytes for cache in caches)
+
+
+def test_long_measurements_are_repeated_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No repeat begins after the time limit: 0.3 s a prefill is measured once after its warm-up."""
+    model = build(architecture(), 300, seed=0)
+    clock = Clock(model, monkeypatch)
+    measure_decoding(model, text(300), "float32")
+    assert clock.tokens.count((0, 300)) == 2
+    assert clock.tokens.count((0, 75)) == 1 + 3
+
+
+def test_the_clock_is_read_when_the_device_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before either reading of the clock the device is waited for."""
+    events: list[str] = []
+    monkeypatch.setattr(decoding, "synchronise", lambda device: events.append("wait"))
+    ticks = iter(range(10**6))
+
+    def read() -> int:
+        events.append("read")
+        return next(ticks)
+
+    monkeypatch.setattr(decoding.time, "perf_counter_ns", read)
+    measure_decoding(build(architecture(), 8, seed=0), text(8), "float32")
+    assert events == ["wait", "read"] * (len(events) // 2)
+    assert len(events) > 0
+
+
+def test_no_token_is_fetched_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop feeds tokens back where they are: fetching one would wait for the device at every step."""
+
+    def fetched(*_: object) -> None:
+        raise AssertionError("a value was fetched")
+
+    for name in ("item", "tolist", "numpy", "__int__", "__bool__"):
+        monkeypatch.setattr(torch.Tensor, name, fetched)
+    assert measure_decoding(build(architecture(), 16, seed=0), text(16), "float32")
+
+
+def test_decoding_in_bfloat16_halves_the_cache() -> None:
+    """The cache is in the dtype of the matrix products."""
+    model, tokens_1t = build(architecture(), 16, seed=0), text(16)
+    exact, rounded = (measure_decoding(model, tokens_1t, dtype) for dtype in ("float32", "bfloat16"))
+    assert [row.cache_bytes for row in exact] == [2 * row.cache_bytes for row in rounded]
