@@ -1,0 +1,11 @@
+"""Depth against width in small: 9, 5 and 3 layers at 4M parameters on Shakespeare, on this machine."""
+
+from effdsl import AspectRatio, Budget, M, Recipe, Shape, Study
+
+study = Study(
+    axis=Shape([AspectRatio(24), AspectRatio(48), AspectRatio(96)]),
+    scales=[4*M],
+    budget=Budget(steps=150, batch_size=2, context_length=256),
+    recipe=Recipe(learning_rate=2e-3),
+    repeats=3,
+)
