@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from effdsl.techniques.aspect import AspectRatio
     from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
     from effdsl.techniques.backbone import Pythia, Transformer
-    from effdsl.techniques.feed_forward import GELU, SwiGLU
-    from effdsl.techniques.position import NoPE, RoPE
+    from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
+    from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
     from effdsl.training import Budget, Recipe
     from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
 
@@ -72,8 +72,8 @@ _HOMES = {
     "techniques.aspect": "AspectRatio",
     "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
     "techniques.backbone": "Pythia Transformer",
-    "techniques.feed_forward": "GELU SwiGLU",
-    "techniques.position": "NoPE RoPE",
+    "techniques.feed_forward": "GELU ISO_FLOP MoE SwiGLU",
+    "techniques.position": "ALiBi Learned NoPE RoPE Sinusoidal T5Bias",
     "training": "Budget Recipe",
     "units": "GB KB MB TB B Bytes Count K M T",
 }
@@ -104,6 +104,7 @@ __all__ = [
     "H100",
     "H100_PCIE",
     "H200",
+    "ISO_FLOP",
     "JSONL",
     "KB",
     "L20",
@@ -124,6 +125,7 @@ __all__ = [
     "THIS_MACHINE",
     "TITAN_RTX",
     "V100",
+    "ALiBi",
     "AspectRatio",
     "Attention",
     "Axes",
@@ -139,9 +141,11 @@ __all__ = [
     "Hardware",
     "HubTokenizer",
     "K",
+    "Learned",
     "LocalText",
     "M",
     "MoBA",
+    "MoE",
     "NoPE",
     "Parquet",
     "Plan",
@@ -152,10 +156,12 @@ __all__ = [
     "Seeds",
     "Shakespeare",
     "Shape",
+    "Sinusoidal",
     "Study",
     "StudyError",
     "SwiGLU",
     "T",
+    "T5Bias",
     "Torch",
     "Transformer",
     "make_plan",

@@ -2,7 +2,7 @@
 
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Technique, Unsupported
-from effdsl.techniques.position import NoPE, RoPE
+from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
 
 __all__ = [
     "GQA",
@@ -10,10 +10,14 @@ __all__ = [
     "MLA",
     "MQA",
     "NSA",
+    "ALiBi",
     "AttentionTechnique",
+    "Learned",
     "NoPE",
     "PositionTechnique",
     "RoPE",
+    "Sinusoidal",
+    "T5Bias",
     "Technique",
     "Unsupported",
 ]

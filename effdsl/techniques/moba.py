@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from effdsl.declare import evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
-from effdsl.techniques.base import AttentionTechnique, check_kv_heads
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique, check_kv_heads
 from effdsl.techniques.blocks import SMALL_BELOW, selected_keys
+from effdsl.techniques.position import ScoreBias
 from effdsl.validate import optional, positive_int, whole
 
 PAPER_BLOCK, SMALL_BLOCK = 512, 32
@@ -42,6 +43,12 @@ class MoBA(AttentionTechnique):
         check_kv_heads("MoBA", self.kv_heads, shape)
         usual = SMALL_BLOCK if reference_parameters(shape) < SMALL_BELOW else PAPER_BLOCK
         return evolve(self, block=self.block or usual)
+
+    def refuses(self, position: PositionTechnique) -> str:
+        if not isinstance(position, ScoreBias):
+            return ""
+        name = type(position).__name__
+        return f"MoBA takes no {name}: the mean key that selects a block has no one distance"
 
     def block_size(self) -> int:
         """Tokens of a block of a resolved MoBA."""
@@ -77,10 +84,14 @@ class MoBA(AttentionTechnique):
         key = self.kv_heads * shape.head_dim * bytes_per_element
         return key * (2 + 1 / self.block_size())
 
+    def cache_bytes(self, shape: Shape, context_length: int, bytes_per_element: int) -> float:
+        key = self.kv_heads * shape.head_dim * bytes_per_element
+        return key * (2 * context_length + context_length // self.block_size())
+
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         """Those of GQA, and where blocks are left out a mask with one element per query head and key."""
         mask = shape.heads * context_length if self.leaves_out(context_length) else 0
-        return 2 * (shape.heads + self.kv_heads) * shape.head_dim + mask
+        return 3 * (shape.heads + self.kv_heads) * shape.head_dim + mask
 
     def _matrices(self, shape: Shape) -> int:
         return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
-from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported, check_kv_heads
 from effdsl.techniques.blocks import SMALL_BELOW, selected_keys
+from effdsl.techniques.position import ScoreBias
 from effdsl.validate import one_of, optional, positive_int, whole
 
 ALWAYS_SELECTED = 3  # the first block, the query's own and the one before it
@@ -94,6 +95,12 @@ class NSA(AttentionTechnique):
             raise ValueError("resolve(shape) first: this NSA leaves sizes open")
         return Blocks(*sizes)
 
+    def refuses(self, position: PositionTechnique) -> str:
+        if not isinstance(position, ScoreBias):
+            return ""
+        name = type(position).__name__
+        return f"NSA takes no {name}: a compressed key stands for many tokens, so it has no one distance"
+
     @property
     def projections(self) -> int:
         """How many pairs of key and value are projected: one per branch unless they share."""
@@ -124,8 +131,15 @@ class NSA(AttentionTechnique):
         Beside these the cache holds a constant: the window's tokens and those of blocks that are not
         complete yet.
         """
-        token = 2 * self.kv_heads * shape.head_dim * bytes_per_element
-        return token * (1 + 1 / self.blocks().compress_stride)
+        return self._token_bytes(shape, bytes_per_element) * (1 + 1 / self.blocks().compress_stride)
+
+    def cache_bytes(self, shape: Shape, context_length: int, bytes_per_element: int) -> float:
+        """Raw tokens to select from, compressed ones, those in the window, and raw ones that a block
+        which is not complete yet will need."""
+        blocks, compressed = self.blocks(), self.compressed(context_length)
+        pending = context_length - compressed * blocks.compress_stride
+        tokens = context_length + compressed + min(blocks.window, context_length) + pending
+        return self._token_bytes(shape, bytes_per_element) * tokens
 
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         heads, groups = shape.heads * shape.head_dim, self.kv_heads * shape.head_dim
@@ -139,6 +153,10 @@ class NSA(AttentionTechnique):
         """Complete blocks in a context."""
         blocks = self.blocks()
         return max(0, (context_length - blocks.compress_block) // blocks.compress_stride + 1)
+
+    def _token_bytes(self, shape: Shape, bytes_per_element: int) -> int:
+        """Of one key and value in one branch."""
+        return 2 * self.kv_heads * shape.head_dim * bytes_per_element
 
     def _matrices(self, shape: Shape) -> int:
         heads, groups = shape.heads * shape.head_dim, self.kv_heads * shape.head_dim

@@ -14,6 +14,8 @@ from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl_runtime.model.decoder import Block, DecoderLM
+from effdsl_runtime.model.encoding import Encoding
+from effdsl_runtime.model.experts import Experts
 from effdsl_runtime.model.feed_forward import GELU, FeedForward, SwiGLU
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.initial import initialise
@@ -21,7 +23,7 @@ from effdsl_runtime.model.latent import LatentAttention
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
 from effdsl_runtime.model.parallel import ParallelBlock
-from effdsl_runtime.model.rope import rotation
+from effdsl_runtime.model.positions import encoding, stem
 from effdsl_runtime.model.sparse import NativeSparseAttention
 
 
@@ -42,7 +44,9 @@ def assemble(architecture: Architecture, context_length: int) -> DecoderLM:
 def _(architecture: Decoder, context_length: int) -> DecoderLM:
     shape = architecture.shape
     blocks = _blocks(Block, architecture, context_length)
-    return DecoderLM(shape, context_length, blocks, nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps))
+    norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
+    before = stem(architecture.position, shape, context_length)
+    return DecoderLM(shape, context_length, blocks, norm, stem=before)
 
 
 @assemble.register
@@ -50,18 +54,19 @@ def _(architecture: ParallelDecoder, context_length: int) -> DecoderLM:
     shape = architecture.shape
     blocks = _blocks(ParallelBlock, architecture, context_length)
     norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
-    return DecoderLM(shape, context_length, blocks, norm, tied=False)
+    before = stem(architecture.position, shape, context_length)
+    return DecoderLM(shape, context_length, blocks, norm, tied=False, stem=before)
 
 
 def _blocks(
     kind: type[Block] | type[ParallelBlock], architecture: Decoder, context_length: int
 ) -> list[nn.Module]:
-    """One block of ``kind`` per layer; they share what turns their heads."""
+    """One block of ``kind`` per layer; they share what positions do in attention."""
     shape = architecture.shape
-    rotate = _rotation(architecture, context_length)
+    position = _encoding(architecture, context_length)
     return [
         kind(
-            mixer(architecture.attention, shape, rotate),
+            mixer(architecture.attention, shape, position),
             feed_forward(architecture.feed_forward, shape),
             shape,
         )
@@ -69,9 +74,10 @@ def _blocks(
     ]
 
 
-def _rotation(architecture: Decoder, context_length: int) -> nn.Module:
-    head_dim = rotated_dim(architecture.attention, architecture.shape)
-    return rotation(architecture.position, head_dim, context_length)
+def _encoding(architecture: Decoder, context_length: int) -> Encoding:
+    shape = architecture.shape
+    turned = rotated_dim(architecture.attention, shape)
+    return encoding(architecture.position, shape.heads, turned, context_length)
 
 
 @singledispatch
@@ -86,29 +92,29 @@ def _(attention: MLA, shape: Shape) -> int:
 
 
 @singledispatch
-def mixer(attention: AttentionTechnique, shape: Shape, rotate: nn.Module) -> Mixer:
+def mixer(attention: AttentionTechnique, shape: Shape, position: Encoding) -> Mixer:
     """The module of one block's ``attention``, resolved for ``shape``."""
     raise NotImplementedError(f"no module for {type(attention).__name__}; resolve it first")
 
 
 @mixer.register
-def _(attention: GQA, shape: Shape, rotate: nn.Module) -> Mixer:
-    return GroupedQueryAttention(attention, shape, rotate)
+def _(attention: GQA, shape: Shape, position: Encoding) -> Mixer:
+    return GroupedQueryAttention(attention, shape, position)
 
 
 @mixer.register
-def _(attention: MLA, shape: Shape, rotate: nn.Module) -> Mixer:
-    return LatentAttention(attention, shape, rotate)
+def _(attention: MLA, shape: Shape, position: Encoding) -> Mixer:
+    return LatentAttention(attention, shape, position)
 
 
 @mixer.register
-def _(attention: NSA, shape: Shape, rotate: nn.Module) -> Mixer:
-    return NativeSparseAttention(attention, shape, rotate)
+def _(attention: NSA, shape: Shape, position: Encoding) -> Mixer:
+    return NativeSparseAttention(attention, shape, position)
 
 
 @mixer.register
-def _(attention: MoBA, shape: Shape, rotate: nn.Module) -> Mixer:
-    return MixtureOfBlockAttention(attention, shape, rotate)
+def _(attention: MoBA, shape: Shape, position: Encoding) -> Mixer:
+    return MixtureOfBlockAttention(attention, shape, position)
 
 
 @singledispatch
@@ -125,3 +131,8 @@ def _(technique: feed_forwards.SwiGLU, shape: Shape) -> FeedForward:
 @feed_forward.register
 def _(technique: feed_forwards.GELU, shape: Shape) -> FeedForward:
     return GELU(shape.hidden_size)
+
+
+@feed_forward.register
+def _(technique: feed_forwards.MoE, shape: Shape) -> FeedForward:
+    return Experts(technique, shape)

@@ -6,18 +6,18 @@ from torch import Tensor
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
+from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
-from effdsl_runtime.model.rope import Rotation
 
 
 class GroupedQueryAttention(Mixer):
     """Qwen2's attention: biases on q, k and v, none on the output."""
 
-    def __init__(self, technique: GQA, shape: Shape, rotate: Rotation) -> None:
+    def __init__(self, technique: GQA, shape: Shape, position: Encoding) -> None:
         super().__init__()
-        self.head_dim, self.rotate = shape.head_dim, rotate
+        self.head_dim, self.position = shape.head_dim, position
         groups = technique.kv_heads * shape.head_dim
         parts = {"q": shape.heads * shape.head_dim, "k": groups, "v": groups}
         self.qkv = Linears(shape.hidden_size, parts, bias=True)
@@ -27,7 +27,7 @@ class GroupedQueryAttention(Mixer):
         q_bhte, k_bgte, v_bgte = (heads(part, self.head_dim) for part in self.qkv(x_btd))
         start = cache.length if cache else 0
         positions = slice(start, start + x_btd.shape[1])
-        q_bhte, k_bgte = self.rotate(q_bhte, positions), self.rotate(k_bgte, positions)
+        q_bhte, k_bgte = self.position(q_bhte, positions), self.position(k_bgte, positions)
         if cache is not None:
             k_bgte, v_bgte = cache.extend("k", k_bgte), cache.extend("v", v_bgte)
         out: Tensor = self.out(flat(self.mix(q_bhte, k_bgte, v_bgte, cache)))
@@ -35,4 +35,4 @@ class GroupedQueryAttention(Mixer):
 
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:
         """What each query takes from the values, ``(b, h, t, e)``; queries are the last ``t`` positions."""
-        return attend(q_bhte, k_bgse, v_bgse)
+        return attend(q_bhte, k_bgse, v_bgse, bias_hs=self.position.bias(k_bgse.shape[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -39,7 +40,12 @@ def without_autocast(device: torch.device) -> AbstractContextManager[object]:
 
 
 def attend(
-    q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, mask: Tensor | None = None, scale: float | None = None
+    q_bhte: Tensor,
+    k_bgse: Tensor,
+    v_bgsd: Tensor,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    bias_hs: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention; ``h`` query heads share ``g`` heads of keys and values, ``h`` a multiple of ``g``.
 
@@ -50,11 +56,14 @@ def attend(
         mask: true where a query may look, broadcast to ``(b, h, t, s)``; default every earlier position
             and its own. At least one key per query.
         scale: of the scores; default ``e ** -0.5``.
+        bias_hs: added to the scaled score of the key ``s`` positions before the query; not with a mask.
 
     Returns:
         ``(b, h, t, d)``.
     """
     queries, keys = q_bhte.shape[2], k_bgse.shape[2]
+    if bias_hs is not None:
+        k_bgse, v_bgsd, mask = _biased(q_bhte, k_bgse, v_bgsd, bias_hs)
     is_causal = mask is None and queries == keys
     if mask is None and 1 < queries < keys:
         mask = q_bhte.new_ones(queries, keys, dtype=torch.bool).tril(keys - queries)
@@ -66,6 +75,21 @@ def attend(
         with without_autocast(q_bhte.device):
             return _fused(q_bhte.float(), k_bgse.float(), v_bgsd.float(), mask, is_causal, scale)
     return _fused(q_bhte, k_bgse, v_bgsd, mask, is_causal, scale)
+
+
+def _biased(q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, bias_hs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys, values and the mask ``(1, h, t, s)`` that adds ``bias_hs``, minus infinity for later keys.
+
+    With the keys in reverse each row of the mask is the one above moved by one, so that all of them are
+    views of one row, and nothing as large as the scores is held.
+    """
+    if q_bhte.shape[2] == 1:
+        return k_bgse, v_bgsd, bias_hs.flip(1)[None, :, None]
+    later = bias_hs.new_full((bias_hs.shape[0], q_bhte.shape[2] - 1), -math.inf)
+    mask = torch.cat((later, bias_hs), 1).unfold(1, k_bgse.shape[2], 1).unsqueeze(0)
+    if mask.device.type == "cuda":  # whose kernels want aligned rows, in the dtype of the queries
+        mask = mask.to(q_bhte.dtype).contiguous()
+    return k_bgse.flip(2), v_bgsd.flip(2), mask
 
 
 def _fused(

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import MLA
+from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
-from effdsl_runtime.model.rope import Rotation
 
 LATENT_NORM_EPS = 1e-6  # DeepSeek's, whatever the model's own
 
@@ -23,11 +23,11 @@ class LatentAttention(Mixer):
     multi-query attention over the latent.
     """
 
-    def __init__(self, technique: MLA, shape: Shape, rotate: Rotation) -> None:
+    def __init__(self, technique: MLA, shape: Shape, position: Encoding) -> None:
         super().__init__()
         kv_rank, rope_dim, nope_dim, v_dim = technique.sizes()
         self.heads, self.nope_dim, self.rope_dim, self.v_dim = shape.heads, nope_dim, rope_dim, v_dim
-        self.rotate = rotate
+        self.position = position
         q_dim = nope_dim + rope_dim
         self.scale = q_dim**-0.5
         from_input = {"q_latent": technique.q_rank} if technique.q_rank else {"q": shape.heads * q_dim}
@@ -43,9 +43,9 @@ class LatentAttention(Mixer):
         positions = slice(start, start + x_btd.shape[1])
         q_bhte = heads(self.q_up(q_btd), self.nope_dim + self.rope_dim)
         q_bhtn, q_bhtr = torch.split(q_bhte, [self.nope_dim, self.rope_dim], dim=3)
-        q_bhtr = self.rotate(q_bhtr, positions)
+        q_bhtr = self.position(q_bhtr, positions)
         latent_btc = self.norm(latent_btc.float()).to(latent_btc.dtype)  # its weight is float32
-        key_b1tr = self.rotate(key_btr.unsqueeze(1), positions)
+        key_b1tr = self.position(key_btr.unsqueeze(1), positions)
         if cache is None:
             out_bhtv = self._rebuilt(q_bhtn, q_bhtr, latent_btc, key_b1tr)
         else:
@@ -60,7 +60,8 @@ class LatentAttention(Mixer):
         key_bhtr = key_b1tr.expand(-1, self.heads, -1, -1)
         k_bhte = torch.cat((heads(k_btd, self.nope_dim), key_bhtr), dim=3)
         q_bhte = torch.cat((q_bhtn, q_bhtr), dim=3)
-        return attend(q_bhte, k_bhte, heads(v_btd, self.v_dim), scale=self.scale)
+        bias_hs = self.position.bias(k_bhte.shape[2])
+        return attend(q_bhte, k_bhte, heads(v_btd, self.v_dim), scale=self.scale, bias_hs=bias_hs)
 
     def _absorbed(self, q_bhtn: Tensor, q_bhtr: Tensor, latent_b1sc: Tensor, key_b1sr: Tensor) -> Tensor:
         k_weight, v_weight = torch.split(self.up.weight, list(self.up.parts.values()))
@@ -68,7 +69,8 @@ class LatentAttention(Mixer):
         v_hvc = torch.unflatten(v_weight, 0, (self.heads, self.v_dim))
         q_bhte = torch.cat((q_bhtn @ k_hnc, q_bhtr), dim=3)
         k_b1se = torch.cat((latent_b1sc, key_b1sr), dim=3)
-        return attend(q_bhte, k_b1se, latent_b1sc, scale=self.scale) @ v_hvc.mT
+        bias_hs = self.position.bias(k_b1se.shape[2])
+        return attend(q_bhte, k_b1se, latent_b1sc, scale=self.scale, bias_hs=bias_hs) @ v_hvc.mT
 
 
 class _Query(nn.Module):

@@ -13,10 +13,10 @@ from torch import Tensor
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.moba import MoBA
+from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.kernel import attend, without_autocast
 from effdsl_runtime.model.mixer import Cache
-from effdsl_runtime.model.rope import Rotation
 
 
 class MixtureOfBlockAttention(GroupedQueryAttention):
@@ -27,8 +27,8 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
 
     kernel = "reference"
 
-    def __init__(self, technique: MoBA, shape: Shape, rotate: Rotation) -> None:
-        super().__init__(GQA(technique.kv_heads), shape, rotate)
+    def __init__(self, technique: MoBA, shape: Shape, position: Encoding) -> None:
+        super().__init__(GQA(technique.kv_heads), shape, position)
         self.technique, self.block = technique, technique.block_size()
 
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:

@@ -1,26 +1,16 @@
-"""Rotation of queries and keys by their position, or none."""
+"""Rotation of queries and keys by their position."""
 
 from __future__ import annotations
 
-from functools import singledispatch
-from typing import Protocol, cast
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from effdsl.techniques.base import PositionTechnique
-from effdsl.techniques.position import NoPE, RoPE
-
-
-class Rotation(Protocol):
-    """Turns heads by the positions of their tokens."""
-
-    def __call__(self, x_bhte: Tensor, positions: slice) -> Tensor:
-        """``x_bhte`` turned; ``positions`` are those of its ``t`` tokens, start and stop given."""
-        ...
+from effdsl_runtime.model.encoding import Encoding
 
 
-class Rotary(nn.Module):
+class Rotary(Encoding):
     """RoPE: element ``i`` and element ``i + r/2`` of a head turn by ``position * theta ** (-2i / r)``.
 
     The first ``r`` elements of a head turn, the others stay. The pairs are those of GPT-NeoX and Qwen2.
@@ -46,26 +36,3 @@ class Rotary(nn.Module):
         cos_tr = cast(Tensor, self.cos_tr)[positions].to(x_bhtr.dtype)
         sin_tr = cast(Tensor, self.sin_tr)[positions].to(x_bhtr.dtype)
         return x_bhtr * cos_tr + x_bhtr.roll(self.rotated // 2, 3) * sin_tr
-
-
-class Unrotated(nn.Module):
-    """No position encoding."""
-
-    def forward(self, x_bhte: Tensor, positions: slice) -> Tensor:
-        return x_bhte
-
-
-@singledispatch
-def rotation(position: PositionTechnique, head_dim: int, context_length: int) -> nn.Module:
-    """The rotation that ``position`` means, of heads of size ``head_dim``."""
-    raise NotImplementedError(f"no module for {type(position).__name__}")
-
-
-@rotation.register
-def _(position: RoPE, head_dim: int, context_length: int) -> nn.Module:
-    return Rotary(2 * round(position.fraction * head_dim / 2), context_length, position.theta)
-
-
-@rotation.register
-def _(position: NoPE, head_dim: int, context_length: int) -> nn.Module:
-    return Unrotated()

@@ -19,10 +19,10 @@ from effdsl_runtime.model.blocks import (
     windowed_attention,
 )
 from effdsl_runtime.model.compress import compressor
+from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
-from effdsl_runtime.model.rope import Rotation
 
 BRANCHES = ("compressed", "selected", "near")
 KeyValue = tuple[Tensor, Tensor]
@@ -33,7 +33,7 @@ class NativeSparseAttention(Mixer):
 
     kernel = "reference"
 
-    def __init__(self, technique: NSA, shape: Shape, rotate: Rotation) -> None:
+    def __init__(self, technique: NSA, shape: Shape, rotate: Encoding) -> None:
         super().__init__()
         self.blocks, self.rotate = technique.blocks(), rotate
         self.groups, self.head_dim = technique.kv_heads, shape.head_dim
