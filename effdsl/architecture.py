@@ -58,6 +58,10 @@ class Architecture(HasTag):
         """Bytes of one sequence's state in all layers that do not grow with its length."""
         return 0.0
 
+    def cache_bytes(self, context_length: int, dtype: str) -> float:
+        """Bytes that all layers hold of one sequence that fills the context."""
+        return context_length * self.kv_bytes_per_token(dtype) + self.state_bytes(dtype)
+
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:
         """Bytes per token kept for the backward pass, ``element`` bytes in a matrix product, logits apart."""
         raise NotImplementedError
@@ -98,6 +102,10 @@ class Decoder(Architecture):
 
     def kv_bytes_per_token(self, dtype: str) -> float:
         layer = self.attention.kv_bytes_per_token(self.shape, BYTES_PER_ELEMENT[dtype])
+        return self.shape.layers * layer
+
+    def cache_bytes(self, context_length: int, dtype: str) -> float:
+        layer = self.attention.cache_bytes(self.shape, context_length, BYTES_PER_ELEMENT[dtype])
         return self.shape.layers * layer
 
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:

@@ -74,6 +74,10 @@ class AttentionTechnique(Technique):
         """Bytes by which one layer's cache grows per token of context."""
         raise NotImplementedError
 
+    def cache_bytes(self, shape: Shape, context_length: int, bytes_per_element: int) -> float:
+        """Bytes of one layer's cache that holds a context, those that do not grow with it included."""
+        return context_length * self.kv_bytes_per_token(shape, bytes_per_element)
+
     def refuses(self, position: PositionTechnique) -> str:
         """Why this attention cannot be built with ``position``; empty when it can."""
         return ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
+import attrs
 import pytest
 import torch
 from effdsl_runtime.engines import decoding
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 
 from effdsl.architecture import Architecture, Decoder
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA
+from effdsl.techniques.attention import GQA, NSA
+from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 from effdsl.techniques.position import RoPE
 
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
@@ -119,3 +123,52 @@ def test_decoding_in_bfloat16_halves_the_cache() -> None:
     model, tokens_1t = build(architecture(), 16, seed=0), text(16)
     exact, rounded = (measure_decoding(model, tokens_1t, dtype) for dtype in ("float32", "bfloat16"))
     assert [row.cache_bytes for row in exact] == [2 * row.cache_bytes for row in rounded]
+
+
+def concrete(base: type[Technique]) -> Iterator[type[Technique]]:
+    """Every technique of an axis that a study can choose, those added later too."""
+    for cls in base.__subclasses__():
+        yield from concrete(cls)
+        if attrs.has(cls):
+            yield cls
+
+
+def architectures() -> dict[str, Architecture]:
+    """Of every attention, position, feed-forward part and backbone, at its defaults, by its name."""
+    found: dict[str, Architecture] = {}
+    for axis in (AttentionTechnique, PositionTechnique, FeedForwardTechnique):
+        for cls in concrete(axis):
+            parts = Parts(**{axis.axis.replace("-", "_"): cls()})
+            found[cls.__name__] = Transformer().assemble(SHAPE, parts)
+    for cls in concrete(BackboneTechnique):
+        found[cls.__name__] = cast(BackboneTechnique, cls()).assemble(SHAPE, Parts())
+    return found
+
+
+ARCHITECTURES = architectures()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_measured_cache_bytes_are_those_of_the_closed_form(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the byte, in either dtype, at contexts that fill no block, for every technique there is."""
+    monkeypatch.setattr(decoding, "REPEATS", 1)
+    model, tokens_1t = build(ARCHITECTURES[name], 75, seed=0), text(75)
+    for dtype in ("float32", "bfloat16"):
+        found = {row.context: row.cache_bytes for row in measure_decoding(model, tokens_1t, dtype)}
+        assert found == {n: ARCHITECTURES[name].cache_bytes(n, dtype) for n in (19, 38, 75)}
+
+
+@given(st.integers(0, 500))
+def test_a_cache_is_its_growth_times_the_context_and_a_part_that_stays(strides: int) -> None:
+    """Beside what grows NSA holds its window, and of unfinished blocks the same at every whole stride;
+    GQA holds nothing else."""
+    sparse = NSA(compress_block=8, compress_stride=4, select_block=8, window=16)
+    context = 16 + 4 * strides
+    token = 2 * 2 * SHAPE.head_dim * 4
+    constants = [
+        technique.cache_bytes(SHAPE, context, 4) - context * technique.kv_bytes_per_token(SHAPE, 4)
+        for technique in (sparse.resolve(SHAPE), GQA().resolve(SHAPE))
+    ]
+    assert constants == [token * (16 + (8 - 4) - 1), 0]
