@@ -13,31 +13,36 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import attrs
 
-from effdsl_registry.files import quoted
+from effdsl_registry.errors import RecordDamaged
+from effdsl_registry.files import literal, quoted
 from effdsl_registry.records import FORMAT, Curve, Identity, Provenance, Record
 from effdsl_registry.schema import transaction
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from effdsl_registry.code_sets import CodeSets
+
 BATCH = 10_000
 CHUNK = 1 << 16
-SHORTEST_BUFFER = 2_000_000
-_TO_SPACE = bytes.maketrans(b"\t\r\n\0", b"    ")
-_SQL_TYPES: dict[Any, Any] = {
+LONGEST_LINE = 1 << 24
+_TIMES = ("started_at", "finished_at")
+_TO_SPACE = bytes.maketrans(b"\n\r", b"  ")
+# What is rarely asked for stays JSON text and is read by the views: that halves the cost of parsing it.
+_SQL_TYPES: dict[Any, str] = {
     str: "VARCHAR",
     int: "BIGINT",
     float: "DOUBLE",
     bool: "BOOLEAN",
-    dict[str, str]: "MAP(VARCHAR, VARCHAR)",
+    dict[str, str]: "JSON",
     dict[str, float]: "MAP(VARCHAR, DOUBLE)",
-    tuple[str, ...]: ["VARCHAR"],
-    Curve: [["DOUBLE"]],
+    tuple[str, ...]: "VARCHAR[]",
+    Curve: "JSON",
 }
 log = logging.getLogger("effdsl.store")
 
@@ -72,8 +77,8 @@ def read_record_file(path: str) -> RecordFile | None:
     return RecordFile(key, name.removesuffix(".json"), content)
 
 
-def insert_files(connection: DuckDBPyConnection, paths: Iterable[str]) -> int:
-    """Index record files that are not indexed yet, all or none; returns how many are new.
+def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], code_sets: CodeSets) -> int:
+    """Index record files that are not indexed yet, and their code sets, all or none; returns how many.
 
     A file that is not there is left out, a damaged one is logged and left out.
     """
@@ -82,116 +87,125 @@ def insert_files(connection: DuckDBPyConnection, paths: Iterable[str]) -> int:
         count = 0
         while batch := list(islice(read, BATCH)):
             count += _insert_batch(connection, batch)
+        _insert_code(connection, code_sets)
     return count
 
 
 def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -> int:
     longest = max(len(file.content) for file in batch)
-    with _in_memory(b"".join(map(_line, batch))) as path:
-        connection.execute(_PARSE, [path, max(SHORTEST_BUFFER, 3 * longest + CHUNK), _record_type()])
-    for key, attempt in connection.execute(_DAMAGED).fetchall():
-        log.warning("records/%s/%s/%s.json is damaged and left out", key[:2], key, attempt)
-    inserted = connection.execute(_insert()).fetchone()
-    if new_code := connection.execute(_NEW_CODE).fetchall():
-        connection.execute(_INSERT_CODE, [[attempt for (attempt,) in new_code]])
-    connection.execute("DROP TABLE parsed")
-    return int(inserted[0]) if inserted else 0
+    with _in_memory(chain.from_iterable(map(_line, batch))) as path:
+        given = {"path": path, "longest": max(LONGEST_LINE, longest + CHUNK)}
+        inserted = connection.execute(_insert(), given).fetchone()
+        count = int(inserted[0]) if inserted else 0
+        if count < len(batch):  # some were known, or are damaged
+            whole = set(connection.execute(_whole_lines(), given).fetchall())
+            for file in batch:
+                if (file.key, file.attempt) not in whole:
+                    place = f"{file.key[:2]}/{file.key}/{file.attempt}"
+                    log.warning("records/%s.json is damaged and left out", place)
+    return count
 
 
-def _line(file: RecordFile) -> bytes:
-    """Key, attempt, checksum and text between tabs."""
+def _insert_code(connection: DuckDBPyConnection, code_sets: CodeSets) -> None:
+    """Index the code sets that records name and that are not indexed yet."""
+    for (name,) in connection.execute(_NEW_CODE).fetchall():
+        try:
+            modules = code_sets.read(name)
+        except RecordDamaged as damaged:
+            log.warning("%s: %s", code_sets.file(name), damaged)
+        else:
+            connection.execute(_INSERT_CODE, [name, json.dumps(modules)])
+
+
+def _line(file: RecordFile) -> tuple[bytes, bytes, bytes]:
+    """A line of JSON in three parts: what the path says and the checksum, around the record itself."""
     text = file.content
-    bare = text.isascii() and b"\t" not in text and b"\r" not in text
-    if not bare or text.find(b"\n") != len(text) - 1:
-        text = _one_line(text)
-    return b"%s\t%s\t%d\t%s" % (file.key.encode(), file.attempt.encode(), file.checksum, text)
-
-
-def _one_line(text: bytes) -> bytes:
-    """What another hand wrote: in JSON a bare tab or newline is space; what is no text stops nobody."""
-    return text.translate(_TO_SPACE).decode(errors="replace").encode() + b"\n"
+    one_line = text.find(b"\n") == len(text) - 1
+    text = text[:-1] if one_line else text.translate(_TO_SPACE)  # an editor was here: space in JSON is space
+    start = b'{"path_key":"%s","path_attempt":"%s","checksum":%d,"r":'
+    return start % (file.key.encode(), file.attempt.encode(), file.checksum), text, b"}\n"
 
 
 @contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
+def _in_memory(parts: Iterable[bytes]) -> Iterator[str]:
     """The path of a file that exists in memory only."""
     descriptor = os.memfd_create("effdsl-records")
     try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(content)
+        with os.fdopen(os.dup(descriptor), "wb", buffering=1 << 20) as file:
+            file.writelines(parts)
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
 
 
-# Parsed once into a table: DuckDB would parse the text again for each use of a field.
-_PARSE = """
-CREATE TEMP TABLE parsed AS
-SELECT path_key, path_attempt, checksum, TRY(from_json(text, $3)) AS r
-FROM read_csv(
-    $1, max_line_size = $2, delim = chr(9), quote = '', escape = '', header = false, auto_detect = false,
-    columns = {'path_key': 'VARCHAR', 'path_attempt': 'VARCHAR', 'checksum': 'BIGINT', 'text': 'VARCHAR'}
-)
-"""
-
-_WHOLE = f"""
-coalesce(
-    r.format = {FORMAT} AND r.key = path_key AND r.attempt = path_attempt AND r.cell IS NOT NULL
-    AND r.lineage IS NOT NULL AND r.canonical IS NOT NULL AND r.outcome IS NOT NULL
-    AND r.evidence IS NOT NULL AND r.identity IS NOT NULL AND r.provenance IS NOT NULL,
-    false
-)
-"""
-
-_DAMAGED = f"SELECT path_key, path_attempt FROM parsed WHERE NOT {_WHOLE}"  # noqa: S608 - a number of ours
-
-_CODE = "md5(r.provenance.code)"
-
 _NEW_CODE = """
-SELECT any_value(attempt) FROM internal.attempts
-WHERE code NOT IN (SELECT code FROM internal.code) GROUP BY code
+SELECT DISTINCT code FROM internal.attempts
+WHERE code <> '' AND code NOT IN (SELECT code FROM internal.code)
 """
 
-_INSERT_CODE = f"""
+_INSERT_CODE = """
 INSERT INTO internal.code
-SELECT code, entry.key, entry.value
-FROM (
-    SELECT {_CODE} AS code, unnest(map_entries(r.provenance.code::MAP(VARCHAR, VARCHAR))) AS entry
-    FROM parsed WHERE path_attempt IN (SELECT unnest($1))
-)
-"""  # noqa: S608 - texts of ours
+SELECT $1, entry.key, entry.value
+FROM (SELECT unnest(map_entries(CAST($2::JSON AS MAP(VARCHAR, VARCHAR)))) AS entry)
+"""
 
 
 @cache
 def _insert() -> str:
-    """The statement that turns parsed records into rows, generated from the classes of a record."""
+    """The statement that turns lines into rows, generated from the classes of a record."""
     own = [f.name for f in attrs.fields(Record) if f.name not in ("format", "identity", "provenance")]
     columns = {name: f"r.{quoted(name)}" for name in own}
     columns |= {f.name: f"r.identity.{quoted(f.name)}" for f in attrs.fields(Identity)}
     columns |= {f.name: f"r.provenance.{quoted(f.name)}" for f in attrs.fields(Provenance)}
-    columns |= {"code": _CODE, "checksum": "checksum"}
-    columns |= {name: f"CAST({columns[name]} AS TIMESTAMP)" for name in ("started_at", "finished_at")}
+    columns |= {"checksum": "checksum"}
+    columns |= {name: f"TRY_CAST({columns[name]} AS TIMESTAMP)" for name in _TIMES}
     selected = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
     return f"""
         INSERT INTO internal.attempts BY NAME
-        SELECT {selected} FROM parsed
-        WHERE {_WHOLE} AND path_attempt NOT IN (SELECT attempt FROM internal.attempts)
+        SELECT {selected} FROM {_lines()}
+        WHERE {_whole()} AND path_attempt NOT IN (SELECT attempt FROM internal.attempts)
     """  # noqa: S608 - names of our own fields
 
 
 @cache
-def _record_type() -> str:
-    """The shape of a record for ``from_json``. Code stays text: it is parsed once for many records."""
-    shape = _sql_type(Record)
-    shape["provenance"]["code"] = "JSON"
-    return json.dumps(shape)
+def _whole_lines() -> str:
+    """The statement that names the lines whose file is a record. A line that is no JSON is all NULL."""
+    return f"SELECT path_key, path_attempt FROM {_lines()} WHERE {_whole()}"  # noqa: S608 - as above
 
 
-def _sql_type(python_type: Any) -> Any:
-    """The type of a field in the notation of DuckDB's ``from_json``."""
+@cache
+def _lines() -> str:
+    columns = {"path_key": "VARCHAR", "path_attempt": "VARCHAR", "checksum": "BIGINT", "r": _sql_type(Record)}
+    listed = ", ".join(f"{name}: {literal(sql)}" for name, sql in columns.items())
+    options = "ignore_errors = true, maximum_object_size = $longest"
+    return f"read_ndjson($path, columns = {{{listed}}}, {options})"
+
+
+@cache
+def _whole() -> str:
+    """Whether a line is a record, and the one that its path says: what has no default is there."""
+    required = [
+        f"{place}.{quoted(field.name)} IS NOT NULL"
+        for place, cls in (("r", Record), ("r.identity", Identity), ("r.provenance", Provenance))
+        for field in attrs.fields(cls)
+        if field.default is attrs.NOTHING
+    ]
+    times = [f"TRY_CAST(r.provenance.{name} AS TIMESTAMP) IS NOT NULL" for name in _TIMES]
+    others = [
+        f"r.format = {FORMAT} AND r.key = path_key AND r.attempt = path_attempt AND r.evidence IS NOT NULL",
+        "length(r.provenance.code) IN (0, 64)",
+    ]
+    return f"coalesce({' AND '.join([*others, *times, *required])}, false)"
+
+
+def _sql_type(python_type: Any) -> str:
+    """The type of a column that holds values of a Python type."""
     if attrs.has(python_type):
         hints = get_type_hints(python_type)
-        return {field.name: _sql_type(hints[field.name]) for field in attrs.fields(python_type)}
+        fields = (
+            f"{quoted(field.name)} {_sql_type(hints[field.name])}" for field in attrs.fields(python_type)
+        )
+        return f"STRUCT({', '.join(fields)})"
     if python_type in _SQL_TYPES:
         return _SQL_TYPES[python_type]
     optional = [option for option in get_args(python_type) if option is not type(None)]

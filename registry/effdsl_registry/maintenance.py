@@ -45,7 +45,7 @@ def rebuild(store: Store) -> int:
         _remove_database(fresh)
         with connected(fresh, read_only=False, config=WRITING) as connection:
             create(connection)
-            count = insert_files(connection, map(str, store.record_files()))
+            count = insert_files(connection, map(str, store.record_files()), store.code_sets)
             for study in sorted((store.root / "studies").glob("*.json")):
                 insert_study(connection, study.read_text())
             connection.execute("CHECKPOINT")
@@ -74,7 +74,7 @@ def backup(store: Store, target: Path) -> int:
         raise StoreError(f"the store {store.root} is empty; there is nothing to back up")
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for part in ("records", "studies", "logs"):
+    for part in ("records", "code", "studies", "logs"):  # code after the records that name it
         if (store.root / part).is_dir():
             shutil.copytree(store.root / part, partial / part, ignore=shutil.ignore_patterns(f"*{TEMPORARY}"))
     count = rebuild(Store(partial))
@@ -84,22 +84,25 @@ def backup(store: Store, target: Path) -> int:
 
 def garbage(store: Store) -> list[Garbage]:
     """What ``collect`` would remove: superseded attempts, orphans of processes that were killed."""
-    found = [*_superseded(store), *_orphans(store), *_vanished_logs(store)]
+    found = [*_superseded(store), *_orphans(store), *_unnamed_code(store), *_vanished_logs(store)]
     found += [_garbage(path, "claim that nobody holds") for path in claims.abandoned(store.root / "claims")]
     return found
 
 
 def collect(store: Store, what: list[Garbage]) -> None:
-    """Remove these files, and the rows of the records among them."""
-    attempts = [item.path.stem for item in what if item.path.suffix == ".json"]
-    if attempts:
+    """Remove these files, and the rows of the records and code sets among them."""
+    code = {item.path.stem for item in what if item.path.parent == store.code_sets.folder}
+    attempts = {item.path.stem for item in what if item.path.suffix == ".json"} - code
+    if attempts or code:
         with store.writing() as connection, transaction(connection):
-            connection.execute(
-                "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))",
-                [",".join(attempts)],
-            )
+            for names, delete in ((attempts, _DELETE_ATTEMPTS), (code, _DELETE_CODE)):
+                connection.execute(delete, [",".join(names)])
     for item in what:
         item.path.unlink(missing_ok=True)
+
+
+_DELETE_ATTEMPTS = "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))"
+_DELETE_CODE = "DELETE FROM internal.code WHERE code IN (SELECT unnest(string_split(?, ',')))"
 
 
 def _superseded(store: Store) -> Iterator[Garbage]:
@@ -122,13 +125,25 @@ def _orphans(store: Store) -> Iterator[Garbage]:
     """Temporary files, and tables without their record, that no running task is about to finish."""
     running = {claim.key for claim in store.running()}
     for path in (store.root / "records").glob("*/*/*"):
-        young = time.time() - path.stat().st_mtime < ORPHANED_AFTER_S
-        if path.parent.name in running or young:
+        if path.parent.name in running or _is_young(path):
             continue
         if path.name.endswith(TEMPORARY):
             yield _garbage(path, "left unfinished by a process that was killed")
         elif path.suffix == ".parquet" and not store.record_of(path).exists():
             yield _garbage(path, "belongs to a record that was never finished")
+
+
+def _unnamed_code(store: Store) -> Iterator[Garbage]:
+    """Code sets that no record names, and that no running task has just kept for one."""
+    with store.reading() as connection:
+        named = {name for (name,) in connection.execute("SELECT DISTINCT code FROM attempts").fetchall()}
+    left = {path.stem: path for path in store.code_sets.files() if path.stem not in named}
+    left = {name: path for name, path in left.items() if not _is_young(path)}
+    for record in store.record_files() if left else ():  # one that was copied in is not indexed
+        content = record.read_text(errors="replace")
+        left = {name: path for name, path in left.items() if name not in content}
+    for path in left.values():
+        yield _garbage(path, "code set that no record names")
 
 
 def _vanished_logs(store: Store) -> Iterator[Garbage]:
@@ -139,6 +154,10 @@ def _vanished_logs(store: Store) -> Iterator[Garbage]:
         short_key, _, attempt = path.stem.partition("-")
         if attempt not in attempts and short_key not in running:
             yield _garbage(path, "log of an attempt that has no record")
+
+
+def _is_young(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime < ORPHANED_AFTER_S
 
 
 def _garbage(path: Path, reason: str) -> Garbage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ def _matches(pattern: str) -> Any:
 
 
 _digest = _matches("[0-9a-f]{64}")
+_digest_or_none = _matches("([0-9a-f]{64})?")
 
 
 def _curve(points: Any) -> Curve:
@@ -44,8 +46,9 @@ class Identity:
     Attributes:
         technique: the short name people read, e.g. ``GQA(kv_heads=2)``.
         scale: the nominal size, e.g. ``3M``.
-        attention, position: the technique on that axis.
+        attention, position, feed_forward, backbone, aspect: the technique on that axis.
         parameters: exact number of weights.
+        active_parameters: those that one token passes through.
         hardware, hardware_count: class of device and how many.
         tokens: trained on in all.
     """
@@ -55,7 +58,11 @@ class Identity:
     scale: str = ""
     attention: str = ""
     position: str = ""
+    feed_forward: str = ""
+    backbone: str = ""
+    aspect: str = ""
     parameters: int | None = None
+    active_parameters: int | None = None
     seed: int = 0
     hardware: str = ""
     hardware_count: int = 1
@@ -87,7 +94,7 @@ class Provenance:
         cpu_over_wall: CPU time of the process over wall time of the measured window.
         meter, meter_scope: what read the energy, and of what: ``gpu``, ``module``, ``package`` or empty.
         flags: warnings, e.g. ``throttled``.
-        code: module of ours to the SHA-256 of its file, for the modules that may change a result.
+        code: name of the code set that the result was measured with; empty when there is none.
         kernel: the attention implementation that ran.
     """
 
@@ -112,7 +119,7 @@ class Provenance:
     sampler_period_s: float | None = None
     sampler_samples: int | None = None
     flags: tuple[str, ...] = attrs.field(default=(), converter=_strings)
-    code: dict[str, str] = attrs.field(factory=dict)
+    code: str = attrs.field(default="", validator=_digest_or_none)
     kernel: str = ""
 
 
@@ -205,4 +212,4 @@ def _of(value: Any, *types: type) -> Any:
     """``value`` when it is of one of ``types``: a damaged file is refused, not coerced."""
     if isinstance(value, types) and (bool in types or not isinstance(value, bool)):
         return value
-    raise ValueError(f"{value!r} is not {' or '.join(t.__name__ for t in types)}")
+    raise ValueError(f"{reprlib.repr(value)} is not {' or '.join(t.__name__ for t in types)}")

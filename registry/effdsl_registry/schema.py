@@ -53,7 +53,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def is_current(connection: DuckDBPyConnection, steps: Sequence[Migration] | None = None) -> bool:
-    """Whether tables and views are those of this effdsl.
+    """Whether tables and views were made by this effdsl.
 
     Raises:
         StoreNewer: when a newer effdsl wrote the index.
@@ -67,6 +67,18 @@ def is_current(connection: DuckDBPyConnection, steps: Sequence[Migration] | None
             "update effdsl, or give another --store"
         )
     return version == newest and views_digest == _views_digest()
+
+
+def has_our_columns(connection: DuckDBPyConnection) -> bool:
+    """Whether the tables are those of its version; those of an unreleased effdsl may differ."""
+    import duckdb
+
+    version, _ = _stamp(connection)
+    with duckdb.connect() as fresh:
+        for step in migrations():
+            if step.version <= version:
+                fresh.execute(step.sql)
+        return _columns(connection) == _columns(fresh)
 
 
 def create(connection: DuckDBPyConnection) -> None:
@@ -124,6 +136,13 @@ def _has_tables(connection: DuckDBPyConnection) -> bool:
     return found.fetchone() is not None
 
 
+def _columns(connection: DuckDBPyConnection) -> list[tuple[str, ...]]:
+    return connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE schema_name = 'internal' ORDER BY ALL"
+    ).fetchall()
+
+
 def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
     if not _has_tables(connection):
         raise StoreDamaged(
@@ -161,7 +180,8 @@ def _views() -> str:
 
 @cache
 def _views_digest() -> str:
-    return hashlib.sha256(repr((_views(), _column_comments())).encode()).hexdigest()
+    said = (_views(), _column_comments(), [step.sql for step in migrations()])
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def _listed(items: Iterable[str]) -> str:

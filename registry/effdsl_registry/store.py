@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,6 +15,7 @@ import attrs
 from effdsl.key import short
 from effdsl_registry import claims
 from effdsl_registry.claims import ClaimInfo as ClaimInfo
+from effdsl_registry.code_sets import CodeSets
 from effdsl_registry.connection import CONFIG, PATIENCE_S, WRITING, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
@@ -112,6 +113,11 @@ class Store:
         """The list of records that are not indexed yet."""
         return Journal(self.root / "pending")
 
+    @property
+    def code_sets(self) -> CodeSets:
+        """The code that results were measured with. A set is kept before the record that names it."""
+        return CodeSets(self.root / "code")
+
     def folder(self, key: str) -> Path:
         """Where the attempts at ``key`` are."""
         return self.root / "records" / key[:2] / key
@@ -167,7 +173,7 @@ class Store:
         if made := self._make_index():
             return made
         with self.writing() as connection:
-            new = insert_files(connection, files)
+            new = insert_files(connection, files, self.code_sets)
         self.journal.clear(noted)
         return new
 
@@ -189,14 +195,18 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
         """The index, open for writing and up to date; checkpointed and closed at the end."""
-        from effdsl_registry.schema import is_current, migrate, migrations
+        from effdsl_registry.maintenance import rebuild
+        from effdsl_registry.schema import has_our_columns, is_current, migrate, migrations
 
         self._make_index()
-        with (
-            locked(self.root / "index.lock", self.patience_s),
-            connected(self.index, False, self.patience_s, WRITING) as connection,
-        ):
-            if not is_current(connection):
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._open_to_write())
+            current = is_current(connection)
+            if not current and not has_our_columns(connection):
+                stack.close()
+                rebuild(self)
+                connection = stack.enter_context(self._open_to_write())
+            elif not current:
                 migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
             yield connection
             connection.execute("CHECKPOINT")
@@ -272,6 +282,14 @@ class Store:
         """The tasks that are being run now, by any process that uses this store."""
         return claims.held(self.root / "claims")
 
+    @contextmanager
+    def _open_to_write(self) -> Iterator[DuckDBPyConnection]:
+        with (
+            locked(self.root / "index.lock", self.patience_s),
+            connected(self.index, False, self.patience_s, WRITING) as connection,
+        ):
+            yield connection
+
     def _make_index(self) -> int:
         """Make an index where there is none, whole or not at all; returns how many attempts it got."""
         if self.index.exists():
@@ -294,14 +312,14 @@ class Store:
         with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
             current = is_current(connection)
             indexed = connection.execute("SELECT count(*) FROM internal.attempts").fetchone() or (0,)
-        if not current:
-            with self.writing():
-                pass
         if indexed[0] and not (self.root / "records").is_dir():
             raise StoreDamaged(
                 f"{self.root} has an index, but its records are gone; take records/ from a backup, "
                 "or remove the index and run the studies again"
             )
+        if not current:
+            with self.writing():
+                pass
 
 
 def insert_study(connection: DuckDBPyConnection, content: str) -> None:
@@ -333,8 +351,6 @@ latest AS (
 SELECT key, outcome, reason, canonical, code, duration_s, CAST(finished_at AS VARCHAR), attempt
 FROM internal.attempts JOIN latest ON attempts.rowid = latest.latest
 """
-
-_CODE = "SELECT code, module, sha256 FROM internal.code"
 
 _ENGINE_VERSIONS = """
 SELECT lineage, max(engine_version)

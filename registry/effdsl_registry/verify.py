@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from effdsl.key import key_of
-from effdsl_registry.errors import StoreError
+from effdsl_registry.errors import RecordDamaged, StoreError
 from effdsl_registry.files import TEMPORARY, literal
 from effdsl_registry.ingest import RecordFile, read_record_file
-from effdsl_registry.records import from_json
+from effdsl_registry.records import Record, from_json
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,21 +39,25 @@ class Verdict:
 
 REBUILD = "`effdsl store rebuild` makes the index anew from the records"
 REMOVE = "take it from a backup, or remove it and run its study again"
+RESTORE = "take it from a backup; without it nobody sees whether code has changed since"
 COLLECT = "`effdsl store gc --delete` removes it"
 
 
 def verify(store: Store) -> Verdict:
-    """Check every record file, every table beside it, and the index, after indexing what waits."""
+    """Check every record file, what belongs to it, and the index, after indexing what waits."""
     findings: list[Finding] = []
     indexed = _index_rows(store, findings)
     count = 0
+    code = {path.stem for path in store.code_sets.files()}
     for path in sorted(store.record_files()):
         count += 1
         file = read_record_file(str(path))
         if file is None:  # removed meanwhile
             continue
-        wrong = _record_findings(path, file)
+        record, wrong = _record_findings(path, file)
         findings += wrong
+        if record is not None and record.provenance.code:
+            code.add(record.provenance.code)
         if indexed is None:
             continue
         known = indexed.pop((file.key, file.attempt), None)
@@ -65,7 +69,7 @@ def verify(store: Store) -> Verdict:
         Finding(store.record_file(key, attempt), "is in the index, but the file is gone", REBUILD)
         for key, attempt in indexed or {}
     ]
-    findings += _table_findings(store)
+    findings += [*_code_findings(store, code), *_table_findings(store)]
     return Verdict(count, tuple(findings))
 
 
@@ -89,11 +93,11 @@ def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[Findi
         yield Finding(store.index, f"holds {row[0]} attempts twice", REBUILD)
 
 
-def _record_findings(path: Path, file: RecordFile) -> list[Finding]:
+def _record_findings(path: Path, file: RecordFile) -> tuple[Record | None, list[Finding]]:
     try:
         record = from_json(file.content, path.name)
     except StoreError as error:
-        return [Finding(path, str(error), REMOVE)]
+        return None, [Finding(path, str(error), REMOVE)]
     found = []
     if key_of(record.canonical) != record.key:
         found.append(Finding(path, "its key is not the hash of its task", REMOVE))
@@ -102,7 +106,16 @@ def _record_findings(path: Path, file: RecordFile) -> list[Finding]:
     beside = path.with_suffix(".iterations.parquet")
     if record.provenance.measured_iterations and not beside.exists():
         found.append(Finding(beside, "is gone: the iteration times of a record", REMOVE))
-    return found
+    return record, found
+
+
+def _code_findings(store: Store, names: Iterable[str]) -> Iterator[Finding]:
+    """Code sets that are gone or do not hash to their name."""
+    for name in sorted(names):
+        try:
+            store.code_sets.read(name)
+        except RecordDamaged as damaged:
+            yield Finding(store.code_sets.file(name), damaged.message, RESTORE)
 
 
 def _table_findings(store: Store) -> Iterator[Finding]:

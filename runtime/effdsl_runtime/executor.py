@@ -23,6 +23,7 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.dispatch import engine_module
+from effdsl_runtime.lookup import code_digests
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
@@ -177,7 +178,8 @@ class Executor:
                 break
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        return Finished(ending, self.store.write(record_of(assignment, run), None, None), {})
+        record = record_of(assignment, run, self.store.code_sets.keep(code_digests()))
+        return Finished(ending, self.store.write(record, None, None), {})
 
     def _prepare(self, plan: Plan) -> str:
         """Make the data of the plan once, in a process of their own; says why when that fails.

@@ -12,7 +12,6 @@ from effdsl_registry.records import Identity, Provenance, Record
 
 from effdsl.metrics import METRICS
 from effdsl.task import Address, Task
-from effdsl_runtime.lookup import code_digests
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.outcomes import Ending
@@ -58,8 +57,11 @@ class Assignment:
     facts: dict[str, Any]
 
 
-def record_of(assignment: Assignment, run: Run) -> Record:
-    """The record of one attempt at a task; metrics that nothing measured carry a reason instead."""
+def record_of(assignment: Assignment, run: Run, code: str) -> Record:
+    """The record of one attempt at a task; metrics that nothing measured carry a reason instead.
+
+    ``code`` names the code set that it ran with.
+    """
     task, address = assignment.task, assignment.address
     measured = _measured(task, run)
     observation = run.observation
@@ -74,7 +76,7 @@ def record_of(assignment: Assignment, run: Run) -> Record:
         identity=identity_of(task),
         metrics=measured[0],
         missing=measured[1],
-        provenance=_provenance(run, assignment.facts),
+        provenance=_provenance(run, assignment.facts, code),
         loss_curve=tuple(observation.loss_curve) if observation else (),
         eval_curve=tuple(observation.eval_curve) if observation else (),
         sample=observation.sample if observation else "",
@@ -141,14 +143,14 @@ def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
     return measurement.metrics, measurement.missing
 
 
-def _provenance(run: Run, facts: dict[str, Any]) -> Provenance:
+def _provenance(run: Run, facts: dict[str, Any], code: str) -> Provenance:
     sampler, observation = run.sampler, run.observation
     return Provenance(
         started_at=run.started_at.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),
         duration_s=run.seconds,
         load_average=run.load_average if run.load_average is not None else load_average(),
-        code=code_digests(),
+        code=code,
         meter=sampler.meter if sampler else "",
         meter_scope=sampler.meter_scope if sampler else "",
         flags=sampler.flags if sampler else (),

@@ -22,6 +22,7 @@ from effdsl_registry.store import Store
 from effdsl.data import Data
 from effdsl_runtime.data import DataError, prepare
 from effdsl_runtime.dispatch import engine_for
+from effdsl_runtime.lookup import code_digests
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of
@@ -46,8 +47,9 @@ def work(assignment: Assignment, reports: Connection) -> None:
     _detach()
     _log_to(assignment.log)
     run = _run(assignment, _Throttled(reports))
-    record = record_of(assignment, run)
-    path = Store(assignment.store).write(record, iterations_table(run), samples_table(run))
+    store = Store(assignment.store)
+    record = record_of(assignment, run, store.code_sets.keep(code_digests()))
+    path = store.write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
     reports.close()
 

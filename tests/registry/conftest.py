@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store
@@ -40,7 +41,6 @@ def record(number: int = 0, *, minute: int = 1, **changes: Any) -> Record:
         "provenance": Provenance(
             started_at="2026-01-01T00:00:00+00:00",
             finished_at=f"2026-01-01T00:{minute:02}:00+00:00",
-            code={"effdsl.training": digest("training")},
         ),
         "loss_curve": [(1, 7.5), (2, 6.25)],
         "eval_curve": [(2, 6.5)],
@@ -60,9 +60,13 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    """A store with six tasks in two cells, indexed, the first with tables beside it."""
+    """A store with six tasks in two cells, indexed, the first with tables and a code set beside it."""
+    code = store.code_sets.keep({"effdsl.training": digest("training")})
+    provenance = attrs.evolve(record().provenance, code=code)
     store.write(
-        record(0), {"step": [1, 2], "seconds": [0.5, 0.25]}, {"t_ns": [10, 20], "power_w": [None, 3.5]}
+        record(0, provenance=provenance),
+        {"step": [1, 2], "seconds": [0.5, 0.25]},
+        {"t_ns": [10, 20], "power_w": [None, 3.5]},
     )
     for number in range(1, 6):
         store.write(record(number), None, None)

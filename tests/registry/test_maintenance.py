@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from effdsl_registry.errors import StoreError
 from effdsl_registry.maintenance import backup, collect, garbage, rebuild
@@ -96,6 +97,32 @@ def test_a_table_that_cannot_be_read_or_has_no_record_is_found(filled: Store) ->
     found = findings(filled)
     assert "cannot be read" in found[iterations.name]
     assert found[stray.name] == "belongs to no record"
+
+
+def test_a_code_set_that_vanished_or_was_changed_is_found(filled: Store) -> None:
+    path = next(filled.code_sets.files())
+    path.write_text("{}")
+    assert findings(filled) == {path.name: "its name is not the hash of its content"}
+    path.unlink()
+    assert findings(filled) == {path.name: "is gone: the code set of a record"}
+
+
+def test_a_code_set_that_no_record_names_is_garbage_once_it_is_old(filled: Store, make_record: Any) -> None:
+    kept = {path: aged(path) for path in filled.code_sets.files()}
+    unnamed = filled.code_sets.file(filled.code_sets.keep({"old": "a" * 64}))
+    assert garbage(filled) == []
+    copied_in = filled.code_sets.file(filled.code_sets.keep({"from elsewhere": "b" * 64}))
+    provenance = attrs.evolve(make_record().provenance, code=copied_in.stem)
+    filled.write(make_record(9, provenance=provenance), None, None)
+    filled.journal.path.write_bytes(b"")
+    aged(copied_in)
+    aged(unnamed)
+    found = garbage(filled)
+    assert {item.path for item in found} == {unnamed}
+    collect(filled, found)
+    assert {*filled.code_sets.files()} == {*kept, copied_in}
+    filled.code_sets.keep({"old": "a" * 64})
+    assert garbage(filled) == []
 
 
 def test_a_backup_is_a_store_with_the_same_rows(filled: Store, tmp_path: Path, make_record: Any) -> None:

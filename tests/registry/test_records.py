@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any, get_type_hints
 
+import attrs
 import pytest
 from effdsl_registry.errors import RecordDamaged, StoreNewer
 from effdsl_registry.records import Identity, Provenance, Record, from_json, to_json
@@ -29,8 +30,8 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def instances(cls: type) -> st.SearchStrategy[Any]:
-    return st.builds(cls, **{name: BY_TYPE[hint] for name, hint in get_type_hints(cls).items()})
+def instances(cls: type, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(cls, **{name: BY_TYPE[hint] for name, hint in get_type_hints(cls).items()} | fields)
 
 
 records = st.builds(
@@ -46,7 +47,7 @@ records = st.builds(
     identity=instances(Identity),
     metrics=st.dictionaries(texts, st.floats(), max_size=4),
     missing=mappings,
-    provenance=instances(Provenance),
+    provenance=instances(Provenance, code=st.just("") | digests),
     loss_curve=curves,
     eval_curve=curves,
     sample=texts,
@@ -81,6 +82,12 @@ def test_a_loss_that_is_not_finite_is_none(make_record: Any) -> None:
 def test_a_key_that_could_leave_the_folder_is_refused(field: str, make_record: Any) -> None:
     with pytest.raises(ValueError, match=field):
         make_record(**{field: "../" * 20 + "abcd"})
+
+
+@pytest.mark.parametrize("name", ["../../secret", "a" * 63, "A" * 64])
+def test_a_code_set_whose_name_could_leave_the_folder_is_refused(name: str, make_record: Any) -> None:
+    with pytest.raises(ValueError, match="code"):
+        attrs.evolve(make_record().provenance, code=name)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def old_index(store: Store, records: list[Any]) -> None:
     with duckdb.connect(str(store.index)) as connection:
         connection.execute(migrations()[0].sql)
         connection.execute("UPDATE internal.meta SET schema_version = 1")
-        insert_files(connection, paths)
+        insert_files(connection, paths, store.code_sets)
     store.journal.clear(store.journal.read())
 
 
@@ -40,6 +40,25 @@ def test_an_older_index_is_migrated_after_a_copy_and_keeps_its_rows(store: Store
     with duckdb.connect(str(store.root / "index.before-migration.duckdb"), read_only=True) as copy:
         assert copy.execute("SELECT schema_version FROM internal.meta").fetchall() == [(1,)]
         assert copy.execute("SELECT count(*) FROM internal.attempts").fetchall() == [(2,)]
+
+
+def test_an_index_of_an_unreleased_effdsl_with_other_columns_is_made_anew(
+    filled: Store, make_record: Any
+) -> None:
+    with filled.reading() as connection:
+        rows = connection.execute("FROM results ORDER BY key").fetchall()
+    with duckdb.connect(str(filled.index)) as connection:
+        connection.execute("ALTER TABLE internal.attempts DROP COLUMN aspect")
+        connection.execute("ALTER TABLE internal.attempts ADD COLUMN flavour VARCHAR")
+        connection.execute("UPDATE internal.meta SET views_digest = 'of that time'")
+    with filled.reading() as connection:
+        assert connection.execute("FROM results ORDER BY key").fetchall() == rows
+        assert is_current(connection)
+    with duckdb.connect(str(filled.index)) as connection:
+        connection.execute("ALTER TABLE internal.attempts DROP COLUMN aspect")
+        connection.execute("UPDATE internal.meta SET views_digest = 'of that time'")
+    filled.ingest([filled.write(make_record(7), None, None)])
+    assert filled.count() == 7
 
 
 def test_a_step_that_fails_leaves_the_step_before_it(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import math
 import os
@@ -130,8 +132,9 @@ def test_loss_curves_have_a_row_for_each_point(store: Store, make_record: Any) -
 
 def test_known_answers_keys_lineages_and_code_in_one_go(store: Store, make_record: Any) -> None:
     code = {"effdsl.training": "a" * 64, "effdsl_runtime.metrics": "b" * 64}
-    first = make_record(1, provenance=attrs.evolve(make_record().provenance, code=code, duration_s=7.0))
-    bare = make_record(3, provenance=attrs.evolve(make_record().provenance, code={}))
+    name = store.code_sets.keep(code)
+    first = make_record(1, provenance=attrs.evolve(make_record().provenance, code=name, duration_s=7.0))
+    bare = make_record(3)
     for record in (first, make_record(2), bare):
         store.write(record, None, None)
     store.ingest()
@@ -172,7 +175,20 @@ def test_indexing_twice_adds_nothing(filled: Store) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"format": 1, "key": "', b"\xff\xfe\x00\x01", b"[1, 2]", b'{"format": 1}', b"null", b"\n\n"],
+    [
+        b"",
+        b'{"format": 1, "key": "',
+        b"\xff\xfe\x00\x01",
+        b"[1, 2]",
+        b'{"format": 1}',
+        b"null",
+        b"\n\n",
+        b"}",
+        b"{} {}\n",
+        b'"\xff"\n',
+        b'"\0"\n',
+        b'{"format": 1, "identity": 3, "provenance": []}\n',
+    ],
 )
 def test_a_damaged_record_stops_no_other_and_is_logged(
     content: bytes, store: Store, make_record: Any, caplog: pytest.LogCaptureFixture
@@ -187,6 +203,31 @@ def test_a_damaged_record_stops_no_other_and_is_logged(
     assert store.journal.read().attempts == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ('"format":1', '"format":"one"'),
+        ('"identity":{', '"identity":[{}],"x":{'),
+        ('"stage":"pretraining"', '"stage":null'),
+        ('"finished_at":"2026', '"finished_at":"long ago'),
+        ('"outcome":"ok"', '"outcome":null'),
+        ('"code":""', '"code":{"effdsl.training":"0"}'),
+    ],
+)
+def test_a_record_of_a_wrong_type_stops_no_other_and_is_logged(
+    said: str, says: str, store: Store, make_record: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = store.write(make_record(1), None, None)
+    assert said in damaged.read_text()
+    damaged.write_text(damaged.read_text().replace(said, says))
+    store.write(make_record(2), None, None)
+    with caplog.at_level(logging.WARNING):
+        assert store.ingest() == 1
+    assert caplog.text.count("damaged") == 1
+    assert damaged.stem in caplog.text
+    assert query(store, "SELECT technique, seed FROM results") == [("T0", 2)]
+
+
 def test_a_record_under_a_foreign_name_is_left_out(store: Store, make_record: Any) -> None:
     path = store.write(make_record(1), None, None)
     path.rename(path.with_name("0" * 32 + ".json"))
@@ -195,7 +236,7 @@ def test_a_record_under_a_foreign_name_is_left_out(store: Store, make_record: An
 
 def test_a_record_that_an_editor_broke_into_lines_is_indexed(store: Store, make_record: Any) -> None:
     path = store.write(make_record(1, sample="two\nlines\tand é"), None, None)
-    path.write_text(path.read_text().replace(",", ",\n\t"))
+    path.write_bytes(path.read_bytes().replace(b',"', b',\r\n\t"'))
     assert store.ingest() == 1
     assert query(store, "SELECT sample FROM results") == [("two\nlines\tand é",)]
 
@@ -213,7 +254,39 @@ def test_more_records_than_a_batch_are_indexed(
     for number in range(11):
         store.write(make_record(number), None, None)
     assert store.ingest() == 11
-    assert query(store, "SELECT count(*) FROM code") == [(1,)]
+
+
+def test_code_sets_are_kept_once_and_indexed_with_the_first_record_that_names_them(
+    store: Store, make_record: Any
+) -> None:
+    training, metrics = {"effdsl.training": "a" * 64}, {"effdsl_runtime.metrics": "b" * 64}
+    names = [store.code_sets.keep(code) for code in (training, metrics, training)]
+    assert names[0] == names[2]
+    assert {path.stem for path in store.code_sets.files()} == set(names)
+    path = store.code_sets.file(names[0])
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == names[0]
+    assert json.loads(path.read_bytes()) == training
+    for number, name in enumerate(names):
+        provenance = attrs.evolve(make_record().provenance, code=name)
+        store.ingest([store.write(make_record(number, provenance=provenance), None, None)])
+    assert query(store, "FROM code ORDER BY module") == [
+        (names[0], "effdsl.training", "a" * 64),
+        (names[1], "effdsl_runtime.metrics", "b" * 64),
+    ]
+    path.write_bytes(b"")
+    assert store.code_sets.keep(training) == names[0]
+    assert store.code_sets.read(names[0]) == training
+
+
+def test_a_record_without_its_code_set_is_indexed_and_the_set_that_is_missing_logged(
+    store: Store, make_record: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    provenance = attrs.evolve(make_record().provenance, code="c" * 64)
+    store.write(make_record(1, provenance=provenance), None, None)
+    with caplog.at_level(logging.WARNING):
+        assert store.ingest() == 1
+    assert f"{'c' * 64}.json" in caplog.text
+    assert query(store, "FROM code") == []
 
 
 def test_a_study_is_remembered_in_the_order_of_its_plan_and_replaced_whole(
@@ -321,7 +394,7 @@ def test_every_public_view_says_what_it_is_and_every_metric_what_it_means(filled
 def test_an_unreadable_batch_leaves_the_index_as_it_was(filled: Store, make_record: Any) -> None:
     path = filled.write(make_record(8), None, None)
     with pytest.raises(RuntimeError), filled.writing() as connection:
-        insert_files(connection, failing_after(str(path)))
+        insert_files(connection, failing_after(str(path)), filled.code_sets)
     assert query(filled, "SELECT count(*) FROM attempts") == [(7,)]  # the reader has indexed it, once
 
 

@@ -5,7 +5,8 @@ CREATE TABLE internal.meta (schema_version INTEGER NOT NULL, views_digest VARCHA
 INSERT INTO internal.meta VALUES (0, '');
 
 -- No primary key: one process writes at a time and leaves out what is there, and the index would cost
--- half of the time to ingest. Metrics are a map, so that a metric added later needs no migration.
+-- half of the time to ingest. Metrics are a map, so that a metric added later needs no migration. What is
+-- rarely asked for is JSON text, which costs the least to write; the views give it its type.
 CREATE TABLE internal.attempts (
     key VARCHAR NOT NULL,
     cell VARCHAR NOT NULL,
@@ -20,7 +21,11 @@ CREATE TABLE internal.attempts (
     scale VARCHAR,
     attention VARCHAR,
     "position" VARCHAR,
+    feed_forward VARCHAR,
+    backbone VARCHAR,
+    aspect VARCHAR,
     parameters BIGINT,
+    active_parameters BIGINT,
     seed BIGINT,
     hardware VARCHAR,
     hardware_count BIGINT,
@@ -40,7 +45,7 @@ CREATE TABLE internal.attempts (
     engine VARCHAR,
     engine_version BIGINT,
     metrics MAP(VARCHAR, DOUBLE),
-    missing MAP(VARCHAR, VARCHAR),
+    missing VARCHAR,
     started_at TIMESTAMP,
     finished_at TIMESTAMP,
     duration_s DOUBLE,
@@ -49,7 +54,7 @@ CREATE TABLE internal.attempts (
     driver VARCHAR,
     os VARCHAR,
     python VARCHAR,
-    libraries MAP(VARCHAR, VARCHAR),
+    libraries VARCHAR,
     git_commit VARCHAR,
     git_dirty BOOLEAN,
     threads BIGINT,
@@ -64,11 +69,11 @@ CREATE TABLE internal.attempts (
     flags VARCHAR[],
     code VARCHAR,
     kernel VARCHAR,
-    loss_curve DOUBLE[][],
-    eval_curve DOUBLE[][],
+    loss_curve VARCHAR,
+    eval_curve VARCHAR,
     sample VARCHAR,
     checksum BIGINT NOT NULL
 );
 
--- The modules that results were measured with; many results share one set, named by its hash.
+-- The modules that results were measured with: a row for each file of a code set, named by its hash.
 CREATE TABLE internal.code (code VARCHAR NOT NULL, module VARCHAR NOT NULL, sha256 VARCHAR NOT NULL);

@@ -5,9 +5,9 @@ WITH latest AS (
     QUALIFY row_number() OVER (PARTITION BY key ORDER BY finished_at DESC, attempt DESC) = 1
 ),
 points AS (
-    SELECT key, 'train' AS kind, unnest(loss_curve) AS point FROM latest
+    SELECT key, 'train' AS kind, unnest(from_json(loss_curve, '[["DOUBLE"]]')) AS point FROM latest
     UNION ALL
-    SELECT key, 'held_out' AS kind, unnest(eval_curve) AS point FROM latest
+    SELECT key, 'held_out' AS kind, unnest(from_json(eval_curve, '[["DOUBLE"]]')) AS point FROM latest
 )
 SELECT key, point[1]::BIGINT AS step, point[2] AS loss, kind FROM points;
 
