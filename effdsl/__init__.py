@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from effdsl.techniques.backbone import Pythia, Transformer
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
+    from effdsl.techniques.rwkv import RWKV4
     from effdsl.training import Budget, Recipe
     from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
 
@@ -74,6 +75,7 @@ _HOMES = {
     "techniques.backbone": "Pythia Transformer",
     "techniques.feed_forward": "GELU ISO_FLOP MoE SwiGLU",
     "techniques.position": "ALiBi Learned NoPE RoPE Sinusoidal T5Bias",
+    "techniques.rwkv": "RWKV4",
     "training": "Budget Recipe",
     "units": "GB KB MB TB B Bytes Count K M T",
 }
@@ -121,6 +123,7 @@ __all__ = [
     "RTX_A4000",
     "RTX_A5000",
     "RTX_A6000",
+    "RWKV4",
     "TB",
     "THIS_MACHINE",
     "TITAN_RTX",

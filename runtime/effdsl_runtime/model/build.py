@@ -6,13 +6,14 @@ from functools import singledispatch
 
 from torch import nn
 
-from effdsl.architecture import Architecture, Decoder, ParallelDecoder
+from effdsl.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as feed_forwards
 from effdsl.techniques.attention import GQA, MLA
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, RecurrentTechnique
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
+from effdsl.techniques.rwkv import RWKV4Layer
 from effdsl_runtime.model.decoder import Block, DecoderLM
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.experts import Experts
@@ -24,6 +25,7 @@ from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
 from effdsl_runtime.model.parallel import ParallelBlock
 from effdsl_runtime.model.positions import encoding, stem
+from effdsl_runtime.model.rwkv import NormStem, RWKV4Block
 from effdsl_runtime.model.sparse import NativeSparseAttention
 
 
@@ -56,6 +58,24 @@ def _(architecture: ParallelDecoder, context_length: int) -> DecoderLM:
     norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
     before = stem(architecture.position, shape, context_length)
     return DecoderLM(shape, context_length, blocks, norm, tied=False, stem=before)
+
+
+@assemble.register
+def _(architecture: RecurrentDecoder, context_length: int) -> DecoderLM:
+    return recurrent(architecture.layer, architecture.shape, context_length)
+
+
+@singledispatch
+def recurrent(layer: RecurrentTechnique, shape: Shape, context_length: int) -> DecoderLM:
+    """The model whose layers are ``layer``, without attention."""
+    raise NotImplementedError(f"no module for {type(layer).__name__}")
+
+
+@recurrent.register
+def _(layer: RWKV4Layer, shape: Shape, context_length: int) -> DecoderLM:
+    blocks = [RWKV4Block(shape, number) for number in range(shape.layers)]
+    norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
+    return DecoderLM(shape, context_length, blocks, norm, tied=False, stem=NormStem(shape))
 
 
 def _blocks(
