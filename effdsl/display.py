@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
@@ -9,57 +10,77 @@ from typing import Any
 
 import attrs
 
+from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token, train_bytes_per_step
+from effdsl.costs.memory import generation_memory, recomputed_activation_bytes
+from effdsl.costs.words import in_words
 from effdsl.declare import values_of
 from effdsl.expand import PlannedCell
 from effdsl.plan import Plan, PlannedTask, State
 from effdsl.study import Study
+from effdsl.task import Cell
 
-COLUMNS = ("technique", "scale", "parameters", "tokens", "PFLOP", "memory", "tasks", "reason")
+ESTIMATED = ("time", "energy", "cost", "CO2e")
+COLUMNS = ("technique", "scale", "parameters", "tokens", "PFLOP", "memory", *ESTIMATED, "tasks", "reason")
+RIGHT = ("parameters", "tokens", "PFLOP", "memory", *ESTIMATED)
 
 
 @attrs.frozen
-class PlanRow:
-    """One cell of a plan, in words."""
+class PlanTable:
+    """The cells of a plan, in words. Columns of estimates that nobody can make are left out."""
 
-    technique: str
-    scale: str
-    parameters: str
-    tokens: str
-    pflop: str
-    memory: str
-    tasks: str
-    reason: str
-
-    def cells(self) -> tuple[str, ...]:
-        return attrs.astuple(self)
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
 
-def plan_rows(plan: Plan, limit: int | None = None) -> list[PlanRow]:
-    """One row per cell, at most ``limit``."""
+def plan_table(plan: Plan, limit: int | None = None) -> PlanTable:
+    """One row per cell, at most ``limit``; numbers are of one task."""
+    rows = _rows(plan, limit)
+    empty = {name for name in ESTIMATED if not any(row.get(name) for row in rows)}
+    columns = tuple(name for name in COLUMNS if name not in empty)
+    return PlanTable(columns, [tuple(row.get(name, "") for name in columns) for row in rows])
+
+
+def _rows(plan: Plan, limit: int | None) -> list[dict[str, str]]:
     by_cell: dict[int, list[PlannedTask]] = {}
     for task in plan.tasks:
         by_cell.setdefault(id(task.task.cell), []).append(task)
     return [_row(cell, by_cell.get(id(cell.cell), []), plan) for cell in plan.cells[:limit]]
 
 
-def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> PlanRow:
+def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict[str, str]:
     labels = planned.labels
     if planned.cell is None:
         unsupported = f"{plan.repeats} {State.UNSUPPORTED.value}"
-        return PlanRow(labels.technique, labels.scale, "", "", "", "", unsupported, planned.unsupported)
+        named = {"technique": labels.technique, "scale": labels.scale}
+        return named | {"tasks": unsupported, "reason": planned.unsupported}
     work = planned.cell.workload
     states = Counter(task.state.value for task in tasks)
     reasons = dict.fromkeys(task.reason for task in tasks if task.reason)
-    return PlanRow(
-        technique=labels.technique,
-        scale=labels.scale,
-        parameters=f"{work.parameters:,}",
-        tokens=f"{work.budget.tokens:,}",
-        pflop=f"{work.train_flops / 1e15:,.4g}",
-        memory=f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
-        tasks=", ".join(f"{n} {state}" for state, n in states.items()),
-        reason="; ".join(reasons),
-    )
+    return {
+        "technique": labels.technique,
+        "scale": labels.scale,
+        "parameters": f"{work.parameters:,}",
+        "tokens": f"{work.budget.tokens:,}",
+        "PFLOP": f"{work.train_flops / 1e15:,.4g}",
+        "memory": f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
+        **in_words(planned.price),
+        "tasks": ", ".join(f"{n} {state}" for state, n in states.items()),
+        "reason": "; ".join(reasons),
+    }
+
+
+def totals(plan: Plan) -> str:
+    """What everything that is to run takes, in one line; empty when nothing is to run."""
+    to_run = plan.to_run()
+    if not to_run:
+        return ""
+    price = in_words(plan.price_to_run())
+    flops = math.fsum(task.task.workload.train_flops for task in to_run)
+    shown = [f"{flops / 1e15:,.4g} PFLOP", price["time"], price["energy"], price["cost"]]
+    shown += [f"{price['CO2e']} CO2e"] if price["CO2e"] else []
+    tasks = f"{len(to_run):,} task{'s' * (len(to_run) != 1)}"
+    paces = "; ".join(map(str, plan.paces))
+    return f"To run: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {paces})"
 
 
 def setting(plan: Plan) -> str:
@@ -76,13 +97,17 @@ def setting(plan: Plan) -> str:
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data. ``memory`` and ``train_flops`` are estimates, and say so."""
+    """The plan as plain data. Under ``estimated`` is what was predicted; what is unknown is null."""
     return {
         "schema": "effdsl/plan",
         "version": 1,
         "study": plan.study,
         "machine": str(plan.machine),
         "counts": {state.value: n for state, n in plan.counts().items()},
+        "estimated": {
+            "to_run": attrs.asdict(plan.price_to_run()),
+            "speed": [attrs.asdict(pace) for pace in plan.paces],
+        },
         "cells": [_cell_json(cell) for cell in plan.cells],
         "tasks": [_task_json(task) for task in plan.tasks],
     }
@@ -94,7 +119,6 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
         return base | {"state": State.UNSUPPORTED.value, "reason": planned.unsupported}
     work = planned.cell.workload
     shape = work.architecture.shape
-    estimate = planned.memory.parts() if planned.memory else {}
     return base | {
         "hardware": planned.cell.hardware.name,
         "hardware_count": planned.cell.hardware.count,
@@ -104,7 +128,26 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
         "parameters": work.parameters,
         "budget": values_of(work.budget) | {"tokens": work.budget.tokens},
         "recipe": values_of(work.recipe),
-        "estimated": {"train_flops": work.train_flops, "memory_bytes_per_device": estimate},
+        "estimated": _estimated_json(planned, planned.cell),
+    }
+
+
+def _estimated_json(planned: PlannedCell, cell: Cell) -> dict[str, Any]:
+    """The predictions for one task of a cell."""
+    work, hardware = cell.workload, cell.hardware
+    architecture, context, dtype = work.architecture, work.budget.context_length, work.recipe.dtype
+    tokens = context * min(work.budget.micro_batch_size, -(-work.budget.batch_size // hardware.count))
+    generation = generation_memory(architecture, context, dtype)
+    return {
+        "active_parameters": work.active_parameters,
+        "train_flops": work.train_flops,
+        "train_bytes_per_step_and_device": train_bytes_per_step(work, hardware.count),
+        "decode_flops_per_token_at_context": decode_flops_per_token(architecture, context),
+        "decode_bytes_per_token_at_context": decode_bytes_per_token(architecture, context, dtype),
+        "memory_bytes_per_device": planned.memory.parts() if planned.memory else {},
+        "recomputed_activation_bytes": recomputed_activation_bytes(architecture, tokens, context, dtype),
+        "generation_memory_bytes_at_context": generation.parts(),
+        **attrs.asdict(planned.price),
     }
 
 
@@ -123,14 +166,15 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
 
 def plan_html(plan: Plan) -> str:
     """The plan as an HTML table for a notebook; every text is escaped."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+    table = plan_table(plan, 100)
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row.cells()) + "</tr>"
-        for row in plan_rows(plan, 100)
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in table.rows
     )
+    last = "<br>".join(escape(line) for line in (totals(plan), plan.summary()) if line)
     return (
         f"<p><b>{escape(plan.study)}</b> · {escape(setting(plan))}</p><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table><p>{escape(plan.summary())}</p>"
+        f"<tbody>{body}</tbody></table><p>{last}</p>"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from effdsl.choice import AXES, CHOSEN, Choice, labels_of, written_labels
-from effdsl.costs import MemoryEstimate, training_memory
+from effdsl.costs import UNPRICED, MemoryEstimate, Price, training_memory
 from effdsl.data import Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
@@ -32,6 +32,7 @@ class PlannedCell:
     labels: Labels
     cell: Cell | None
     memory: MemoryEstimate | None = None
+    price: Price = UNPRICED
     unsupported: str = ""
 
 
@@ -133,7 +134,7 @@ def _cell(choice: Choice, common: _Common) -> PlannedCell:
     labels = labels_of(choice, architecture, common.axes)
     workload = Pretraining(architecture, common.data, common.budget, common.recipe)
     cell = Cell(workload, common.engine, common.hardware, labels)
-    return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware.count))
+    return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware))
 
 
 def data_at(study: Study, scale: Count) -> Data:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from effdsl.choice import Choice
-from effdsl.costs import MemoryEstimate
+from effdsl.costs import Calibration, MemoryEstimate, Pace, Price, price_of, together
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
 from effdsl.key import Canon
@@ -32,6 +32,7 @@ class State(enum.Enum):
     INFEASIBLE = "infeasible"
     UNAVAILABLE = "unavailable"
     UNSUPPORTED = "unsupported"
+    LEFT_OUT = "left out"
 
 
 TO_RUN = frozenset({State.NEW, State.STALE})
@@ -80,13 +81,17 @@ class PlannedTask:
 
 @attrs.frozen
 class Plan:
-    """What a study would run. ``tasks`` are in the order of running: repeats interleaved."""
+    """What a study would run. ``tasks`` are in the order of running: repeats interleaved.
+
+    ``paces`` says how fast tasks were taken to run for the prices of the cells.
+    """
 
     study: str
     machine: Hardware
     cells: tuple[PlannedCell, ...]
     tasks: tuple[PlannedTask, ...]
     repeats: int
+    paces: tuple[Pace, ...] = ()
 
     def counts(self) -> dict[State, int]:
         """Number of tasks in each state; an unsupported cell counts once per repeat."""
@@ -97,6 +102,15 @@ class Plan:
     def to_run(self) -> tuple[PlannedTask, ...]:
         """The tasks that ``effdsl execute`` starts, in its order."""
         return tuple(task for task in self.tasks if task.state in TO_RUN)
+
+    def prices(self) -> dict[int, Price]:
+        """The price of one task by the ``id`` of its cell."""
+        return {id(planned.cell): planned.price for planned in self.cells if planned.cell is not None}
+
+    def price_to_run(self) -> Price:
+        """The price of all tasks that are to run."""
+        prices = self.prices()
+        return together(prices[id(task.task.cell)] for task in self.to_run())
 
     def retrying(self, outcomes: frozenset[str]) -> Plan:
         """This plan with results of these outcomes to be run again, e.g. ``{"failed", "oom"}``."""
@@ -111,7 +125,8 @@ class Plan:
     def summary(self) -> str:
         """The last line of ``effdsl plan``."""
         counts = self.counts()
-        shown = [state for state in State if state is not State.UNSUPPORTED or counts[state]]
+        rare = (State.UNSUPPORTED, State.LEFT_OUT)
+        shown = [state for state in State if state not in rare or counts[state]]
         return "Plan: " + ", ".join(f"{counts[state]} {state.value}" for state in shown)
 
     def _repr_html_(self) -> str:
@@ -126,6 +141,7 @@ def make_plan(
     look_up: LookUp = lambda addresses: History(),
     unavailable: Callable[[Cell], str] = lambda cell: "",
     place: Collector | None = None,
+    calibration: Calibration | None = None,
 ) -> Plan:
     """Work out the tasks of ``study`` and their states.
 
@@ -135,10 +151,12 @@ def make_plan(
         look_up: asks the store, once, what it knows.
         unavailable: says why a cell cannot run here; empty when it can.
         place: knows the lines of the study file, for messages.
+        calibration: what finished tasks say of how fast the hardware is.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
     """
+    calibration = calibration or Calibration()
     cells = expand(study, machine, place)
     canon = Canon()
     _refuse_duplicates(study, cells, canon, place)
@@ -157,13 +175,20 @@ def make_plan(
     return Plan(
         study=study.name or "study",
         machine=machine,
-        cells=cells,
+        cells=tuple(_priced(planned, study, calibration) for planned in cells),
         tasks=tuple(
             _planned(task, address, obstacle, history, canon)
             for (task, obstacle), address in zip(tasks, addresses, strict=True)
         ),
         repeats=len(study.repeats.values),
+        paces=tuple(dict.fromkeys(calibration.pace(p.cell) for p in cells if p.cell is not None)),
     )
+
+
+def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> PlannedCell:
+    if planned.cell is None:
+        return planned
+    return attrs.evolve(planned, price=price_of(planned.cell, calibration.pace(planned.cell), study.rates))
 
 
 Obstacle = tuple[State, str] | None

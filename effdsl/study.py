@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from effdsl.axes import Axes, Axis
+from effdsl.costs.price import Rates
 from effdsl.data import Data
 from effdsl.declare import Invalid, evolve, language, transport
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
@@ -15,6 +16,7 @@ from effdsl.problems import is_broken
 from effdsl.task import Engine, Torch
 from effdsl.training import Budget, Recipe
 from effdsl.units import Count
+from effdsl.validate import at_least_zero, number, optional
 
 Override = Budget | Recipe
 MOST_REPEATS = 1000
@@ -133,6 +135,8 @@ class Study:
         recipe: how it is trained; the same for every technique.
         repeats: number of seeds, or ``Seeds(...)``.
         engine: what runs it.
+        price_per_device_hour: US dollars, for estimates of cost.
+        gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
         keep: a function of a :class:`effdsl.plan.Choice`; combinations for which it is false are left out.
         per_scale: budget or recipe that differs at a scale; what it leaves open stays as above.
         name: default the file's name.
@@ -147,6 +151,10 @@ class Study:
     recipe: Recipe = transport(factory=Recipe, validator=_of(Recipe, "Recipe(learning_rate=1e-3)"))
     repeats: Seeds = transport(default=3, converter=_seeds)
     engine: Engine = transport(factory=Torch, validator=_of(Torch, "Torch()"))
+    price_per_device_hour: float | None = transport(
+        default=None, converter=number, validator=optional(at_least_zero)
+    )
+    gco2e_per_kwh: float | None = transport(default=None, converter=number, validator=optional(at_least_zero))
     keep: Callable[[Any], bool] | None = transport(default=None, validator=_callable_or_none)
     per_scale: Mapping[Count, tuple[Override, ...]] = transport(factory=dict, converter=_per_scale)
     name: str = transport(default="")
@@ -166,6 +174,11 @@ class Study:
         scales = _scales(changes.get("scales", self.scales))
         kept = {scale: given for scale, given in self.per_scale.items() if scale in scales}
         return evolve(self, **({"name": "", "per_scale": kept} | changes))
+
+    @property
+    def rates(self) -> Rates:
+        """What an hour of a device costs and what a kWh emits, where the study says so."""
+        return Rates(self.price_per_device_hour, self.gco2e_per_kwh)
 
     def budget_at(self, scale: Count) -> Budget:
         """The declared budget at ``scale``."""

@@ -6,18 +6,9 @@ import time
 
 import attrs
 
+from effdsl.costs.words import duration
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.observation import Progress
-
-
-def duration(seconds: float) -> str:
-    """``75`` as ``1m15s``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 @attrs.define

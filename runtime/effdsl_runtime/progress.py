@@ -10,10 +10,11 @@ import attrs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from effdsl.costs.words import duration
 from effdsl.key import short
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime import observation
-from effdsl_runtime.eta import Eta, duration
+from effdsl_runtime.eta import Eta
 from effdsl_runtime.outcomes import Outcome
 from effdsl_runtime.worker import Finished
 

@@ -13,7 +13,7 @@ from effdsl_registry.store import ClaimInfo
 from rich.console import Console
 from rich.table import Table
 
-from effdsl.display import COLUMNS, plan_rows, setting
+from effdsl.display import RIGHT, plan_table, setting, totals
 from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
@@ -31,17 +31,16 @@ def print_plan(plan: Plan, limit: int | None) -> None:
     out = console()
     out.print(f"[bold]{plan.study}[/] · {setting(plan)}")
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in COLUMNS:
-        right = column in ("parameters", "tokens", "PFLOP", "memory")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    for row in plan_rows(plan, limit):
-        table.add_row(*row.cells())
+    shown = plan_table(plan, limit)
+    for column in shown.columns:
+        table.add_column(column, justify="right" if column in RIGHT else "left", overflow="fold")
+    for row in shown.rows:
+        table.add_row(*row)
     out.print(table)
     if limit is not None and len(plan.cells) > limit:
         out.print(f"… and {len(plan.cells) - limit:,} more cells (--all shows them)")
-    flops = sum(task.task.workload.train_flops for task in plan.to_run())
-    if flops:
-        out.print(f"To run: {len(plan.to_run()):,} tasks, {flops / 1e15:,.4g} PFLOP (predicted)")
+    if line := totals(plan):
+        out.print(line)
     out.print(plan.summary())
 
 

@@ -4,18 +4,42 @@ import attrs
 import pytest
 
 from effdsl.architecture import Decoder
-from effdsl.costs import decoder_training_memory
+from effdsl.costs import (
+    Sharding,
+    decoder_training_memory,
+    generation_memory,
+    megatron_training_memory,
+    recomputed_activation_bytes,
+)
 from effdsl.shapes import shape_for
 from effdsl.techniques.attention import GQA, MHA
 from effdsl.techniques.position import RoPE
 from effdsl.units import B, M
 
 SMALL = Decoder(shape_for(3 * M, 2048), GQA(), RoPE())
+GIB = 2**30
 
 
-def test_weights_gradients_and_adam_take_sixteen_bytes_a_parameter_in_float32():
+def test_weights_and_adam_take_twelve_bytes_a_parameter_in_float32():
     memory = decoder_training_memory(SMALL, 4, 256, "float32")
-    assert memory.weights + memory.gradients + memory.optimizer == 16 * SMALL.parameters(256)
+    assert memory.weights + memory.optimizer == 12 * SMALL.parameters(256)
+
+
+def test_after_the_forward_pass_only_the_output_layer_has_a_gradient():
+    memory = decoder_training_memory(SMALL, 4, 256, "float32")
+    assert memory.gradients == 4 * SMALL.shape.vocab_size * SMALL.shape.hidden_size
+
+
+def test_gradients_of_earlier_micro_batches_are_held_during_a_forward_pass():
+    once = decoder_training_memory(SMALL, 4, 256, "float32")
+    again = decoder_training_memory(SMALL, 4, 256, "float32", accumulates=True)
+    assert again.gradients - once.gradients == 4 * SMALL.parameters(256)
+
+
+def test_with_few_tokens_memory_is_largest_when_the_optimizer_steps():
+    memory = decoder_training_memory(SMALL, 1, 8, "bfloat16")
+    assert memory.total == 16 * SMALL.parameters(8)
+    assert memory.activations == memory.logits == 0
 
 
 def test_autocast_adds_a_copy_of_the_weights_and_halves_the_activations_of_matrix_products():
@@ -27,9 +51,25 @@ def test_autocast_adds_a_copy_of_the_weights_and_halves_the_activations_of_matri
 
 @pytest.mark.parametrize("part", ["activations", "logits"])
 def test_activations_and_logits_grow_with_the_sequences_and_the_rest_does_not(part):
-    one, eight = (decoder_training_memory(SMALL, n, 256, "bfloat16") for n in (1, 8))
+    one, eight = (decoder_training_memory(SMALL, n, 256, "bfloat16") for n in (4, 32))
     assert getattr(eight, part) == pytest.approx(8 * getattr(one, part), abs=8)
     assert attrs.evolve(one, activations=0, logits=0) == attrs.evolve(eight, activations=0, logits=0)
+
+
+def test_a_chunk_bounds_the_logits_that_are_held():
+    memory = decoder_training_memory(SMALL, 64, 256, "float32", logits_at_once=1000)
+    assert memory.logits == 1000 * 8
+
+
+def test_sharding_divides_each_part_by_its_own_number_of_devices():
+    shared = Sharding(optimizer=8, gradients=4, weights=2)
+    memory = decoder_training_memory(SMALL, 1, 8, "float32", sharding=shared)
+    parameters = SMALL.parameters(8)
+    assert memory.parts() == {
+        "weights": 4 * parameters // 2,
+        "gradients": 4 * parameters // 4,
+        "optimizer": 8 * parameters // 8,
+    }
 
 
 def test_the_total_is_the_sum_of_the_parts_it_explains():
@@ -39,7 +79,43 @@ def test_the_total_is_the_sum_of_the_parts_it_explains():
     assert str(memory).startswith(f"{memory.total / 1e9:.3g} GB (weights ")
 
 
+def test_recomputation_keeps_a_float32_input_per_block_and_the_activations_of_one_block():
+    tokens, layers = 1024, SMALL.shape.layers
+    whole = tokens * SMALL.activation_bytes_per_token(256, 4)
+    kept = recomputed_activation_bytes(SMALL, tokens, 256, "float32")
+    assert kept == pytest.approx(whole / layers + tokens * layers * 4 * SMALL.shape.hidden_size)
+
+
+def test_generating_needs_the_weights_and_a_cache_per_sequence():
+    memory = generation_memory(SMALL, 256, "bfloat16", sequences=3)
+    per_token = 2 * 2 * 32 * 2 * SMALL.shape.layers  # keys and values of two heads of 32, two bytes each
+    assert memory.parts() == {"weights": 2 * SMALL.parameters(256), "cache": 3 * 256 * per_token}
+
+
 def test_three_billion_parameters_do_not_fit_24_gb_and_fit_80_gb():
     shape = shape_for(3 * B, 151_936)
     total = decoder_training_memory(Decoder(shape, MHA().resolve(shape), RoPE()), 1, 2048, "bfloat16").total
     assert 24e9 < total < 80e9
+
+
+@pytest.mark.parametrize(
+    ("scale", "sequences", "printed"), [(0.5 * B, 4, 45.29), (1.5 * B, 2, 44.87), (3 * B, 1, 43.77)]
+)
+def test_megatrons_terms_with_an_optimizer_over_48_devices_give_the_papers_memory_of_gqa(
+    scale, sequences, printed
+):
+    """Table 3 (arXiv 2505.13840), its GB read as GiB: bfloat16 weights, float32 gradients, optimizer over
+    48 GH200, no tensor or pipeline parallelism, selective recomputation, float32 logits, context 8192."""
+    decoder = Decoder(shape_for(scale, 151_936), GQA(), RoPE())
+    memory = megatron_training_memory(decoder, sequences, 8192, Sharding(optimizer=48))
+    assert memory.total / GIB == pytest.approx(printed, rel=0.06)
+
+
+def test_without_a_distributed_optimizer_megatrons_terms_miss_the_papers_memory_by_far():
+    decoder = Decoder(shape_for(3 * B, 151_936), GQA(), RoPE())
+    assert megatron_training_memory(decoder, 1, 8192, Sharding()).total / GIB > 1.6 * 43.77
+
+
+def test_eighteen_bytes_a_parameter_where_nothing_is_shared():
+    memory = megatron_training_memory(SMALL, 1, 256, Sharding())
+    assert memory.weights + memory.gradients + memory.optimizer == 18 * SMALL.parameters(256)

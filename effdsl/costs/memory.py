@@ -1,0 +1,142 @@
+"""Memory that training needs on one device, and a model needs to generate, part by part.
+
+The scheme of training is the runtime's: float32 weights and two Adam states, activations of one
+micro-batch in the dtype of the matrix products, nothing recomputed; logits, a chunk at a time, in that
+dtype and twice in float32. Autocast keeps a copy of the weights in its dtype. Gradients are freed after
+every step and made layer by layer, while the activations of the layers are freed: memory is largest
+either when the forward pass has ended or when the optimizer steps, and in between on a line from one to
+the other. Not counted: the framework, the allocator's slack and workspaces of single operations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from effdsl.techniques.base import BYTES_PER_ELEMENT
+from effdsl.validate import positive_int
+
+if TYPE_CHECKING:
+    from effdsl.architecture import Architecture
+    from effdsl.hardware import Hardware
+    from effdsl.task import Pretraining
+
+FLOAT32 = BYTES_PER_ELEMENT["float32"]
+LOGITS_AT_ONCE = {"gpu": 1 << 28, "cpu": 1 << 21}  # the runtime's loss works through this many at a time
+
+
+@attrs.frozen
+class Sharding:
+    """Among how many devices each part of the training state is divided (ZeRO, arXiv 1910.02054,
+    section 5: stage 1 divides the optimizer, 2 the gradients too, 3 also the weights)."""
+
+    optimizer: int = attrs.field(default=1, validator=positive_int)
+    gradients: int = attrs.field(default=1, validator=positive_int)
+    weights: int = attrs.field(default=1, validator=positive_int)
+
+
+REPLICATED = Sharding()
+
+
+@attrs.frozen
+class MemoryEstimate:
+    """Bytes on one device when it is fullest, by what they hold."""
+
+    weights: int = 0
+    gradients: int = 0
+    optimizer: int = 0
+    activations: int = 0
+    logits: int = 0
+    cache: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, int]:
+        """The parts that are not empty, by name, in the order in which they are explained."""
+        return {name: size for name, size in attrs.asdict(self).items() if size}
+
+    def __str__(self) -> str:
+        shown = " + ".join(f"{name} {size / 1e9:,.3g}" for name, size in self.parts().items())
+        return f"{self.total / 1e9:,.3g} GB ({shown})"
+
+
+def training_memory(
+    workload: Pretraining, hardware: Hardware, sharding: Sharding = REPLICATED
+) -> MemoryEstimate:
+    """Predicted memory of one of the devices of ``hardware``, which share each batch."""
+    budget = workload.budget
+    share = -(-budget.batch_size // hardware.count)
+    sequences = min(budget.micro_batch_size, share)
+    return decoder_training_memory(
+        workload.architecture,
+        sequences,
+        budget.context_length,
+        workload.recipe.dtype,
+        logits_at_once=LOGITS_AT_ONCE[hardware.kind],
+        accumulates=share > sequences,
+        sharding=sharding,
+    )
+
+
+def decoder_training_memory(
+    architecture: Architecture,
+    sequences: int,
+    context_length: int,
+    dtype: str,
+    *,
+    logits_at_once: int = LOGITS_AT_ONCE["gpu"],
+    accumulates: bool = False,
+    sharding: Sharding = REPLICATED,
+) -> MemoryEstimate:
+    """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes.
+
+    Args:
+        logits_at_once: the chunk of logits that is held.
+        accumulates: whether gradients of earlier micro-batches are held during a forward pass.
+        sharding: of weights, gradients and optimizer.
+    """
+    parameters = architecture.parameters(context_length)
+    tokens = sequences * context_length
+    element = BYTES_PER_ELEMENT[dtype]
+    cast = element if element != FLOAT32 else 0
+    weights = FLOAT32 * parameters // sharding.weights
+    gradients = FLOAT32 * parameters // sharding.gradients
+    optimizer = 2 * FLOAT32 * parameters // sharding.optimizer
+    shape = architecture.shape
+    head = FLOAT32 * shape.vocab_size * shape.hidden_size
+    logits = min(tokens * shape.vocab_size, logits_at_once)
+    forward = MemoryEstimate(
+        weights=weights + cast * parameters,
+        gradients=gradients + head if accumulates else head,  # the loss makes the output layer's at once
+        optimizer=optimizer,
+        activations=round(tokens * architecture.activation_bytes_per_token(context_length, element)),
+        logits=logits * (2 * FLOAT32 + cast),
+    )
+    step = MemoryEstimate(weights=weights, gradients=gradients, optimizer=optimizer)
+    return max(forward, step, key=lambda moment: moment.total)
+
+
+def recomputed_activation_bytes(
+    architecture: Architecture, tokens: int, context_length: int, dtype: str
+) -> int:
+    """Bytes of activations where only the input of each block is kept and a block is computed again for
+    its backward pass (Chen et al. 2016, arXiv 1604.06174, with a segment per block)."""
+    layers = architecture.shape.layers
+    kept = layers * architecture.shape.hidden_size * FLOAT32
+    block = architecture.activation_bytes_per_token(context_length, BYTES_PER_ELEMENT[dtype]) / layers
+    return round(tokens * (kept + block))
+
+
+def generation_memory(
+    architecture: Architecture, context_length: int, dtype: str, sequences: int = 1
+) -> MemoryEstimate:
+    """Memory of generating with the weights in ``dtype``: the weights, and each sequence's cache at
+    ``context_length`` tokens with its state of fixed size."""
+    per_sequence = context_length * architecture.kv_bytes_per_token(dtype) + architecture.state_bytes(dtype)
+    return MemoryEstimate(
+        weights=BYTES_PER_ELEMENT[dtype] * architecture.parameters(context_length),
+        cache=round(sequences * per_sequence),
+    )

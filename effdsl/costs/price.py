@@ -1,0 +1,127 @@
+"""What a task will take: seconds, joules, money and CO2e. All are estimates, and empty where unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from effdsl.costs.compute import train_bytes_per_step
+
+if TYPE_CHECKING:
+    from effdsl.hardware import Hardware
+    from effdsl.task import Cell, Pretraining
+
+ASSUMED_EFFICIENCY = 0.4  # of the peak; well-kept frameworks report 0.33 to 0.48 for decoders in bfloat16
+JOULES_PER_KWH = 3.6e6
+SECONDS_PER_HOUR = 3600
+
+
+@attrs.frozen
+class Rates:
+    """What an hour of a device costs in US dollars, and what a kWh emits in grams of CO2e."""
+
+    usd_per_device_hour: float | None = None
+    gco2e_per_kwh: float | None = None
+
+
+@attrs.frozen
+class Price:
+    """One task, or several together.
+
+    Attributes:
+        lower_bound_s: seconds that the hardware's peak rates allow at best.
+        seconds: seconds it will probably take.
+        joules: those seconds at the devices' power limit.
+        usd: US dollars.
+        gco2e: grams of CO2e.
+    """
+
+    lower_bound_s: float | None = None
+    seconds: float | None = None
+    joules: float | None = None
+    usd: float | None = None
+    gco2e: float | None = None
+
+
+UNPRICED = Price()
+
+
+@attrs.frozen
+class Pace:
+    """How fast tasks run on some hardware.
+
+    Attributes:
+        of_bound: the fraction of the bound's speed that is reached.
+        flops_per_s: the rate that is reached where no bound is known.
+        tasks: how many were measured for it; none means assumed.
+    """
+
+    of_bound: float | None = None
+    flops_per_s: float | None = None
+    tasks: int = 0
+
+    def seconds(self, flops: float, bound_s: float | None) -> float | None:
+        """Time of a task of ``flops`` that takes at least ``bound_s``; ``None`` when nothing is known."""
+        if bound_s is not None and self.of_bound is not None:
+            return bound_s / self.of_bound
+        return flops / self.flops_per_s if self.flops_per_s is not None else None
+
+    def __str__(self) -> str:
+        if self.of_bound is None and self.flops_per_s is None:
+            return "not known before a task has run"
+        rate = f"{self.flops_per_s / 1e9:,.3g} GFLOP/s" if self.flops_per_s is not None else ""
+        share = f"{self.of_bound:.0%} of peak" if self.of_bound is not None else ""
+        reached = share or rate
+        if not self.tasks:
+            return f"assumed {reached}"
+        return f"calibrated from {self.tasks} task{'s' * (self.tasks != 1)}: {reached}"
+
+
+ASSUMED = Pace(of_bound=ASSUMED_EFFICIENCY)
+UNKNOWN = Pace()
+
+
+def lower_bound_s(workload: Pretraining, hardware: Hardware) -> float | None:
+    """Roofline (Williams et al. 2009, doi 10.1145/1498765.1498785): the longer of the FLOPs at the peak
+    rate of their dtype and the bytes at the memory's bandwidth, on all devices together.
+
+    ``None`` where the peak rate is not known. Communication between devices is not counted.
+    """
+    peak = hardware.peak_flops.get(workload.recipe.dtype)
+    if peak is None:
+        return None
+    compute_s = workload.train_flops / (peak * hardware.count)
+    moved = train_bytes_per_step(workload, hardware.count) * workload.budget.steps
+    return max(compute_s, moved / hardware.bandwidth) if hardware.bandwidth else compute_s
+
+
+def price_of(cell: Cell, pace: Pace, rates: Rates) -> Price:
+    """The price of one task of ``cell`` at ``pace``."""
+    hardware = cell.hardware
+    bound_s = lower_bound_s(cell.workload, hardware)
+    seconds = pace.seconds(cell.workload.train_flops, bound_s)
+    power_w = hardware.power_limit_w
+    joules = None if seconds is None or power_w is None else seconds * power_w * hardware.count
+    hourly, intensity = rates.usd_per_device_hour, rates.gco2e_per_kwh
+    return Price(
+        lower_bound_s=bound_s,
+        seconds=seconds,
+        joules=joules,
+        usd=None
+        if seconds is None or hourly is None
+        else seconds / SECONDS_PER_HOUR * hourly * hardware.count,
+        gco2e=None if joules is None or intensity is None else joules / JOULES_PER_KWH * intensity,
+    )
+
+
+def together(prices: Iterable[Price]) -> Price:
+    """The sum; a part that one of them does not know is not known of the sum."""
+    listed = list(prices)
+
+    def total(name: str) -> float | None:
+        values = [getattr(price, name) for price in listed]
+        return None if None in values or not values else sum(values)
+
+    return Price(*(total(field.name) for field in attrs.fields(Price)))

@@ -1,0 +1,41 @@
+"""Seconds, joules, dollars and grams as people read them; empty for what is not known."""
+
+from __future__ import annotations
+
+from effdsl.costs.price import JOULES_PER_KWH, Price
+
+
+def duration(seconds: float) -> str:
+    """``75`` as ``1m15s``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600:,}h{whole % 3600 // 60:02d}m"
+
+
+def energy(joules: float) -> str:
+    """``3.6e6`` as ``1 kWh``; watt-hours below one."""
+    kwh = joules / JOULES_PER_KWH
+    return f"{kwh:,.3g} kWh" if kwh >= 1 else f"{kwh * 1000:.3g} Wh"
+
+
+def money(usd: float) -> str:
+    """``1234.5`` as ``$1,234.50``."""
+    return f"${usd:,.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.2g}"
+
+
+def emission(gco2e: float) -> str:
+    """``1500`` as ``1.5 kg``."""
+    return f"{gco2e / 1000:,.3g} kg" if gco2e >= 1000 else f"{gco2e:.3g} g"
+
+
+def in_words(price: Price) -> dict[str, str]:
+    """Time, energy, cost and CO2e of a price, in that order."""
+    return {
+        "time": "" if price.seconds is None else duration(price.seconds),
+        "energy": "" if price.joules is None else energy(price.joules),
+        "cost": "" if price.usd is None else money(price.usd),
+        "CO2e": "" if price.gco2e is None else emission(price.gco2e),
+    }
