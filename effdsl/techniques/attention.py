@@ -47,7 +47,8 @@ class GQA(AttentionTechnique):
         return 2 * self.kv_heads * shape.head_dim * bytes_per_element
 
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
+        """q, k and v, projected together; q and k once more, rotated; the output."""
+        return 3 * (shape.heads + self.kv_heads) * shape.head_dim
 
     def _matrices(self, shape: Shape) -> int:
         return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim

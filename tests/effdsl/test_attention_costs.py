@@ -6,7 +6,7 @@ from effdsl.architecture import Decoder
 from effdsl.key import canonical_json
 from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
-from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
+from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import Unsupported
 from effdsl.techniques.position import NoPE, RoPE
 from effdsl.units import B, M
@@ -35,6 +35,9 @@ def test_mha_and_mqa_are_gqa_with_all_heads_and_with_one(shape):
         (NSA(), "NSA"),
         (NSA(window=64, compress_block=8), "NSA"),
         (NSA(window=32, phi="mean"), "NSA(window=32, phi='mean')"),
+        (MoBA(), "MoBA"),
+        (MoBA(block=32, top_k=3), "MoBA"),
+        (MoBA(kv_heads=4, block=16), "MoBA(kv_heads=4, block=16)"),
         (RoPE(), "RoPE"),
         (RoPE(theta=10_000), "RoPE(theta=10000.0)"),
         (NoPE(), "NoPE"),
@@ -46,7 +49,7 @@ def test_a_name_is_the_technique_and_what_differs_from_its_defaults(technique, n
     assert technique.resolve(SMALL).label(SMALL) == name
 
 
-@pytest.mark.parametrize("technique", [MHA(), MQA(), GQA(), MLA(), NSA(), RoPE(), NoPE()], ids=str)
+@pytest.mark.parametrize("technique", [MHA(), MQA(), GQA(), MLA(), NSA(), MoBA(), RoPE(), NoPE()], ids=str)
 def test_resolving_twice_changes_nothing(technique):
     once = technique.resolve(SMALL)
     assert once.resolve(SMALL) == once
@@ -65,11 +68,17 @@ def test_sparse_attention_takes_the_papers_sizes_and_smaller_ones_for_small_mode
     assert tuple(NSA().resolve(shape_for(80 * M, 2048)).blocks()) == (8, 4, 16, 4, 64)
 
 
+def test_block_attention_takes_the_papers_block_and_a_smaller_one_for_small_models():
+    assert MoBA().resolve(QWEN[3]) == MoBA().resolve(shape_for(100 * M, 151_936)) == MoBA(block=512, top_k=3)
+    assert MoBA().resolve(shape_for(80 * M, 2048)) == MoBA(block=32, top_k=3)
+
+
 @pytest.mark.parametrize(
     ("technique", "message", "hint"),
     [
         (GQA(kv_heads=3), "GQA: kv_heads=3 does not divide 8 heads", "allowed: 1, 2, 4, 8"),
         (NSA(kv_heads=16), "NSA: kv_heads=16 does not divide 8 heads", "allowed: 1, 2, 4, 8"),
+        (MoBA(kv_heads=3), "MoBA: kv_heads=3 does not divide 8 heads", "allowed: 1, 2, 4, 8"),
         (
             NSA(compress_stride=3),
             "NSA: compress_block=8 is not a multiple of compress_stride=3",
@@ -103,6 +112,8 @@ def test_half_a_head_must_hold_whole_pairs_to_rotate():
         (lambda: NSA(select_count=2), "always selected"),
         (lambda: NSA(phi="median"), "allowed: 'mean', 'linear', 'mlp'"),
         (lambda: NSA(shared_kv=2), "allowed: True, False"),
+        (lambda: MoBA(top_k=0), "must be a whole number of at least 1"),
+        (lambda: MoBA(block=1.5), "must be a whole number of at least 1"),
         (lambda: RoPE(theta=-1), "must be a number above 0"),
     ],
 )
@@ -115,6 +126,8 @@ def test_prices_want_a_resolved_technique():
     for technique in (MLA(), NSA()):
         with pytest.raises(ValueError, match="resolve"):
             technique.parameters(SMALL)
+    with pytest.raises(ValueError, match="resolve"):
+        MoBA().kv_bytes_per_token(SMALL, 4)
 
 
 # Bytes per token in bfloat16 and GFLOP per token at 4,096 tokens, worked out by hand for Qwen2.5's shapes.
@@ -134,6 +147,9 @@ PUBLISHED = [
     (0.5, NSA(), 13056, None),
     (1.5, NSA(), 30464, None),
     (3, NSA(), 39168, None),
+    (0.5, MoBA(), 12288 + 24 * 2 * 64 * 2 / 512, 3.25),
+    (1.5, MoBA(), 28672 + 28 * 2 * 128 * 2 / 512, 9.82),
+    (3, MoBA(), 36864 + 36 * 2 * 128 * 2 / 512, 19.48),
 ]
 
 
@@ -147,7 +163,7 @@ def test_cache_and_causal_flops_at_the_papers_shapes(scale, technique, cache, gf
         assert decoder.causal_train_flops_per_token(4096) / 1e9 == pytest.approx(gflop, abs=0.006)
 
 
-@pytest.mark.parametrize("technique", [MHA(), GQA(), MQA(), MLA(), NSA()], ids=str)
+@pytest.mark.parametrize("technique", [MHA(), GQA(), MQA(), MLA(), NSA(), MoBA()], ids=str)
 def test_what_a_query_may_see_is_never_more_than_what_is_computed(technique):
     for shape in (SMALL, QWEN[0.5]):
         decoder = Decoder(shape, technique.resolve(shape), RoPE())

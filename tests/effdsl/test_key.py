@@ -29,6 +29,7 @@ from effdsl import (
     B,
     Budget,
     M,
+    MoBA,
     NoPE,
     Position,
     Recipe,
@@ -57,6 +58,7 @@ def studies() -> list[Study]:
         Study(mixed, [3 * M], budget=small),
         Study(Attention([MQA, GQA, MLA, NSA]), [0.5 * B, 1.5 * B, 3 * B], hw=H200, repeats=Seeds(7)),
         Study(Attention([GQA]), [3 * M, 10 * M], per_scale={10 * M: longer}),
+        Study(Attention([MoBA, MoBA(kv_heads=4, block=16, top_k=2)]), [3 * M], budget=small),
     ]
 
 
