@@ -41,6 +41,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers"),
     Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True),
     Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True),
+    Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed"),
     Metric("pcu", "PCU", "fraction", Better.HIGHER, "eq. 2: time average of utilisation over its peak", True),
     Metric("al_s_per_iter", "AL", "s/iter", Better.LOWER, "eq. 3: mean time of an iteration after warm-up", True),
     Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up"),
@@ -58,6 +59,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence"),
     Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context"),
     Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True),
+    Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even"),
+    Metric("router_entropy", "router entropy", "nats", Better.HIGHER, "entropy of a layer's mean routing probabilities on held-out text, mean over layers; ln(experts) is even"),
+    Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them"),
 )  # fmt: skip
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}

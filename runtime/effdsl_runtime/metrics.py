@@ -13,7 +13,9 @@ from effdsl_runtime.observation import Observation, Window
 from effdsl_runtime.probes import Summary
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
+LARGEST = ("peak_memory_gb", "memory_over_baseline_gb")
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
+ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 NS = 1e-9
 
 
@@ -40,6 +42,7 @@ def measure(task: Task, observation: Observation, summary: Callable[[int, int], 
     metrics |= device.metrics
     missing = dict(device.missing)
     _add_decoding(observation, metrics, missing)
+    _add_routing(observation, metrics, missing)
     if "energy_j" in metrics:
         tokens = len(observation.measured) * task.workload.budget.tokens_per_step
         metrics["energy_j_per_token"] = metrics["energy_j"] / tokens
@@ -90,8 +93,7 @@ def over_windows(summaries: Sequence[Summary], windows: Sequence[Window]) -> Mea
     metrics = {
         name: float(np.average(values(name), weights=weights)) for name in MEAN_OVER_TIME if name in given
     }
-    if "peak_memory_gb" in given:
-        metrics["peak_memory_gb"] = max(values("peak_memory_gb"))
+    metrics |= {name: max(values(name)) for name in LARGEST if name in given}
     if "energy_j" in given:
         metrics["energy_j"] = math.fsum(values("energy_j"))
         metrics["aec_w"] = metrics["energy_j"] / total_s
@@ -106,6 +108,17 @@ def _add_decoding(observation: Observation, metrics: dict[str, float], missing: 
     whole = observation.decoding[-1]
     values = (whole.prefill_s, whole.decode_s_per_token, 1 / whole.decode_s_per_token, whole.cache_bytes)
     metrics |= zip(DECODING, map(float, values), strict=True)
+
+
+def _add_routing(observation: Observation, metrics: dict[str, float], missing: dict[str, str]) -> None:
+    """How evenly the trained model uses its experts."""
+    seen = observation.routed
+    if seen is None:
+        missing |= dict.fromkeys(ROUTING, "the model has no experts")
+        return
+    uneven = [max(shares) * len(shares) for shares in seen.shares]
+    values = (math.fsum(uneven) / len(uneven), seen.entropy, seen.dropped)
+    metrics |= zip(ROUTING, values, strict=True)
 
 
 def _add_mfu(task: Task, metrics: dict[str, float], missing: dict[str, str]) -> None:

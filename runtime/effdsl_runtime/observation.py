@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import attrs
+from effdsl_registry.records import Decoding as Decoding
 
 
 @attrs.frozen
@@ -39,14 +40,19 @@ class Point(NamedTuple):
     loss: float
 
 
-class Decoding(NamedTuple):
-    """Decoding of one sequence: its context in tokens, the time to read them into an empty cache, the time
-    per token of continuing up to there, and the bytes of the cache then."""
+@attrs.frozen
+class Routed:
+    """How a trained model sent the held-out tokens to its experts.
 
-    context: int
-    prefill_s: float
-    decode_s_per_token: float
-    cache_bytes: int
+    Attributes:
+        shares: by layer, the share of what was computed that each expert computed.
+        entropy: of the mean probabilities of a layer's experts, in nats, mean over layers.
+        dropped: the share of all choices that no expert computed.
+    """
+
+    shares: tuple[tuple[float, ...], ...]
+    entropy: float
+    dropped: float
 
 
 @attrs.frozen
@@ -66,6 +72,7 @@ class Observation:
         kernel: name of the attention kernel.
         threads: threads that torch computed with.
         decoding: by ascending context, the whole context last; empty when it was not measured.
+        routed: how the held-out tokens were sent to experts; ``None`` where there are none.
     """
 
     iterations: tuple[Iteration, ...]
@@ -80,6 +87,7 @@ class Observation:
     kernel: str
     threads: int
     decoding: tuple[Decoding, ...] = ()
+    routed: Routed | None = None
 
     @property
     def measured(self) -> tuple[Iteration, ...]:

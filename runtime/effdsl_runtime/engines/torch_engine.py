@@ -16,7 +16,9 @@ from effdsl_runtime.engines.device import device_of, synchronise, use_threads
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
+from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.generate import generate
+from effdsl_runtime.model.routing import routed
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
@@ -58,7 +60,8 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
     training = Training(task, model, corpus, device, report)
     training.run()
     report(Progress("evaluating"))
-    held_out_loss = training.evaluate(HELD_OUT_TOKENS)
+    routings: list[Routing] = []
+    held_out_loss = training.evaluate(HELD_OUT_TOKENS, routings)
     training.eval_curve.append(Point(workload.budget.steps, held_out_loss))
     report(Progress("measuring decoding"))
     decoding = measure_decoding(model, training.held_out_context(), workload.recipe.dtype)
@@ -76,6 +79,7 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
         kernel=model.kernel,
         threads=threads,
         decoding=decoding,
+        routed=routed(routings, len(model.blocks)),
     )
 
 
@@ -120,11 +124,14 @@ class Training:
             self._report(Progress("training", step + 1, self._budget.steps, loss))
         return Window(began, before)
 
-    def evaluate(self, tokens: int) -> float:
-        """Held-out loss over about ``tokens`` tokens, always the same ones, in nats per token."""
+    def evaluate(self, tokens: int, routings: list[Routing] | None = None) -> float:
+        """Held-out loss over about ``tokens`` tokens, always the same ones, in nats per token.
+
+        ``routings`` collects how they were sent to experts.
+        """
         windows_ns = held_out_windows(self._corpus, self._budget.context_length, tokens)
         size = self._budget.micro_batch_size
-        return evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype)
+        return evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype, routings)
 
     def held_out_context(self) -> torch.Tensor:
         """``(1, t)``: a context of held-out text, on the device."""

@@ -10,6 +10,8 @@ from torch import Tensor
 from effdsl.training import Recipe, learning_rate_at
 from effdsl_runtime.engines.device import autocast
 from effdsl_runtime.model.decoder import DecoderLM
+from effdsl_runtime.model.feed_forward import Routing
+from effdsl_runtime.model.routing import balance_penalty
 
 Windows = npt.NDArray[np.int64]
 
@@ -18,7 +20,8 @@ class Trainer:
     """A model and its optimizer.
 
     ``step`` takes windows ``x_bs`` (s = context length + 1) in micro-batches; their gradients add up to
-    that of the mean loss of the whole batch.
+    that of the mean loss of the whole batch. Where the model has experts, each micro-batch adds how
+    unevenly it was routed to what is minimised, and nothing to what is reported.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class Trainer:
         self._optimizer = adamw(model, recipe)
 
     def step(self, step: int, windows_bs: Windows) -> float:
-        """Train on one batch; returns its mean loss in nats per token, read from the device."""
+        """Train on one batch; returns its mean cross-entropy in nats per token, read from the device."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate_at(step, self._steps, self._recipe)
         loss = self._accumulate(windows_bs)
@@ -45,9 +48,11 @@ class Trainer:
         total = torch.zeros((), device=self._device)
         for inputs_bt, targets_bt in micro_batches(windows_bs, self._micro_batch_size, self._device):
             share = len(inputs_bt) / len(windows_bs)
+            routings: list[Routing] = []
             with autocast(self._device, self._recipe.dtype):
-                loss = self.model.loss(inputs_bt, targets_bt) * share
-            loss.backward()  # type: ignore[no-untyped-call]
+                loss = self.model.loss(inputs_bt, targets_bt, routings) * share
+            minimised = loss + balance_penalty(routings) * share
+            minimised.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 
@@ -69,10 +74,20 @@ def micro_batches(windows_bs: Windows, size: int, device: torch.device) -> list[
 
 
 @torch.no_grad()
-def evaluate(model: DecoderLM, windows_ns: Windows, size: int, device: torch.device, dtype: str) -> float:
-    """Mean cross-entropy over all targets of ``windows_ns``, in nats per token."""
+def evaluate(
+    model: DecoderLM,
+    windows_ns: Windows,
+    size: int,
+    device: torch.device,
+    dtype: str,
+    routings: list[Routing] | None = None,
+) -> float:
+    """Mean cross-entropy over all targets of ``windows_ns``, in nats per token.
+
+    ``routings`` collects how layers with experts sent the tokens of each batch, layer by layer.
+    """
     total = 0.0
     for inputs_bt, targets_bt in micro_batches(windows_ns, size, device):
         with autocast(device, dtype):
-            total += float(model.loss(inputs_bt, targets_bt).item()) * len(inputs_bt)
+            total += float(model.loss(inputs_bt, targets_bt, routings).item()) * len(inputs_bt)
     return total / len(windows_ns)

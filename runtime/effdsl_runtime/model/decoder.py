@@ -141,9 +141,9 @@ class DecoderLM(nn.Module):
         """``(b, t, v)`` from normed hidden states."""
         return F.linear(x_btd, self.output_weight)
 
-    def loss(self, tokens_bt: Tensor, targets_bt: Tensor) -> Tensor:
-        """Mean cross-entropy in nats per token, float32."""
-        x_nd = self.hidden(tokens_bt).flatten(0, 1)
+    def loss(self, tokens_bt: Tensor, targets_bt: Tensor, routings: list[Routing] | None = None) -> Tensor:
+        """Mean cross-entropy in nats per token, float32; ``routings`` as in :meth:`hidden`."""
+        x_nd = self.hidden(tokens_bt, routings=routings).flatten(0, 1)
         return linear_cross_entropy(x_nd, self.output_weight, targets_bt.flatten())
 
 

@@ -17,11 +17,15 @@ class Routing(NamedTuple):
 
     Attributes:
         chance_ne: probability of each expert, float32, with its gradient.
-        chosen_nk: the experts each token went to.
+        chosen_nk: the experts each token was sent to.
+        computed_e: how many tokens each expert computed.
+        weight: of the balance of this layer in the training loss.
     """
 
     chance_ne: Tensor
     chosen_nk: Tensor
+    computed_e: Tensor
+    weight: float
 
 
 class FeedForward(nn.Module):

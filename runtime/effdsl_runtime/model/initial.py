@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from effdsl_runtime.model.experts import ExpertLinear, ExpertProjection
 from effdsl_runtime.model.layers import Linears, Projection
 
 STANDARD_DEVIATION = 0.02
@@ -32,7 +33,7 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
     with torch.no_grad():
         for path, module in model.named_modules():
             deviation = STANDARD_DEVIATION
-            if isinstance(module, Projection):
+            if isinstance(module, Projection | ExpertProjection):
                 deviation /= math.sqrt(2 * layers)
             for name, parameter in module.named_parameters(recurse=False):
                 own = _own_value(module, path, name, seed)
@@ -54,6 +55,8 @@ def _parts(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, T
     if isinstance(module, Linears):
         pieces = torch.split(parameter, list(module.parts.values()))
         return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
+    if isinstance(module, ExpertLinear):
+        return [(f"{expert}.{name}", matrix) for expert, matrix in enumerate(parameter)]
     if isinstance(module, nn.RMSNorm | nn.LayerNorm) and name == "weight":
         return [("norm", parameter)]
     return [(name, parameter)]
