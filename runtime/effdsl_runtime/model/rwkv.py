@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -85,15 +87,13 @@ class TimeMixing(nn.Module):
         depth = self.layer / max(1, self.layers - 1)
         width = self.log_decay.shape[0]
         ramp_d = _mixing(width, self.layer, self.layers)
-        values = {
+        values: dict[str, Tensor] = {
             "mix_key": ramp_d,
             "mix_value": ramp_d + 0.3 * depth,
             "mix_receptance": ramp_d.sqrt(),
+            "first": 0.5 * (torch.arange(1, width + 1) % 3 - 1) + math.log(0.3),
             "log_decay": 8 * torch.linspace(0, 1, width) ** (0.7 + 1.3 * depth) - 5,
         }
-        if name == "first":
-            zigzag_d = torch.arange(1, width + 1) % 3 - 1
-            return 0.5 * zigzag_d + torch.tensor(0.3).log()
         return values.get(name)
 
 
@@ -114,7 +114,8 @@ class ChannelMixing(nn.Module):
         change_btd = x_btd - earlier_btd
         k_btf = self.key(torch.addcmul(earlier_btd, change_btd, self.mix_key))
         r_btd = self.receptance(torch.addcmul(earlier_btd, change_btd, self.mix_receptance))
-        return torch.sigmoid(r_btd) * self.value(F.relu(k_btf).square())
+        out: Tensor = torch.sigmoid(r_btd) * self.value(F.relu(k_btf).square())
+        return out
 
     def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
         """Both mixings start as the key's in time mixing."""

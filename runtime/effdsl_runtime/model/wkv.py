@@ -118,10 +118,10 @@ def recurrence(keep_tbd: Tensor, add_tsbd: Tensor, start_sbd: Tensor) -> Tensor:
             F.pad(keep_tbd, (0, 0) * 2 + (0, missing)),
             F.pad(add_tsbd, (0, 0) * 3 + (0, missing)),
         )
-    keep, add = (each.unflatten(0, (chunks, size)) for each in (keep_tbd.unsqueeze(1), add_tsbd))
+    keep, add = (torch.unflatten(each, 0, (chunks, size)) for each in (keep_tbd.unsqueeze(1), add_tsbd))
     x = torch.empty((chunks * size + 1, *start_sbd.shape), dtype=add.dtype, device=add.device)
     x[0] = start_sbd
-    inside, kept = x[1:].unflatten(0, (chunks, size)), torch.empty_like(keep)
+    inside, kept = torch.unflatten(x[1:], 0, (chunks, size)), torch.empty_like(keep)
     inside[:, 0], kept[:, 0] = add[:, 0], keep[:, 0]
     for i in range(1, size):
         torch.addcmul(add[:, i], keep[:, i], inside[:, i - 1], out=inside[:, i])

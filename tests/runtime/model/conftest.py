@@ -8,7 +8,7 @@ from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from torch import nn
 
-from effdsl.architecture import Decoder
+from effdsl.architecture import Architecture, Decoder
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
@@ -66,6 +66,54 @@ def lively() -> Callable[..., DecoderLM]:
         return model
 
     return built
+
+
+@pytest.fixture
+def alive() -> Callable[[Architecture], DecoderLM]:
+    """Builds any architecture with noise added to what each of its weights starts as."""
+
+    def built(architecture: Architecture) -> DecoderLM:
+        model = build(architecture, CONTEXT, seed=0)
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                noise = torch.randn(parameter.shape, generator=generator)
+                parameter.add_(noise * (parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else 0.2))
+        return model
+
+    return built
+
+
+@pytest.fixture
+def kept_bytes() -> Callable[[Architecture, str], int]:
+    """Measures what autograd keeps of blocks and final norm for the backward pass of 4 sequences of 64.
+
+    Distinct storages; weights, their copies in another dtype, tokens and the loss's own are left out.
+    """
+
+    def measured(architecture: Architecture, dtype: str) -> int:
+        model = build(architecture, CONTEXT, seed=0)
+        tokens_bt = torch.zeros(4, 64, dtype=torch.long)
+        weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        copies = {p.numel() for p in model.parameters() if p.dim() > 1}
+        kept: dict[int, int] = {}
+
+        def keep(x: torch.Tensor) -> torch.Tensor:
+            place = x.untyped_storage().data_ptr()
+            is_copy = x.dtype == torch.bfloat16 and x.dim() == 2 and x.numel() in copies
+            if place not in weights and x.is_floating_point() and not is_copy:
+                kept[place] = x.untyped_storage().nbytes()
+            return x
+
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x),
+            torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"),
+        ):
+            out_btd = model.hidden(tokens_bt)
+        kept[out_btd.untyped_storage().data_ptr()] = out_btd.untyped_storage().nbytes()
+        return sum(kept.values())
+
+    return measured
 
 
 @pytest.fixture
