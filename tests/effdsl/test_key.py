@@ -21,6 +21,7 @@ import effdsl
 from effdsl import (
     GQA,
     H200,
+    ISO_FLOP,
     MHA,
     MLA,
     MQA,
@@ -28,14 +29,17 @@ from effdsl import (
     Attention,
     B,
     Budget,
+    FeedForward,
     M,
     MoBA,
+    MoE,
     NoPE,
     Position,
     Recipe,
     RoPE,
     Seeds,
     Study,
+    SwiGLU,
 )
 from effdsl.declare import ROLE, TAGS, identity, keyed, transport
 from effdsl.hardware import Hardware
@@ -59,6 +63,7 @@ def studies() -> list[Study]:
         Study(Attention([MQA, GQA, MLA, NSA]), [0.5 * B, 1.5 * B, 3 * B], hw=H200, repeats=Seeds(7)),
         Study(Attention([GQA]), [3 * M, 10 * M], per_scale={10 * M: longer}),
         Study(Attention([MoBA, MoBA(kv_heads=4, block=16, top_k=2)]), [3 * M], budget=small),
+        Study(FeedForward([SwiGLU, MoE, MoE(top_k=3, expert_width=ISO_FLOP)]), [3 * M], repeats=1),
     ]
 
 
