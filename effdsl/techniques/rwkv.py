@@ -64,7 +64,7 @@ class RWKV4(Recurrent):
     A LayerNorm after the embedding, an output layer of its own, norms that add 1e-5 to the variance, and
     none of the transformer's other axes. As wide as the transformer of its size, and as deep as brings it
     nearest to its parameters. The version is in the name because RWKV-4, 5, 6 and 7 are different
-    models; the paper that these studies follow says "RWKV" and cites the one that describes RWKV-4.
+    models: EfficientLLM's Table 6 names none, and cites the paper that describes RWKV-4.
     """
 
     def assemble(self, shape: Shape, parts: Parts) -> RecurrentDecoder:

@@ -7,7 +7,6 @@ import torch
 from effdsl_runtime.model.build import assemble, build
 from effdsl_runtime.model.decoder import parameter_count
 from effdsl_runtime.model.generate import generate
-from effdsl_runtime.model.rwkv import NormStem
 from effdsl_runtime.model.wkv import continued_wkv, recurrence, wkv
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,12 +244,6 @@ def test_a_tokens_own_weight_starts_at_three_tenths_in_a_zigzag():
     expected = torch.tensor([0.3, 0.3 * 2.718281828**0.5, 0.3 * 2.718281828**-0.5])
     assert_close(first_d[:3], expected)
     assert_close(first_d[3:6], expected)
-
-
-def test_the_embedding_is_normed_before_the_first_block(alive):
-    model = alive(ARCHITECTURE)
-    assert isinstance(model.stem, NormStem)
-    assert model.output is not None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
