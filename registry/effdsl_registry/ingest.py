@@ -20,7 +20,7 @@ import attrs
 
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
-from effdsl_registry.records import FORMAT, Curve, Identity, Provenance, Record
+from effdsl_registry.records import FORMAT, Curve, Decoding, Identity, Provenance, Record
 from effdsl_registry.schema import transaction
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _SQL_TYPES: dict[Any, str] = {
     dict[str, float]: "MAP(VARCHAR, DOUBLE)",
     tuple[str, ...]: "VARCHAR[]",
     Curve: "JSON",
+    tuple[Decoding, ...]: "JSON",
 }
 log = logging.getLogger("effdsl.store")
 

@@ -123,6 +123,23 @@ class Provenance:
     kernel: str = ""
 
 
+@attrs.frozen
+class Decoding:
+    """Decoding of one sequence by the trained model, at one context.
+
+    Attributes:
+        context: tokens.
+        prefill_s: time to read them into an empty cache.
+        decode_s_per_token: time per token of continuing a text up to there.
+        cache_bytes: what the cache then holds.
+    """
+
+    context: int
+    prefill_s: float
+    decode_s_per_token: float
+    cache_bytes: int
+
+
 @attrs.frozen(kw_only=True)
 class Record:
     """One attempt at a task. A metric that is not finite is moved to ``missing`` with its value as reason.
@@ -136,6 +153,7 @@ class Record:
         metrics: by the names of ``effdsl.metrics.METRICS``; absent where not applicable or not measurable.
         missing: metric to the reason why it is absent.
         loss_curve, eval_curve: (step, loss in nats per token); ``None`` where it was not finite.
+        decoding: by ascending context, the whole context last; empty when it was not measured.
         sample: text that the trained model generated.
     """
 
@@ -154,6 +172,7 @@ class Record:
     provenance: Provenance
     loss_curve: Curve = attrs.field(default=(), converter=_curve)
     eval_curve: Curve = attrs.field(default=(), converter=_curve)
+    decoding: tuple[Decoding, ...] = ()
     sample: str = ""
 
     def __attrs_post_init__(self) -> None:

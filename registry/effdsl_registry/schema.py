@@ -28,6 +28,7 @@ PUBLIC_VIEWS = (
     "measurements",
     "metrics",
     "loss_curves",
+    "decoding",
     "study_tasks",
     "code",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import attrs
+from effdsl_registry.records import Decoding as Decoding
 
 
 @attrs.frozen
@@ -37,16 +38,6 @@ class Point(NamedTuple):
 
     step: int
     loss: float
-
-
-class Decoding(NamedTuple):
-    """Decoding of one sequence: its context in tokens, the time to read them into an empty cache, the time
-    per token of continuing up to there, and the bytes of the cache then."""
-
-    context: int
-    prefill_s: float
-    decode_s_per_token: float
-    cache_bytes: int
 
 
 @attrs.frozen

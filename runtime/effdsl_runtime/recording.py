@@ -79,6 +79,7 @@ def record_of(assignment: Assignment, run: Run, code: str) -> Record:
         provenance=_provenance(run, assignment.facts, code),
         loss_curve=tuple(observation.loss_curve) if observation else (),
         eval_curve=tuple(observation.eval_curve) if observation else (),
+        decoding=observation.decoding if observation else (),
         sample=observation.sample if observation else "",
     )
 

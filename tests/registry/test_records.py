@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import attrs
 import pytest
 from effdsl_registry.errors import RecordDamaged, StoreNewer
-from effdsl_registry.records import Identity, Provenance, Record, from_json, to_json
+from effdsl_registry.records import Decoding, Identity, Provenance, Record, from_json, to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +50,7 @@ records = st.builds(
     provenance=instances(Provenance, code=st.just("") | digests),
     loss_curve=curves,
     eval_curve=curves,
+    decoding=st.lists(st.builds(Decoding, integers, finite, finite, integers), max_size=3).map(tuple),
     sample=texts,
 )
 

@@ -17,7 +17,7 @@ import pytest
 from effdsl_registry.errors import StoreDamaged, StoreNewer, UnknownKey
 from effdsl_registry.files import write_parquet
 from effdsl_registry.ingest import insert_files
-from effdsl_registry.records import Identity, Provenance, from_json
+from effdsl_registry.records import Decoding, Identity, Provenance, from_json
 from effdsl_registry.schema import PUBLIC_VIEWS
 from effdsl_registry.store import Store, StudyTask
 
@@ -128,6 +128,17 @@ def test_loss_curves_have_a_row_for_each_point(store: Store, make_record: Any) -
     store.ingest()
     rows = query(store, "SELECT step, loss, kind FROM loss_curves ORDER BY kind, step")
     assert rows == [(2, 2.5, "held_out"), (1, 3.0, "train"), (2, None, "train")]
+
+
+def test_decoding_has_a_row_for_each_context_of_the_latest_attempt(store: Store, make_record: Any) -> None:
+    old = make_record(1, minute=1, decoding=(Decoding(8, 9.0, 9.0, 9),))
+    new = make_record(1, minute=2, decoding=(Decoding(8, 0.5, 0.25, 100), Decoding(32, 1.5, 0.5, 400)))
+    for each in (old, new, make_record(2)):
+        store.write(each, None, None)
+    store.ingest()
+    rows = query(store, "SELECT * FROM decoding ORDER BY context")
+    names = (new.key, new.cell, "T0", 1)
+    assert rows == [(*names, 8, 0.5, 0.25, 4.0, 100), (*names, 32, 1.5, 0.5, 2.0, 400)]
 
 
 def test_known_answers_keys_lineages_and_code_in_one_go(store: Store, make_record: Any) -> None:

@@ -71,6 +71,7 @@ CREATE TABLE internal.attempts (
     kernel VARCHAR,
     loss_curve VARCHAR,
     eval_curve VARCHAR,
+    decoding VARCHAR,
     sample VARCHAR,
     checksum BIGINT NOT NULL
 );
