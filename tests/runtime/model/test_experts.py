@@ -344,3 +344,18 @@ def test_an_expert_starts_the_same_among_more_experts_and_no_two_start_equal() -
     theirs = dict(many.named_parameters())
     outside = [(n, p) for n, p in dense.named_parameters() if ".feed_forward." not in n]
     assert all(torch.equal(parameter, theirs[name]) for name, parameter in outside)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)], ids=str)
+def test_pytorchs_grouped_product_that_gpus_use_agrees_with_ours(dtype: torch.dtype, atol: float) -> None:
+    """In value and gradients, with an expert that has no row; called as on a GPU, but on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    x_ni = torch.randn(40, 16, generator=generator).to(dtype).requires_grad_()
+    weight = torch.randn(4, 24, 16, generator=generator).to(dtype).requires_grad_()
+    slope = torch.randn(40, 24, generator=generator).to(dtype)
+    ends_e = torch.tensor([7, 7, 30, 40], dtype=torch.int32)
+    theirs = torch.nn.functional.grouped_mm(x_ni, weight.transpose(1, 2), offs=ends_e)
+    ours = grouped_product(x_ni, weight, ends_e)
+    assert_close(ours, theirs, atol=atol, rtol=1e-2)
+    gradients = [torch.autograd.grad(out, (x_ni, weight), slope) for out in (ours, theirs)]
+    assert_close(gradients[0], gradients[1], atol=atol, rtol=1e-2)
