@@ -26,8 +26,10 @@ from effdsl import (
     MLA,
     MQA,
     NSA,
+    RWKV4,
     Attention,
     B,
+    Backbone,
     Budget,
     FeedForward,
     M,
@@ -35,6 +37,7 @@ from effdsl import (
     MoE,
     NoPE,
     Position,
+    Pythia,
     Recipe,
     RoPE,
     Seeds,
@@ -64,6 +67,7 @@ def studies() -> list[Study]:
         Study(Attention([GQA]), [3 * M, 10 * M], per_scale={10 * M: longer}),
         Study(Attention([MoBA, MoBA(kv_heads=4, block=16, top_k=2)]), [3 * M], budget=small),
         Study(FeedForward([SwiGLU, MoE, MoE(top_k=3, expert_width=ISO_FLOP)]), [3 * M], repeats=1),
+        Study(Backbone([RWKV4, Pythia]), [3 * M], budget=small, repeats=1),
     ]
 
 
