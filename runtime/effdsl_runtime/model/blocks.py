@@ -38,8 +38,8 @@ def block_scores(chance_bgtn: Tensor, blocks: Blocks, context: int) -> Tensor:
     return padded.unfold(3, overlap, 1).sum(4).unfold(3, within, within).sum(4)
 
 
-def selection_mask(scores_bgtj: Tensor, blocks: Blocks, start: int, stop: int) -> Tensor:
-    """Which tokens the queries at ``start..stop`` see in their selected blocks: ``(b, g, t, s)``, bool.
+def selected_blocks(scores_bgtj: Tensor, blocks: Blocks, start: int, stop: int) -> Tensor:
+    """Which blocks the queries at ``start..stop`` select: ``(b, g, t, j)``, bool.
 
     The first block, the query's own and the one before it, then those of the highest score.
     """
@@ -51,9 +51,7 @@ def selection_mask(scores_bgtj: Tensor, blocks: Blocks, start: int, stop: int) -
     always_tj = ((block_j == 0) | (block_j >= own_t1 - 1)) & begun_tj
     ranked = scores_bgtj.masked_fill(always_tj, torch.inf).masked_fill(~begun_tj, -torch.inf)
     best = ranked.topk(min(blocks.select_count, scores_bgtj.shape[3]), dim=3).indices
-    chosen_bgtj = torch.zeros_like(ranked, dtype=torch.bool).scatter_(3, best, True) & begun_tj
-    token_s = torch.arange(stop, device=device)
-    return chosen_bgtj[..., token_s // blocks.select_block] & (token_s <= query_t1)
+    return torch.zeros_like(ranked, dtype=torch.bool).scatter_(3, best, True) & begun_tj
 
 
 def near_attention(q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, window: int) -> Tensor:

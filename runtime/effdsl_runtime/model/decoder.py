@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl_runtime.model.feed_forward import FeedForward, Routing
-from effdsl_runtime.model.kernel import kernel_name
 from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
@@ -95,9 +94,9 @@ class DecoderLM(nn.Module):
 
     @property
     def kernel(self) -> str:
-        """What computes the mixers: PyTorch's kernels (``"sdpa"``), ``"math"``, or our ``"reference"``."""
-        chosen: str = self.blocks[0].kernel  # type: ignore[assignment]
-        return kernel_name() if chosen == "sdpa" else chosen
+        """What computes the mixers: see :attr:`Mixer.kernel`."""
+        name: str = self.blocks[0].kernel  # type: ignore[assignment]
+        return name
 
     @property
     def output_weight(self) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.kernel import attend
+from effdsl_runtime.model.kernel import attend, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -22,6 +22,10 @@ class GroupedQueryAttention(Mixer):
         parts = {"q": shape.heads * shape.head_dim, "k": groups, "v": groups}
         self.qkv = Linears(shape.hidden_size, parts, bias=True)
         self.out = Projection(parts["q"], shape.hidden_size)
+
+    @property
+    def kernel(self) -> str:
+        return kernel_on(self.out.weight.device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         q_bhte, k_bgte, v_bgte = (heads(part, self.head_dim) for part in self.qkv(x_btd))

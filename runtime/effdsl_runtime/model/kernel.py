@@ -1,4 +1,10 @@
-"""The one place that picks an attention kernel."""
+"""The one place that picks an attention kernel.
+
+``auto``, the default, is PyTorch's ``scaled_dot_product_attention`` (``sdpa``); on a GPU, where a bias or
+chosen blocks come with a whole context, FlexAttention (``flex``). ``math`` is PyTorch's reference.
+``fla`` computes NSA's selected blocks with the kernels of flash-linear-attention. None of the choices
+for a GPU has been run on one yet.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +12,30 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Literal
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention import (
+    SDPBackend,
+    activate_flash_attention_impl,
+    list_flash_attention_impls,
+    sdpa_kernel,
+)
 
-Kernel = Literal["sdpa", "math"]
+from effdsl.techniques.base import Unsupported
+from effdsl_runtime.kernels import Kernel
+from effdsl_runtime.model.chosen import ChosenBlocks
+from effdsl_runtime.model.flex import flex_attend
 
-_kernel: ContextVar[Kernel] = ContextVar("kernel", default="sdpa")
+HOPPER = (9, 0)
+
+_kernel: ContextVar[Kernel] = ContextVar("kernel", default="auto")
 
 
 def kernel_name() -> Kernel:
-    """The kernel in use: ``"sdpa"`` leaves the choice to PyTorch, ``"math"`` is its reference."""
+    """The kernel that is asked for."""
     return _kernel.get()
 
 
@@ -31,6 +47,34 @@ def use_kernel(kernel: Kernel) -> Iterator[None]:
         yield
     finally:
         _kernel.reset(token)
+
+
+def kernel_on(device: torch.device, structured: bool = False) -> Kernel:
+    """The kernel that trains on ``device``; ``structured`` where attention has a bias or chosen blocks.
+
+    Raises:
+        Unsupported: when the one asked for cannot.
+    """
+    if kernel_name() == "flex" and device.type == "cpu":
+        raise Unsupported("FlexAttention has no backward on a CPU", "leave out --kernel, or sdpa or math")
+    if kernel_name() == "fla":
+        raise Unsupported("the kernel fla computes NSA and no other attention", "leave out --kernel")
+    return _picked(device, structured)
+
+
+def _picked(device: torch.device, structured: bool) -> Kernel:
+    asked = kernel_name()
+    if asked not in ("auto", "fla"):
+        return asked
+    return "flex" if structured and device.type == "cuda" else "sdpa"
+
+
+def use_fastest_flash(device: torch.device) -> None:
+    """Have ``sdpa`` use FlashAttention 3 where the GPU is a Hopper, PyTorch knows it and it is installed."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) != HOPPER:
+        return
+    if "FA3" in list_flash_attention_impls() and find_spec("flash_attn_interface"):
+        activate_flash_attention_impl("FA3")
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
@@ -46,6 +90,7 @@ def attend(
     mask: Tensor | None = None,
     scale: float | None = None,
     bias_hs: Tensor | None = None,
+    chosen: ChosenBlocks | None = None,
 ) -> Tensor:
     """Softmax attention; ``h`` query heads share ``g`` heads of keys and values, ``h`` a multiple of ``g``.
 
@@ -57,11 +102,17 @@ def attend(
             and its own. At least one key per query.
         scale: of the scores; default ``e ** -0.5``.
         bias_hs: added to the scaled score of the key ``s`` positions before the query; not with a mask.
+        chosen: blocks of keys that each query sees; instead of a mask or a bias.
 
     Returns:
         ``(b, h, t, d)``.
     """
     queries, keys = q_bhte.shape[2], k_bgse.shape[2]
+    structured = queries == keys and (bias_hs is not None or chosen is not None)
+    if mask is None and _picked(q_bhte.device, structured) == "flex":
+        return flex_attend(q_bhte, k_bgse, v_bgsd, scale, bias_hs, chosen)
+    if chosen is not None:
+        mask = chosen.seen(keys)
     if bias_hs is not None:
         k_bgse, v_bgsd, mask = _biased(q_bhte, k_bgse, v_bgsd, bias_hs)
     is_causal = mask is None and queries == keys

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import MLA
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.kernel import attend
+from effdsl_runtime.model.kernel import attend, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -36,6 +36,10 @@ class LatentAttention(Mixer):
         self.norm = nn.RMSNorm(kv_rank, eps=LATENT_NORM_EPS)
         self.up = Linears(kv_rank, {"k": shape.heads * nope_dim, "v": shape.heads * v_dim})
         self.out = Projection(shape.heads * v_dim, shape.hidden_size)
+
+    @property
+    def kernel(self) -> str:
+        return kernel_on(self.out.weight.device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         q_btd, latent_btc, key_btr = self.project(x_btd)

@@ -46,13 +46,17 @@ class Cache:
 
 
 class Mixer(nn.Module):
-    """Mixes tokens: ``forward(x_btd)`` over a whole context, ``forward(x_btd, cache)`` over its next part.
+    """Mixes tokens: ``forward(x_btd)`` over a whole context, ``forward(x_btd, cache)`` over its next part."""
 
-    ``kernel`` is ``"sdpa"`` where ``kernel.attend`` does the work, ``"reference"`` where a faster kernel
-    than ours would be needed to judge the technique by its speed.
-    """
+    @property
+    def kernel(self) -> str:
+        """What computes it: the name of a kernel, or ``"reference"`` where a faster one than ours would
+        be needed to judge the technique by its speed.
 
-    kernel = "sdpa"
+        Raises:
+            Unsupported: when the kernel asked for cannot.
+        """
+        return "reference"
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         raise NotImplementedError

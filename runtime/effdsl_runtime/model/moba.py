@@ -13,9 +13,10 @@ from torch import Tensor
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.moba import MoBA
+from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
-from effdsl_runtime.model.kernel import attend, without_autocast
+from effdsl_runtime.model.kernel import attend, kernel_on, without_autocast
 from effdsl_runtime.model.mixer import Cache
 
 
@@ -25,18 +26,21 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
     The cache holds a key and a value per token and the mean key of every complete block.
     """
 
-    kernel = "reference"
-
     def __init__(self, technique: MoBA, shape: Shape, position: Encoding) -> None:
         super().__init__(GQA(technique.kv_heads), shape, position)
         self.technique, self.block = technique, technique.block_size()
+
+    @property
+    def kernel(self) -> str:
+        kernel_on(self.out.weight.device, structured=True)
+        return "reference"
 
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:
         means_bgne = self._means(k_bgse, cache)
         if not self.technique.leaves_out(k_bgse.shape[2]):
             return attend(q_bhte, k_bgse, v_bgse)
         chosen_bhtj = chosen_blocks(q_bhte, means_bgne, self.block, self.technique.top_k, k_bgse.shape[2])
-        return attend(q_bhte, k_bgse, v_bgse, seen_tokens(chosen_bhtj, self.block, k_bgse.shape[2]))
+        return attend(q_bhte, k_bgse, v_bgse, chosen=ChosenBlocks(chosen_bhtj, self.block))
 
     def _means(self, k_bgse: Tensor, cache: Cache | None) -> Tensor:
         """The mean key of every complete block; with a cache only the new ones are computed."""
@@ -73,10 +77,3 @@ def chosen_blocks(q_bhte: Tensor, means_bgne: Tensor, block: int, top_k: int, ke
     ranked = gate_bhtj.masked_fill(block_j == own_t1, torch.inf).masked_fill(block_j > own_t1, -torch.inf)
     best = ranked.topk(top_k, dim=3).indices
     return torch.zeros_like(ranked, dtype=torch.bool).scatter_(3, best, True) & (block_j <= own_t1)
-
-
-def seen_tokens(chosen_bhtj: Tensor, block: int, keys: int) -> Tensor:
-    """The tokens of the chosen blocks, up to the query itself: ``(b, h, t, s)``, bool."""
-    token_s = torch.arange(keys, device=chosen_bhtj.device)
-    query_t1 = token_s[keys - chosen_bhtj.shape[2] :].unsqueeze(1)
-    return chosen_bhtj[..., token_s // block] & (token_s <= query_t1)

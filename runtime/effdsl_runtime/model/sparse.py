@@ -14,13 +14,15 @@ from effdsl.techniques.nsa import NSA
 from effdsl_runtime.model.blocks import (
     block_scores,
     near_attention,
-    selection_mask,
+    selected_blocks,
     visible_compressed,
     windowed_attention,
 )
+from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.compress import compressor
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.kernel import attend
+from effdsl_runtime.model.fla import attend_selected, check_fla
+from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -30,8 +32,6 @@ KeyValue = tuple[Tensor, Tensor]
 
 class NativeSparseAttention(Mixer):
     """Three branches of attention over groups of heads, with keys and values of their own."""
-
-    kernel = "reference"
 
     def __init__(self, technique: NSA, shape: Shape, rotate: Encoding) -> None:
         super().__init__()
@@ -45,6 +45,15 @@ class NativeSparseAttention(Mixer):
         self.compress_v = compressor(technique, shape.head_dim)
         self.gate = gate(technique, shape)
         self.out = Projection(shape.heads * shape.head_dim, shape.hidden_size)
+
+    @property
+    def kernel(self) -> str:
+        weight = self.out.weight
+        if kernel_name() == "fla":
+            check_fla(weight.device, weight.shape[1] // self.head_dim // self.groups)
+            return "fla"
+        kernel_on(weight.device, structured=True)
+        return "reference"
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         q_bhte, *rest = (heads(part, self.head_dim) for part in self.qkv(x_btd))
@@ -101,11 +110,15 @@ class NativeSparseAttention(Mixer):
         k_bgse, v_bgse = self.rotate(raw[0], positions), raw[1]
         if cache is not None:
             k_bgse, v_bgse = cache.extend("k_selected", k_bgse), cache.extend("v_selected", v_bgse)
-        mask_bgts = selection_mask(scores_bgtj, self.blocks, positions.start, positions.stop)
-        # The groups join the batch, so that the heads of one share one mask.
+        chosen_bgtj = selected_blocks(scores_bgtj, self.blocks, positions.start, positions.stop)
+        block = self.blocks.select_block
+        if kernel_name() == "fla" and cache is None:
+            return attend_selected(q_bhte, k_bgse, v_bgse, chosen_bgtj, self.blocks.select_count, block)
+        # The groups join the batch, so that the heads of one share one choice.
         q_xrte = torch.unflatten(q_bhte, 1, (self.groups, -1)).flatten(0, 1)
         k_x1se, v_x1se = k_bgse.flatten(0, 1).unsqueeze(1), v_bgse.flatten(0, 1).unsqueeze(1)
-        out_xrte = attend(q_xrte, k_x1se, v_x1se, mask_bgts.flatten(0, 1).unsqueeze(1))
+        chosen = ChosenBlocks(chosen_bgtj.flatten(0, 1).unsqueeze(1), block)
+        out_xrte = attend(q_xrte, k_x1se, v_x1se, chosen=chosen)
         return torch.unflatten(out_xrte, 0, (-1, self.groups)).flatten(1, 2)
 
     def _near(self, q_bhte: Tensor, raw: KeyValue, positions: slice, cache: Cache | None) -> Tensor:
