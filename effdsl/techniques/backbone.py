@@ -81,17 +81,18 @@ class Pythia(BackboneTechnique):
 
     Multi-head attention and GELU side by side in each block, a quarter of each head rotated, LayerNorm,
     biases everywhere, an output layer of its own. Its norms add GPT-NeoX's 1e-5 to the variance, not the
-    transformer's 1e-6. As wide as the transformer of its size, and as deep as
-    brings it nearest to its parameters.
+    transformer's 1e-6. As wide as the transformer of its size, and as deep as brings it nearest to its
+    parameters; with experts, as deep as with the dense layer they stand in for.
     """
 
     def usual(self) -> Parts:
         return Parts(MHA(), RoPE(theta=PYTHIA_THETA, fraction=PYTHIA_FRACTION), GELU())
 
     def assemble(self, shape: Shape, parts: Parts) -> ParallelDecoder:
-        resolved = _resolved(parts.or_else(self.usual()), shape)
+        attention, position, feed_forward = _resolved(parts.or_else(self.usual()), shape)
         own = evolve(shape, norm_eps=PYTHIA_NORM_EPS)
-        return nearest_depth(ParallelDecoder(own, *resolved), own)
+        dense = nearest_depth(ParallelDecoder(own, attention, position, feed_forward.dense()), own)
+        return evolve(dense, feed_forward=feed_forward)
 
 
 def nearest_depth(architecture: A, shape: Shape) -> A:

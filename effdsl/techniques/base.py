@@ -119,6 +119,10 @@ class FeedForwardTechnique(Technique):
         """Parameters of one layer, biases included."""
         raise NotImplementedError
 
+    def dense(self) -> FeedForwardTechnique:
+        """The layer it stands in for, by which a backbone finds its depth; itself, unless it has experts."""
+        return self
+
     def active_parameters(self, shape: Shape) -> int:
         """Parameters of one layer that a token meets."""
         return self.parameters(shape)

@@ -105,6 +105,9 @@ class MoE(FeedForwardTechnique):
                 )
         return evolve(self, expert_width=width or shape.intermediate_size)
 
+    def dense(self) -> SwiGLU:
+        return SwiGLU()
+
     def width(self) -> int:
         """The expert width of a resolved MoE."""
         if not isinstance(self.expert_width, int):

@@ -11,6 +11,7 @@ from effdsl.key import canonical_json
 from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.attention import GQA
+from effdsl.techniques.backbone import Parts, Pythia, Transformer
 from effdsl.techniques.base import Unsupported
 from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
 from effdsl.techniques.position import RoPE
@@ -91,6 +92,16 @@ def test_mixtrals_own_layer_has_its_published_sizes() -> None:
     attention, untied = 2 * 4096 * (32 + 8) * 128, 2 * 32000 * 4096
     for layer, published in ((moe.parameters(shape), 46.7e9), (moe.active_parameters(shape), 12.9e9)):
         assert 32 * (attention + layer) + untied == pytest.approx(published, rel=0.002)
+
+
+def test_a_mixture_is_as_deep_as_its_dense_base_in_every_backbone() -> None:
+    """The scale names the base: experts add parameters, and take no layer away."""
+    for backbone in (Transformer(), Pythia()):
+        dense, mixture = (
+            backbone.assemble(SMALL, Parts(feed_forward=technique)) for technique in (SwiGLU(), MoE())
+        )
+        assert mixture.shape == dense.shape
+        assert mixture.feed_forward == MoE().resolve(SMALL)
 
 
 def test_a_dense_model_is_active_in_all_its_parameters() -> None:
