@@ -114,7 +114,7 @@ class Decoder(Architecture):
         shape = self.shape
         products: float = 2 * shape.hidden_size
         products += self.attention.activations_per_token(shape, context_length)
-        products += self.position.activations_per_token(shape, context_length)
+        products += self.position.activations_per_token(self.attention, shape, context_length)
         products += self.feed_forward.activations_per_token(shape)
         residual = self.norm_inputs * shape.hidden_size * FLOAT32
         return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)

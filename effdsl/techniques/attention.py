@@ -47,8 +47,12 @@ class GQA(AttentionTechnique):
         return 2 * self.kv_heads * shape.head_dim * bytes_per_element
 
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        """q, k and v, projected together; q and k once more, rotated; the output."""
-        return 3 * (shape.heads + self.kv_heads) * shape.head_dim
+        """q, k and v, and the output."""
+        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
+
+    def rotated_per_token(self, shape: Shape) -> float:
+        """q and k once more: as projected they stay, being one tensor with v."""
+        return (shape.heads + self.kv_heads) * shape.head_dim
 
     def _matrices(self, shape: Shape) -> int:
         return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim
@@ -140,10 +144,13 @@ class MLA(AttentionTechnique):
         return (kv_rank + rope_dim) * bytes_per_element
 
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
+        """What is projected from the input; each head's q, k, v and output, these two widened to the
+        keys for the kernel, and the output once more without; the normed latents."""
         kv_rank, rope_dim, nope_dim, v_dim = self.sizes()
-        # q, k, v and the output of every head; the latents before and after their norms
-        per_head = 2 * (nope_dim + rope_dim) + 2 * v_dim
-        return shape.heads * per_head + 2 * kv_rank + 2 * (self.q_rank or 0)
+        key = nope_dim + rope_dim
+        projected = (self.q_rank or shape.heads * key) + kv_rank + rope_dim
+        per_head = 2 * key + 2 * max(key, v_dim) + v_dim
+        return projected + shape.heads * per_head + kv_rank + (self.q_rank or 0)
 
     def _matrices(self, shape: Shape) -> int:
         kv_rank, rope_dim, nope_dim, v_dim = self.sizes()

@@ -85,9 +85,14 @@ class AttentionTechnique(Technique):
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         """Elements per token that one layer's attention keeps for the backward pass.
 
-        The tensors between the norm and the residual sum, of the runtime's own implementation.
+        The tensors between the norm and the residual sum, of the runtime's own implementation, without
+        what a position encoding adds.
         """
         raise NotImplementedError
+
+    def rotated_per_token(self, shape: Shape) -> float:
+        """Elements per token that one layer's attention keeps in addition when positions rotate."""
+        return 0
 
 
 class PositionTechnique(Technique):
@@ -102,8 +107,10 @@ class PositionTechnique(Technique):
         """Parameters of the whole model's positional encoding."""
         return 0
 
-    def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        """Elements per token that one layer keeps for the backward pass because of this encoding."""
+    def activations_per_token(
+        self, attention: AttentionTechnique, shape: Shape, context_length: int
+    ) -> float:
+        """Elements per token that a layer of ``attention`` keeps for the backward pass because of this."""
         return 0
 
 

@@ -91,7 +91,11 @@ class MoBA(AttentionTechnique):
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         """Those of GQA, and where blocks are left out a mask with one element per query head and key."""
         mask = shape.heads * context_length if self.leaves_out(context_length) else 0
-        return 3 * (shape.heads + self.kv_heads) * shape.head_dim + mask
+        return 2 * (shape.heads + self.kv_heads) * shape.head_dim + mask
+
+    def rotated_per_token(self, shape: Shape) -> float:
+        """q and k once more: as projected they stay, being one tensor with v."""
+        return (shape.heads + self.kv_heads) * shape.head_dim
 
     def _matrices(self, shape: Shape) -> int:
         return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from effdsl.declare import Invalid, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import PositionTechnique, Unsupported
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.validate import number, positive, positive_fraction, positive_int, whole
 
 QWEN_THETA = 1e6
@@ -27,6 +27,11 @@ class RoPE(PositionTechnique):
     fraction: float = identity(
         since=2, absent=1.0, default=1.0, converter=number, validator=positive_fraction
     )
+
+    def activations_per_token(
+        self, attention: AttentionTechnique, shape: Shape, context_length: int
+    ) -> float:
+        return attention.rotated_per_token(shape)
 
 
 class AbsolutePosition(PositionTechnique):
@@ -94,7 +99,9 @@ class T5Bias(ScoreBias):
     def parameters(self, shape: Shape, context_length: int) -> int:
         return self.buckets * shape.heads
 
-    def activations_per_token(self, shape: Shape, context_length: int) -> float:
+    def activations_per_token(
+        self, attention: AttentionTechnique, shape: Shape, context_length: int
+    ) -> float:
         """PyTorch's fused CPU kernel gives a mask no gradient; the one that does keeps the softmax."""
         return shape.heads * context_length
 
@@ -106,6 +113,12 @@ class ALiBi(ScoreBias):
     Where the heads are no power of two, the slopes that are missing are every other one of twice the
     number (the authors' code).
     """
+
+    def activations_per_token(
+        self, attention: AttentionTechnique, shape: Shape, context_length: int
+    ) -> float:
+        """Keys and values once more, in reverse, so that the mask need not be held."""
+        return attention.kv_bytes_per_token(shape, 1)
 
 
 @keyed("nope")

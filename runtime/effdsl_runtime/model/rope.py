@@ -30,7 +30,9 @@ class Rotary(Encoding):
         if self.rotated == x_bhte.shape[3]:
             return self._turned(x_bhte, positions)
         turning, staying = x_bhte[..., : self.rotated], x_bhte[..., self.rotated :]
-        return torch.cat((self._turned(turning, positions), staying), dim=3)
+        both = (self._turned(turning, positions), staying)
+        # Put together token by token, as they lie: attention's output then needs no copy.
+        return torch.cat([part.transpose(1, 2) for part in both], dim=3).transpose(1, 2)
 
     def _turned(self, x_bhtr: Tensor, positions: slice) -> Tensor:
         cos_tr = cast(Tensor, self.cos_tr)[positions].to(x_bhtr.dtype)

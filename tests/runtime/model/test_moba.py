@@ -175,11 +175,12 @@ def test_a_few_steps_of_training_reduce_the_loss(lively, tokens_bt):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize("position", [RoPE(), NoPE()], ids=str)
 @pytest.mark.parametrize("technique", [MoBA(block=16, top_k=2), MoBA(block=32, top_k=4)], ids=str)
-def test_predicted_activations_are_within_a_tenth_of_what_autograd_keeps(technique):
+def test_predicted_activations_are_within_a_tenth_of_what_autograd_keeps(technique, position):
     """Of the mixer alone: its input and its weights are counted elsewhere."""
     shape = Shape(1, 128, 4, 32, 352, 300)
-    mixer = build(Decoder(shape, technique, RoPE()), 128, seed=0).blocks[0].mixer
+    mixer = build(Decoder(shape, technique, position), 128, seed=0).blocks[0].mixer
     x_btd = torch.randn(4, 128, 128, requires_grad=True)
     elsewhere = {x.untyped_storage().data_ptr() for x in (x_btd, *mixer.parameters(), *mixer.buffers())}
     kept: dict[int, Tensor] = {}
@@ -191,8 +192,9 @@ def test_predicted_activations_are_within_a_tenth_of_what_autograd_keeps(techniq
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         mixer(x_btd).sum()
     held = sum(x.untyped_storage().nbytes() for place, x in kept.items() if place not in elsewhere)
-    predicted = 4 * technique.activations_per_token(shape, 128)
-    assert held / (4 * 128) == pytest.approx(predicted, rel=0.1)
+    elements = technique.activations_per_token(shape, 128)
+    elements += position.activations_per_token(technique, shape, 128)
+    assert held == pytest.approx(4 * (4 * 128) * elements, rel=0.1)
 
 
 @pytest.mark.parametrize("context", [1, 5, 16, 64, 100])
