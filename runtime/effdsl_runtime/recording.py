@@ -80,6 +80,7 @@ def record_of(assignment: Assignment, run: Run, code: str) -> Record:
         loss_curve=tuple(observation.loss_curve) if observation else (),
         eval_curve=tuple(observation.eval_curve) if observation else (),
         decoding=observation.decoding if observation else (),
+        expert_shares=observation.routed.shares if observation and observation.routed else (),
         sample=observation.sample if observation else "",
     )
 
@@ -112,7 +113,11 @@ def identity_of(task: Task) -> Identity:
         scale=labels.scale,
         attention=labels.attention,
         position=labels.position,
+        feed_forward=labels.feed_forward,
+        backbone=labels.backbone,
+        aspect=labels.aspect,
         parameters=work.parameters,
+        active_parameters=work.active_parameters,
         seed=task.seed,
         hardware=task.hardware.name,
         hardware_count=task.hardware.count,

@@ -17,7 +17,8 @@ SELECT
     batch_size := batch_size, steps := steps, dtype := dtype, evidence := evidence
   ) AS comparison,
   struct_pack(
-    technique := coalesce(called, technique), attention := attention, "position" := "position", engine := engine,
+    technique := coalesce(called, technique), attention := attention, "position" := "position",
+    feed_forward := feed_forward, backbone := backbone, aspect := aspect, engine := engine,
     engine_version := engine_version, micro_batch_size := micro_batch_size, vocab_size := vocab_size,
     layers := layers, hidden_size := hidden_size, heads := heads, parameters := parameters
   ) AS identity,
