@@ -36,8 +36,8 @@ store_option = click.option(
 def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
-    The views are results, cells, attempts, measurements, loss_curves, decoding, study_tasks, code and
-    metrics:
+    The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares,
+    study_tasks, code and metrics:
 
     \b
     effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"

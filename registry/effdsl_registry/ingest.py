@@ -20,7 +20,7 @@ import attrs
 
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
-from effdsl_registry.records import FORMAT, Curve, Decoding, Identity, Provenance, Record
+from effdsl_registry.records import FORMAT, Curve, Decoding, Identity, Provenance, Record, Shares
 from effdsl_registry.schema import transaction
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _SQL_TYPES: dict[Any, str] = {
     tuple[str, ...]: "VARCHAR[]",
     Curve: "JSON",
     tuple[Decoding, ...]: "JSON",
+    Shares: "JSON",
 }
 log = logging.getLogger("effdsl.store")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 Curve = tuple[tuple[int, float | None], ...]
+Shares = tuple[tuple[float, ...], ...]
 
 
 def _matches(pattern: str) -> Any:
@@ -154,6 +155,8 @@ class Record:
         missing: metric to the reason why it is absent.
         loss_curve, eval_curve: (step, loss in nats per token); ``None`` where it was not finite.
         decoding: by ascending context, the whole context last; empty when it was not measured.
+        expert_shares: by layer, the share of the held-out tokens' work that each expert did; empty without
+            experts.
         sample: text that the trained model generated.
     """
 
@@ -173,6 +176,7 @@ class Record:
     loss_curve: Curve = attrs.field(default=(), converter=_curve)
     eval_curve: Curve = attrs.field(default=(), converter=_curve)
     decoding: tuple[Decoding, ...] = ()
+    expert_shares: Shares = ()
     sample: str = ""
 
     def __attrs_post_init__(self) -> None:

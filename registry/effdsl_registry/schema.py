@@ -29,6 +29,7 @@ PUBLIC_VIEWS = (
     "metrics",
     "loss_curves",
     "decoding",
+    "expert_shares",
     "study_tasks",
     "code",
 )

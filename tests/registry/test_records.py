@@ -51,6 +51,7 @@ records = st.builds(
     loss_curve=curves,
     eval_curve=curves,
     decoding=st.lists(st.builds(Decoding, integers, finite, finite, integers), max_size=3).map(tuple),
+    expert_shares=st.lists(st.lists(finite, max_size=3).map(tuple), max_size=3).map(tuple),
     sample=texts,
 )
 

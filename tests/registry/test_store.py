@@ -141,6 +141,19 @@ def test_decoding_has_a_row_for_each_context_of_the_latest_attempt(store: Store,
     assert rows == [(*names, 8, 0.5, 0.25, 4.0, 100), (*names, 32, 1.5, 0.5, 2.0, 400)]
 
 
+def test_expert_shares_have_a_row_for_each_layer_and_expert_of_the_latest_attempt(
+    store: Store, make_record: Any
+) -> None:
+    old = make_record(1, minute=1, expert_shares=((1.0, 0.0),))
+    new = make_record(1, minute=2, expert_shares=((0.25, 0.75), (0.5, 0.5)))
+    for each in (old, new, make_record(2)):
+        store.write(each, None, None)
+    store.ingest()
+    rows = query(store, "SELECT * FROM expert_shares ORDER BY layer, expert")
+    names = (new.key, new.cell, "T0", 1)
+    assert rows == [(*names, 0, 0, 0.25), (*names, 0, 1, 0.75), (*names, 1, 0, 0.5), (*names, 1, 1, 0.5)]
+
+
 def test_known_answers_keys_lineages_and_code_in_one_go(store: Store, make_record: Any) -> None:
     code = {"effdsl.training": "a" * 64, "effdsl_runtime.metrics": "b" * 64}
     name = store.code_sets.keep(code)

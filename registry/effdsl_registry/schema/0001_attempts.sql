@@ -72,6 +72,7 @@ CREATE TABLE internal.attempts (
     loss_curve VARCHAR,
     eval_curve VARCHAR,
     decoding VARCHAR,
+    expert_shares VARCHAR,
     sample VARCHAR,
     checksum BIGINT NOT NULL
 );

@@ -3,7 +3,7 @@ CREATE OR REPLACE VIEW attempts AS
 SELECT
     key,
     left(key, 10) AS short_key,
-    * EXCLUDE (key, metrics, loss_curve, eval_curve, decoding, checksum) REPLACE (
+    * EXCLUDE (key, metrics, loss_curve, eval_curve, decoding, expert_shares, checksum) REPLACE (
         from_json(missing, '"MAP(VARCHAR, VARCHAR)"') AS missing,
         from_json(libraries, '"MAP(VARCHAR, VARCHAR)"') AS libraries
     ),
