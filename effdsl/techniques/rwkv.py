@@ -47,9 +47,9 @@ class RWKV4Layer(RecurrentTechnique):
         """In each mixing the residual stream before its norm and the difference to the token before
         (float32). In time mixing three mixed inputs, receptance and the gated mean; in float32 the mean
         and what its backward pass wants: keys, values, two sums and their exponent. In channel mixing
-        two mixed inputs, receptance, its product's other factor, and twice the inner width."""
+        two mixed inputs, receptance, its product's other factor, and the squared ReLU."""
         in_float32 = 4 + 6
-        in_products = 5 + 4 + 8
+        in_products = 5 + 4 + 4
         return shape.hidden_size * (in_float32 * FLOAT32 + in_products * element)
 
     def _matrices(self, shape: Shape) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from effdsl.shapes import Shape
 from effdsl_runtime.model.decoder import Stem
@@ -114,7 +116,7 @@ class ChannelMixing(nn.Module):
         change_btd = x_btd - earlier_btd
         k_btf = self.key(torch.addcmul(earlier_btd, change_btd, self.mix_key))
         r_btd = self.receptance(torch.addcmul(earlier_btd, change_btd, self.mix_receptance))
-        out: Tensor = torch.sigmoid(r_btd) * self.value(F.relu(k_btf).square())
+        out: Tensor = torch.sigmoid(r_btd) * self.value(squared_relu(k_btf))
         return out
 
     def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
@@ -132,6 +134,28 @@ def shifted(x_btd: Tensor, name: str, cache: Cache | None) -> Tensor:
     if before_bd is None:
         return F.pad(x_btd[:, :-1], (0, 0, 1, 0))
     return torch.cat((before_bd.unsqueeze(1), x_btd[:, :-1]), dim=1)
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """``relu(x) ** 2``, whose backward takes the root of the result, which the next product keeps anyway,
+    rather than keep the ReLU as well."""
+    out: Tensor = _SquaredReLU.apply(x)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _SquaredReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        out = F.relu(x).square_()
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (out,) = ctx.saved_tensors
+        grad: Tensor = out.sqrt().mul_(slope).mul_(2)
+        return grad
 
 
 def _vector(width: int) -> nn.Parameter:

@@ -7,6 +7,7 @@ import torch
 from effdsl_runtime.model.build import assemble, build
 from effdsl_runtime.model.decoder import parameter_count
 from effdsl_runtime.model.generate import generate
+from effdsl_runtime.model.rwkv import squared_relu
 from effdsl_runtime.model.wkv import continued_wkv, recurrence, wkv
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,6 +140,11 @@ def test_the_recurrence_in_chunks_is_the_one_step_by_step(tokens):
         x = keep[t] * x + add[t]
         expected.append(x)
     assert_close(recurrence(keep, add, expected[0]), torch.stack(expected), atol=1e-6, rtol=1e-5)
+
+
+def test_the_gradient_of_the_squared_relu_is_that_of_finite_differences():
+    x = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    assert torch.autograd.gradcheck(squared_relu, x.requires_grad_())
 
 
 def test_no_position_sees_a_later_token(alive, tokens_bt):
