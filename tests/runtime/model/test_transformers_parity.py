@@ -1,17 +1,22 @@
 """Our decoders against transformers' Qwen2 and DeepSeek-V3, with copied weights, in float32."""
 
+import attrs
 import pytest
 import torch
 from effdsl_runtime.model.build import assemble
 from effdsl_runtime.model.decoder import parameter_count
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
-from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, Qwen2Config, Qwen2ForCausalLM, T5Config
+from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+from transformers.models.distilbert.modeling_distilbert import create_sinusoidal_embeddings
+from transformers.models.t5.modeling_t5 import T5Attention
 
 from effdsl.architecture import Decoder
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
 from effdsl.units import B
 
 QWEN_VOCABULARY = 151_936
@@ -91,6 +96,22 @@ def as_deepseek(ours: dict[str, Tensor], shape: Shape, mla: MLA) -> dict[str, Te
     return theirs
 
 
+def deepseek(shape: Shape, mla: MLA) -> DeepseekV3ForCausalLM:
+    kv_rank, rope_dim, nope_dim, v_dim = mla.sizes()
+    config = DeepseekV3Config(
+        **common(shape),
+        kv_lora_rank=kv_rank,
+        q_lora_rank=mla.q_rank,
+        qk_rope_head_dim=rope_dim,
+        qk_nope_head_dim=nope_dim,
+        v_head_dim=v_dim,
+        num_key_value_heads=shape.heads,
+        first_k_dense_replace=shape.layers,
+        rope_interleave=True,
+    )
+    return DeepseekV3ForCausalLM(config)
+
+
 def check_parity(ours, theirs, rename, tokens_bt) -> None:
     """Equal logits, loss and gradient of every weight."""
     weights = rename({name: p.detach() for name, p in ours.named_parameters()})
@@ -119,20 +140,120 @@ def test_heads_that_share_keys_equal_qwen2_in_logits_and_gradients(lively, shape
 )
 def test_latent_attention_equals_deepseek_v3_in_logits_and_gradients(lively, shape, attention, tokens_bt):
     mla = attention.resolve(shape)
-    kv_rank, rope_dim, nope_dim, v_dim = mla.sizes()
-    config = DeepseekV3Config(
-        **common(shape),
-        kv_lora_rank=kv_rank,
-        q_lora_rank=mla.q_rank,
-        qk_rope_head_dim=rope_dim,
-        qk_nope_head_dim=nope_dim,
-        v_head_dim=v_dim,
-        num_key_value_heads=shape.heads,
-        first_k_dense_replace=shape.layers,
-        rope_interleave=True,
-    )
-    theirs = DeepseekV3ForCausalLM(config)
+    theirs = deepseek(shape, mla)
     check_parity(lively(mla), theirs, lambda ours: as_deepseek(ours, shape, mla), tokens_bt)
+
+
+class Positions:
+    """Positions by transformers' own code, for a model whose rotation is held at zero.
+
+    ``own`` is the learned part, if there is one, and ``ours`` what we call it.
+    """
+
+    ours = own = None
+
+    def embedded(self, x_btd: Tensor) -> Tensor:
+        return x_btd
+
+    def bias(self, tokens: int) -> Tensor:
+        """``(1, h, t, s)``, causality apart."""
+        return torch.zeros(1, 1, tokens, tokens)
+
+
+class TheirWaves(Positions):
+    def embedded(self, x_btd: Tensor) -> Tensor:
+        tokens, width = x_btd.shape[1:]
+        waves_td = torch.empty(tokens, width)
+        create_sinusoidal_embeddings(tokens, width, waves_td)
+        return x_btd * width**0.5 + torch.cat((waves_td[:, 0::2], waves_td[:, 1::2]), 1)
+
+
+class TheirTable(Positions):
+    """GPT-2's ``wpe``."""
+
+    ours = "stem.position_td"
+
+    def __init__(self, shape: Shape) -> None:
+        self.wpe = nn.Embedding(64, shape.hidden_size)
+        self.own = self.wpe.weight
+
+    def embedded(self, x_btd: Tensor) -> Tensor:
+        return x_btd + self.wpe(torch.arange(x_btd.shape[1]))
+
+
+class TheirT5(Positions):
+    ours = "blocks.0.mixer.position.table.weight"
+
+    def __init__(self, shape: Shape, buckets: int, max_distance: int) -> None:
+        config = T5Config(
+            num_heads=shape.heads,
+            relative_attention_num_buckets=buckets,
+            relative_attention_max_distance=max_distance,
+            is_decoder=True,
+        )
+        self.t5 = T5Attention(config, has_relative_attention_bias=True, layer_idx=0)
+        self.own = self.t5.relative_attention_bias.weight
+
+    def bias(self, tokens: int) -> Tensor:
+        return self.t5.compute_bias(tokens, tokens)
+
+
+class TheirALiBi(Positions):
+    """Bloom's, which differs from ours by a number per query, which the softmax does not see."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.heads = shape.heads
+
+    def bias(self, tokens: int) -> Tensor:
+        seen = torch.ones(1, tokens, dtype=torch.long)
+        return build_alibi_tensor(seen, self.heads, torch.float32)[None].expand(-1, -1, tokens, -1)
+
+
+@pytest.mark.parametrize(
+    ("position", "by_them"),
+    [
+        (NoPE(), lambda shape: Positions()),
+        (Sinusoidal(), lambda shape: TheirWaves()),
+        (Learned(), TheirTable),
+        (T5Bias(), lambda shape: TheirT5(shape, 32, 128)),
+        (T5Bias(buckets=8, max_distance=20), lambda shape: TheirT5(shape, 8, 20)),
+        (ALiBi(), TheirALiBi),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("attention", [GQA(), MLA(v_dim=12)], ids=str)
+@pytest.mark.parametrize("heads", [4, 6])
+def test_every_position_equals_transformers_in_logits_and_gradients(
+    lively, shape, attention, position, by_them, heads, tokens_bt
+):
+    shape = attrs.evolve(shape, heads=heads, hidden_size=16 * heads)
+    technique = attention.resolve(shape)
+    ours, positions = lively(attention, position, shape), by_them(shape)
+    if isinstance(technique, MLA):
+        theirs = deepseek(shape, technique)
+        rename = lambda ours: as_deepseek(ours, shape, technique)  # noqa: E731
+    else:
+        theirs = Qwen2ForCausalLM(Qwen2Config(num_key_value_heads=2, **common(shape)))
+        rename = lambda ours: as_qwen2(ours, shape, 2)  # noqa: E731
+    theirs.set_attn_implementation("eager")
+    named = dict(ours.named_parameters())
+    theirs.load_state_dict(rename({n: p.detach() for n, p in named.items()}), strict=False)
+    if positions.own is not None:
+        positions.own.data.copy_(named[positions.ours])
+    tokens = tokens_bt.shape[1]
+    causal_ts = torch.full((tokens, tokens), -torch.inf).triu(1)
+    logits = theirs(
+        inputs_embeds=positions.embedded(theirs.get_input_embeddings()(tokens_bt)),
+        position_ids=torch.zeros_like(tokens_bt),
+        attention_mask=(positions.bias(tokens) + causal_ts).expand(2, -1, -1, -1),
+    ).logits
+    assert_close(ours(tokens_bt), logits, atol=2e-5, rtol=1e-5)
+    cross_entropy(logits[:, :-1].flatten(0, 1), tokens_bt[:, 1:].flatten()).backward()
+    ours.loss(tokens_bt[:, :-1], tokens_bt[:, 1:]).backward()
+    found = rename({name: p.grad for name, p in named.items()})
+    assert_close(found, {n: p.grad for n, p in theirs.named_parameters()}, atol=1e-5, rtol=1e-4)
+    if positions.own is not None:
+        assert_close(named[positions.ours].grad, positions.own.grad, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
