@@ -27,11 +27,13 @@ from effdsl import (
     MQA,
     NSA,
     RWKV4,
+    ALiBi,
     Attention,
     B,
     Backbone,
     Budget,
     FeedForward,
+    Learned,
     M,
     MoBA,
     MoE,
@@ -41,8 +43,10 @@ from effdsl import (
     Recipe,
     RoPE,
     Seeds,
+    Sinusoidal,
     Study,
     SwiGLU,
+    T5Bias,
 )
 from effdsl.declare import ROLE, TAGS, identity, keyed, transport
 from effdsl.hardware import Hardware
@@ -60,6 +64,7 @@ def studies() -> list[Study]:
     small = Budget(steps=10)
     longer = [Budget(steps=3), Recipe(learning_rate=1e-3)]
     mixed = Attention([GQA(kv_heads=4), MLA(kv_rank=64)]) * Position([RoPE(theta=1e4), NoPE])
+    positions = [Sinusoidal, Learned, T5Bias, T5Bias(buckets=16, max_distance=64), ALiBi, RoPE(fraction=0.25)]
     return [
         Study(Attention([MHA, MQA, GQA, MLA, NSA]), [3 * M], budget=small),
         Study(mixed, [3 * M], budget=small),
@@ -68,6 +73,7 @@ def studies() -> list[Study]:
         Study(Attention([MoBA, MoBA(kv_heads=4, block=16, top_k=2)]), [3 * M], budget=small),
         Study(FeedForward([SwiGLU, MoE, MoE(top_k=3, expert_width=ISO_FLOP)]), [3 * M], repeats=1),
         Study(Backbone([RWKV4, Pythia]), [3 * M], budget=small, repeats=1),
+        Study(Position(positions), [3 * M], budget=small, repeats=1),
     ]
 
 
