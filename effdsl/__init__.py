@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
     from effdsl.techniques.backbone import Pythia, Transformer
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
+    from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
     from effdsl.techniques.rwkv import RWKV4
     from effdsl.training import Budget, Recipe
@@ -74,6 +75,7 @@ _HOMES = {
     "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
     "techniques.backbone": "Pythia Transformer",
     "techniques.feed_forward": "GELU ISO_FLOP MoE SwiGLU",
+    "techniques.mamba": "Mamba Mamba2",
     "techniques.position": "ALiBi Learned NoPE RoPE Sinusoidal T5Bias",
     "techniques.rwkv": "RWKV4",
     "training": "Budget Recipe",
@@ -147,6 +149,8 @@ __all__ = [
     "Learned",
     "LocalText",
     "M",
+    "Mamba",
+    "Mamba2",
     "MoBA",
     "MoE",
     "NoPE",

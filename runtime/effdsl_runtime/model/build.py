@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from torch import nn
@@ -11,16 +12,19 @@ from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as feed_forwards
 from effdsl.techniques.attention import GQA, MLA
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, RecurrentTechnique
+from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.techniques.rwkv import RWKV4Layer
-from effdsl_runtime.model.decoder import Block, DecoderLM
+from effdsl_runtime.model.decoder import Block, DecoderLM, MixerBlock
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.experts import Experts
 from effdsl_runtime.model.feed_forward import GELU, FeedForward, SwiGLU
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.initial import initialise
 from effdsl_runtime.model.latent import LatentAttention
+from effdsl_runtime.model.mamba import SelectiveMixer
+from effdsl_runtime.model.mamba2 import DualMixer
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
 from effdsl_runtime.model.parallel import ParallelBlock
@@ -76,6 +80,21 @@ def _(layer: RWKV4Layer, shape: Shape, context_length: int) -> DecoderLM:
     blocks = [RWKV4Block(shape, number) for number in range(shape.layers)]
     norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
     return DecoderLM(shape, context_length, blocks, norm, tied=False, stem=NormStem(shape))
+
+
+@recurrent.register
+def _(layer: MambaLayer, shape: Shape, context_length: int) -> DecoderLM:
+    return _mixers_alone([SelectiveMixer(layer, shape) for _ in range(shape.layers)], shape, context_length)
+
+
+@recurrent.register
+def _(layer: Mamba2Layer, shape: Shape, context_length: int) -> DecoderLM:
+    return _mixers_alone([DualMixer(layer, shape) for _ in range(shape.layers)], shape, context_length)
+
+
+def _mixers_alone(mixers: Sequence[Mixer], shape: Shape, context_length: int) -> DecoderLM:
+    blocks = [MixerBlock(mixer, shape) for mixer in mixers]
+    return DecoderLM(shape, context_length, blocks, nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps))
 
 
 def _blocks(
