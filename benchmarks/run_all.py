@@ -13,6 +13,7 @@ BENCHMARKS = (
     "noop_task",
     "probe_cost",
     "training_step",
+    "rwkv",
     "matmul_rate",
 )
 
