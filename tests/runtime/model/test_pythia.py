@@ -19,8 +19,8 @@ from effdsl.architecture import ParallelDecoder
 from effdsl.shapes import Shape, reference_parameters, shape_for
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.backbone import Parts, Pythia
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique
-from effdsl.techniques.feed_forward import GELU, SwiGLU
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
+from effdsl.techniques.feed_forward import GELU, MoE, SwiGLU
 from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
 from effdsl.units import B
 
@@ -31,9 +31,13 @@ LINEAR |= {"feed_forward.down": "mlp.dense_4h_to_h"}
 NORMS = {"mixer_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm"}
 
 
-def pythia(attention: AttentionTechnique | None = None, position: PositionTechnique | None = None):
+def pythia(
+    attention: AttentionTechnique | None = None,
+    position: PositionTechnique | None = None,
+    feed_forward: FeedForwardTechnique | None = None,
+) -> ParallelDecoder:
     """Two layers of it, with these parts; Pythia's own where none is given."""
-    chosen = Pythia().assemble(SHAPE, Parts(attention, position))
+    chosen = Pythia().assemble(SHAPE, Parts(attention, position, feed_forward))
     return ParallelDecoder(
         Shape(2, 64, 4, 16, 96, 50, chosen.shape.norm_eps),
         chosen.attention,
@@ -50,10 +54,15 @@ VARIANTS = [
     pythia(attention=MQA(), position=RoPE()),
     *(pythia(position=position) for position in (NoPE(), Sinusoidal(), Learned(), T5Bias(), ALiBi())),
     pythia(attention=MLA(), position=ALiBi()),
+    pythia(feed_forward=MoE(experts=4)),
 ]
-EVERY_VARIANT = pytest.mark.parametrize(
-    "variant", VARIANTS, ids=lambda v: f"{v.attention.label(SHAPE)}-{v.position}"
-)
+
+
+def name_of(variant: ParallelDecoder) -> str:
+    return f"{variant.attention.label(SHAPE)}-{variant.position}-{variant.feed_forward.label(SHAPE)}"
+
+
+EVERY_VARIANT = pytest.mark.parametrize("variant", VARIANTS, ids=name_of)
 
 
 def by_head(parts: Tensor) -> Tensor:
