@@ -1,115 +1,164 @@
-"""What the store costs: ingesting records, looking keys up, one query, one record at a time.
+"""CPU time of the store: ingesting records, looking keys up, one query, one record at a time.
 
-    python benchmarks/store.py [--records 100000] [--json FILE]
+    python benchmarks/store.py [--records 100000]
 
-Prints a Markdown table of CPU and wall seconds of this process.
+The records are those of studies/small/attention.py under other seeds, made through the same functions;
+what was measured is made up, and as long as it really is. Time is that of this process.
 """
 
-from __future__ import annotations
-
 import argparse
-import hashlib
-import json
+import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
-from effdsl_registry.records import Identity, Provenance, Record, to_json
+from effdsl_registry.records import Provenance, Record, to_json
 from effdsl_registry.store import Store
+from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
+from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.machine import describe, detect
+from effdsl_runtime.outcomes import Ending, Outcome
+from effdsl_runtime.recording import Assignment, Run, record_of
+from reporting import Result, median, report
 
-from effdsl.key import key_of
+from effdsl.key import canonical_json, key_of
+from effdsl.loading import load_study
 from effdsl.metrics import METRICS
+from effdsl.plan import make_plan
 
-BARS = {"ingest": 5.0, "known 10000": 0.1, "known 100000": 1.0}
-RECORD_TASK = json.dumps({"$": "task", "cell": {"architecture": "x" * 1200}, "seed": "SEED"})
+STUDY = Path(__file__).parent.parent / "studies" / "small" / "attention.py"
+LOOKUPS = {10_000: 0.1, 100_000: 1.0}
+INGEST_BAR = 5.0
+REPEATS = 5
+METER = "no power meter: /sys/class/powercap is absent"
+MISSING = {
+    "aec_w": METER,
+    "energy_j": METER,
+    "energy_j_per_token": METER,
+    "mfu": "the peak FLOP/s of AMD EPYC x2 in bfloat16 is not known",
+}
+SAMPLE_WORDS = 70  # of five letters: as long as what the models of the study write
+LETTERS = "etaoinshrdlu\n"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+GIT_COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
-def record(number: int) -> Record:
-    """A record of the size that a small study writes: about 4 KB."""
-    canonical = RECORD_TASK.replace("SEED", str(number))
-    return Record(
+def records(store: Store, noise: random.Random) -> Iterator[Record]:
+    """Records without end: a seed after the other, of each the cells of the study."""
+    templates = list(_templates(store))
+    seed = 0
+    while True:
+        for template in templates:
+            yield _with_seed(template, seed, noise)
+        seed += 1
+
+
+def _templates(store: Store) -> Iterator[Record]:
+    code = store.code_sets.keep(code_digests())
+    facts = describe() | {"git_commit": GIT_COMMIT, "git_dirty": False}
+    run = Run(Ending(Outcome.OK), START, 60.0)
+    for planned in make_plan(load_study(str(STUDY)).study, detect()).tasks:
+        task = attrs.evolve(planned.task, seed=0)
+        if task == planned.task:
+            canonical = canonical_json(task)
+            yield record_of(
+                Assignment(task, planned.address, canonical, "a", store.root, store.root, facts), run, code
+            )
+
+
+def _with_seed(template: Record, seed: int, noise: random.Random) -> Record:
+    canonical = template.canonical.replace('"seed":0', f'"seed":{seed}')
+    losses = [
+        round(8.0 * (point + 1) ** -0.2 + noise.gauss(0, 0.1), CURVE_DECIMALS)
+        for point in range(CURVE_POINTS)
+    ]
+    return attrs.evolve(
+        template,
         key=key_of(canonical),
-        cell=hashlib.sha256(b"cell%d" % (number // 3)).hexdigest(),
-        lineage=hashlib.sha256(b"lineage%d" % number).hexdigest(),
+        lineage=key_of(f"lineage {canonical}"),
         canonical=canonical,
-        attempt=f"{number:032x}",
-        outcome="ok",
-        identity=Identity(
-            stage="pretraining",
-            technique=f"T{number // 3}",
-            scale="3M",
-            seed=number % 3,
-            parameters=3_000_000,
-            hardware="cpu x2",
-            engine="torch",
-            engine_version=1,
-        ),
-        metrics={metric.name: number + i / 7 for i, metric in enumerate(METRICS)},
-        missing={"aec_w": "no power meter"},
-        provenance=Provenance(
-            started_at="2026-01-01T00:00:00+00:00",
-            finished_at="2026-01-01T00:01:00+00:00",
-            libraries={"torch": "2.13.0", "duckdb": "1.5.6"},
-            code={f"effdsl_runtime.module{i}": "a" * 64 for i in range(15)},
-        ),
-        loss_curve=[(10 * i, 7 - i / 10) for i in range(30)],
-        eval_curve=[(100, 5.0), (300, 4.0)],
-        sample="the king is dead",
+        attempt=f"{noise.getrandbits(128):032x}",
+        identity=attrs.evolve(template.identity, seed=seed),
+        metrics={m.name: noise.lognormvariate(0, 3) for m in METRICS if m.name not in MISSING},
+        missing=MISSING,
+        provenance=_provenance(template.provenance, seed, noise),
+        loss_curve=[(4 * point + 1, loss) for point, loss in enumerate(losses)],
+        eval_curve=[(75 * part, noise.uniform(4, 6)) for part in range(1, PARTS + 1)],
+        sample=" ".join("".join(noise.choices(LETTERS, k=5)) for _ in range(SAMPLE_WORDS)),
     )
 
 
-@attrs.frozen
-class Cost:
-    what: str
-    cpu_s: float
-    wall_s: float
-    bar_cpu_s: float | None
+def _provenance(template: Provenance, seed: int, noise: random.Random) -> Provenance:
+    started_at = START + timedelta(seconds=60 * seed + noise.random())
+    duration_s = noise.uniform(40, 60)
+    return attrs.evolve(
+        template,
+        started_at=started_at.isoformat(),
+        finished_at=(started_at + timedelta(seconds=duration_s)).isoformat(),
+        duration_s=duration_s,
+        threads=2,
+        load_average=noise.uniform(0, 2),
+        cpu_over_wall=noise.uniform(1, 2),
+        meter="none",
+        warmup_iterations=15,
+        measured_iterations=285,
+        sampler_period_s=0.1,
+        sampler_samples=noise.randrange(400, 600),
+        kernel="flash",
+    )
 
 
-def cost(what: str, action: Callable[[], object], bar: float | None = None) -> Cost:
-    cpu, wall = time.process_time(), time.perf_counter()
-    action()
-    return Cost(what, time.process_time() - cpu, time.perf_counter() - wall, bar)
-
-
-def fill(store: Store, count: int) -> list[str]:
+def fill(store: Store, made: Iterator[Record], count: int) -> list[str]:
     """Put record files in place without waiting for the disk, as an earlier session would have left them."""
-    keys = []
-    lines = []
-    for number in range(count):
-        made = record(number)
-        path = store.record_file(made.key, made.attempt)
+    keys, noted = [], []
+    for _, record in zip(range(count), made, strict=False):
+        path = store.record_file(record.key, record.attempt)
         path.parent.mkdir(parents=True)
-        path.write_text(to_json(made) + "\n")
-        keys.append(made.key)
-        lines.append(f"{made.key}/{made.attempt}\n")
-    store.journal.path.write_text("".join(lines))
+        path.write_text(to_json(record) + "\n", encoding="utf-8")
+        keys.append(record.key)
+        noted.append(f"{record.key}/{record.attempt}\n")
+    store.journal.path.write_text("".join(noted), encoding="utf-8")
     return keys
 
 
-def measure(count: int, folder: Path) -> list[Cost]:
-    store = Store(folder / "store")
-    store.ingest([store.write(record(-1), None, None)])
-    keys = fill(store, count)
-    costs = [cost(f"ingest {count:,} records", store.ingest, BARS["ingest"] * count / 100_000)]
-    for asked in (10_000, 100_000):
+def cpu_s(action: Callable[[], object]) -> float:
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+def repeated(what: str, action: Callable[[], object], bar: float | None = None) -> Result:
+    seconds = [cpu_s(action) for _ in range(REPEATS)]
+    return Result(what, median(seconds), "CPU s", at_most=bar, note=f"median of {REPEATS}")
+
+
+def measure(count: int, store: Store) -> Iterator[Result]:
+    made = records(store, random.Random(0))
+    first = next(made)
+    store.ingest([store.write(first, None, None)])
+    keys = fill(store, made, count)
+    yield Result(
+        f"ingest {count:,} records",
+        cpu_s(store.ingest),
+        "CPU s",
+        at_most=INGEST_BAR * count / 100_000,
+        note=f"of {len(to_json(first)):,} bytes",
+    )
+    for asked, bar in LOOKUPS.items():
         if asked <= count:
-            bar = BARS[f"known {asked}"]
-            costs.append(
-                cost(f"look {asked:,} keys up", lambda n=asked: store.known(keys[:n], keys[:n]), bar)
-            )
+            some = random.Random(1).sample(keys, asked)
+            yield repeated(f"look {asked:,} keys up", lambda some=some: store.known(some, some), bar)
 
     def query() -> None:
         with store.reading() as connection:
             connection.execute("SELECT technique, avg(ppl), avg(amu_gb) FROM results GROUP BY ALL").fetchall()
 
-    costs.append(cost("group all results by technique, two metrics", query))
-    new = record(count)
-    costs.append(cost("write one record", lambda: store.write(new, None, None)))
-    costs.append(cost("ingest one record", store.ingest))
-    return costs
+    yield repeated("group all results by technique, two metrics", query)
+    yield repeated("write one record", lambda: store.write(next(made), None, None))
+    yield repeated("ingest one record", lambda: store.ingest([store.write(next(made), None, None)]))
 
 
 def main() -> None:
@@ -117,16 +166,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    arguments = parser.parse_args()
+    count = parser.parse_args().records
     with tempfile.TemporaryDirectory() as folder:
-        costs = measure(arguments.records, Path(folder))
-    print("| store | CPU s | wall s | at most, CPU s |\n|---|---:|---:|---:|")
-    for c in costs:
-        bar = "" if c.bar_cpu_s is None else f"{c.bar_cpu_s:g}"
-        print(f"| {c.what} | {c.cpu_s:.3f} | {c.wall_s:.3f} | {bar} |")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([attrs.asdict(c) for c in costs], indent=1) + "\n")
+        report("store", list(measure(count, Store(Path(folder) / "store"))))
 
 
 if __name__ == "__main__":

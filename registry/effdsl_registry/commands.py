@@ -46,6 +46,8 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
     from effdsl_registry.door import ask
     from effdsl_registry.store import Store
 
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
     if query is None and sys.stdin.isatty():
         raise click.UsageError(f'give a query, e.g. effdsl sql "{EXAMPLE}"')
     store = Store.find(store_path)

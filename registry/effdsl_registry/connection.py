@@ -24,6 +24,8 @@ CONFIG: Config = {
 # One thread halves the cost of a small write, and the other cores are a task's. A commit is a checkpoint:
 # it costs less than writing the log first, and no log is left that could be cut without anybody noticing.
 WRITING: Config = {**CONFIG, "threads": 1, "checkpoint_threshold": "1B"}
+# One narrow question: a second thread costs more to start than it saves.
+ASKING: Config = {**CONFIG, "threads": 1}
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60.0
 MEMORY_LIMIT = "2GB"
+INTERRUPTED = "INTERRUPT Error"
 
 
 def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str = MEMORY_LIMIT) -> Rows:
@@ -55,11 +56,11 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
             with _interrupted_after(connection, timeout_s) as in_time:
                 connection.execute(sql)
                 return Rows.of(connection, in_time)
-        except duckdb.InterruptException as error:
-            raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
         except duckdb.OutOfMemoryException as error:
             raise SqlRefused(f"needs over {memory_limit} of memory; select less, or aggregate") from error
         except duckdb.Error as error:
+            if INTERRUPTED in str(error):  # while fetching, it comes inside an error of another class
+                raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
             raise SqlRefused(explain(str(error))) from error
 
 
@@ -80,11 +81,24 @@ def _refuse_all_but_one_select(connection: DuckDBPyConnection, sql: str) -> None
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise SqlRefused(f"one SELECT, please; found {len(statements) or 'no'} statements")
+    if _is_pragma(sql):
+        raise SqlRefused(
+            "only SELECT is allowed here, found PRAGMA; SHOW TABLES and DESCRIBE results look around"
+        )
     kind = statements[0].type
     if kind != duckdb.StatementType.SELECT:
         name = kind.name.replace("_", " ")
         hint = "; write a static PIVOT with its IN list inside FROM (…)" if name == "MULTI" else ""
         raise SqlRefused(f"only SELECT is allowed here, found {name}{hint}")
+
+
+def _is_pragma(sql: str) -> bool:
+    """Whether the statement is a PRAGMA: DuckDB calls some of them SELECT, for it has rewritten them."""
+    import duckdb
+
+    text = sql.encode()
+    words = (text[start : start + 6].upper() for start, _ in duckdb.tokenize(sql))
+    return next((word for word in words if not word.startswith(b";")), b"") == b"PRAGMA"
 
 
 @contextmanager
@@ -98,7 +112,7 @@ def _interrupted_after(connection: DuckDBPyConnection, seconds: float) -> Iterat
 
     def in_time() -> None:
         if time.monotonic() > deadline:
-            raise duckdb.InterruptException("fetching took too long")
+            raise duckdb.InterruptException(f"{INTERRUPTED}: fetching took too long")
 
     timer.start()
     try:

@@ -16,7 +16,7 @@ from effdsl.key import short
 from effdsl_registry import claims
 from effdsl_registry.claims import ClaimInfo as ClaimInfo
 from effdsl_registry.code_sets import CodeSets
-from effdsl_registry.connection import CONFIG, PATIENCE_S, WRITING, connected
+from effdsl_registry.connection import ASKING, CONFIG, PATIENCE_S, WRITING, Config, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
 from effdsl_registry.errors import StoreError as StoreError
@@ -53,7 +53,6 @@ class KnownResult:
     canonical: str
     code: str
     duration_s: float | None
-    finished_at: str
     attempt: str
 
 
@@ -214,9 +213,7 @@ class Store:
     # Reading
 
     @contextmanager
-    def reading(
-        self, config: dict[str, str | bool | int | float | list[str]] = CONFIG
-    ) -> Iterator[DuckDBPyConnection]:
+    def reading(self, config: Config = CONFIG) -> Iterator[DuckDBPyConnection]:
         """The index, open for reading and caught up; empty views where nothing was written."""
         import duckdb
 
@@ -224,7 +221,7 @@ class Store:
 
         self._catch_up()
         if self.index.exists():
-            with connected(self.index, True, self.patience_s, config) as connection:
+            with self._open_to_read(config) as connection:
                 yield connection
         else:
             with duckdb.connect(config=config) as connection:
@@ -236,7 +233,7 @@ class Store:
         self._catch_up()
         if not self.index.exists():
             return Known()
-        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
+        with self._open_to_read(ASKING) as connection:
             rows = connection.execute(_KNOWN, [",".join(keys)]).fetchall()
             results = {key: KnownResult(*rest) for key, *rest in rows}
             code: dict[str, dict[str, str]] = {result.code: {} for result in results.values()}
@@ -290,6 +287,31 @@ class Store:
         ):
             yield connection
 
+    @contextmanager
+    def _open_to_read(self, config: Config) -> Iterator[DuckDBPyConnection]:
+        """The index, brought up to date where another effdsl made it."""
+        from effdsl_registry.schema import is_current
+
+        with ExitStack() as stack:
+            connection = stack.enter_context(connected(self.index, True, self.patience_s, config))
+            current = is_current(connection)
+            self._refuse_without_records(connection)
+            if not current:
+                stack.close()
+                with self.writing():
+                    pass
+                connection = stack.enter_context(connected(self.index, True, self.patience_s, config))
+            yield connection
+
+    def _refuse_without_records(self, connection: DuckDBPyConnection) -> None:
+        if (self.root / "records").is_dir():
+            return
+        if connection.execute("SELECT 1 FROM internal.attempts LIMIT 1").fetchone():
+            raise StoreDamaged(
+                f"{self.root} has an index, but its records are gone; take records/ from a backup, "
+                "or remove the index and run the studies again"
+            )
+
     def _make_index(self) -> int:
         """Make an index where there is none, whole or not at all; returns how many attempts it got."""
         if self.index.exists():
@@ -299,27 +321,12 @@ class Store:
         return rebuild(self)
 
     def _catch_up(self) -> None:
-        """Index what waits, and bring an older schema up to date; without either, nothing is written."""
-        from effdsl_registry.schema import is_current
-
+        """Index what waits; where nothing does, nothing is written."""
         if self.journal.read().length:
             with suppress(StoreBusy, OSError):  # long readers, a read-only disk: answer with what is indexed
                 attrs.evolve(self, patience_s=min(self.patience_s, CATCH_UP_PATIENCE_S)).ingest()
-        if not self.index.exists():
-            if next(self.record_files(), None) is None:
-                return
+        if not self.index.exists() and next(self.record_files(), None) is not None:
             self._make_index()
-        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
-            current = is_current(connection)
-            indexed = connection.execute("SELECT count(*) FROM internal.attempts").fetchone() or (0,)
-        if indexed[0] and not (self.root / "records").is_dir():
-            raise StoreDamaged(
-                f"{self.root} has an index, but its records are gone; take records/ from a backup, "
-                "or remove the index and run the studies again"
-            )
-        if not current:
-            with self.writing():
-                pass
 
 
 def insert_study(connection: DuckDBPyConnection, content: str) -> None:
@@ -348,7 +355,7 @@ latest AS (
     FROM internal.attempts SEMI JOIN asked USING (key)
     GROUP BY key
 )
-SELECT key, outcome, reason, canonical, code, duration_s, CAST(finished_at AS VARCHAR), attempt
+SELECT key, outcome, reason, canonical, code, duration_s, attempt
 FROM internal.attempts JOIN latest ON attempts.rowid = latest.latest
 """
 

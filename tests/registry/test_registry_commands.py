@@ -33,6 +33,12 @@ def test_sql_prints_json_and_csv(filled: Store) -> None:
     assert run(commands.sql, filled, "SELECT 1 AS n, '@x' AS name", "--csv").output == "n,name\n1,'@x\n"
 
 
+def test_json_and_csv_exclude_each_other(filled: Store) -> None:
+    result = run(commands.sql, filled, "SELECT 1", "--json", "--csv")
+    assert result.exit_code == 2
+    assert "--json and --csv exclude each other" in result.stderr
+
+
 def test_sql_reads_the_query_from_standard_input(filled: Store) -> None:
     assert run(commands.sql, filled, "--csv", input="SELECT 41 + 1 AS n").output == "n\n42\n"
     assert run(commands.sql, filled, "-", "--csv", input="SELECT 1 AS n").output == "n\n1\n"
@@ -74,6 +80,16 @@ def test_export_takes_the_format_from_the_name(name: str, filled: Store, tmp_pat
     content = (tmp_path / name).read_bytes()
     assert content.startswith({"r.csv": b"cell,", "r.json": b"[{", "r.parquet": b"PAR1", "r.md": b"| cell",
                                "r.tex": rb"\begin{tabular}"}[name])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
+def test_export_makes_missing_folders_and_says_which_file_it_wrote(
+    name: str, filled: Store, tmp_path: Path
+) -> None:
+    output = tmp_path / "not" / "there" / name
+    result = run(commands.export, filled, "cells", "-o", str(output))
+    assert result.stderr == f"{output}: 2 rows\n"
+    assert output.is_file()
 
 
 def test_exported_parquet_has_the_values_of_the_view(filled: Store, tmp_path: Path) -> None:
