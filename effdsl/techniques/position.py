@@ -102,8 +102,8 @@ class T5Bias(ScoreBias):
     def activations_per_token(
         self, attention: AttentionTechnique, shape: Shape, context_length: int
     ) -> float:
-        """PyTorch's fused CPU kernel gives a mask no gradient; the one that does keeps the softmax. A GPU's
-        keeps the mask instead, which is as large for one sequence."""
+        """PyTorch's fused CPU kernel gives a mask no gradient; the one that does keeps the softmax.
+        FlexAttention, on a GPU, does not."""
         return shape.heads * context_length
 
 
@@ -118,8 +118,8 @@ class ALiBi(ScoreBias):
     def activations_per_token(
         self, attention: AttentionTechnique, shape: Shape, context_length: int
     ) -> float:
-        """Keys and values once more, in reverse, so that a CPU need not hold the mask. A GPU, whose
-        kernels want it written out, holds ``heads * context_length`` more per token of one sequence."""
+        """Keys and values once more, in reverse, so that the mask need not be held on a CPU.
+        FlexAttention, on a GPU, keeps neither."""
         return attention.kv_bytes_per_token(shape, 1)
 
 
