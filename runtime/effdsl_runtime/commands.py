@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from effdsl_runtime.kernels import KERNEL, KERNELS
+
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
 
+    from effdsl.limit import Limit
     from effdsl.loading import LoadedStudy
     from effdsl.plan import Plan
 
@@ -25,45 +29,111 @@ store_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
-def prepare(reference: str, store_path: Path | None) -> tuple[LoadedStudy, Plan, Store]:
-    """Load a study, find the store and make the plan for this machine."""
+def prepare(
+    reference: str, store_path: Path | None, priced: bool = False
+) -> tuple[LoadedStudy, Plan, Store]:
+    """Load a study, find the store and make the plan for this machine.
+
+    With ``priced``, estimates follow what has run; that takes a second question to the store.
+    """
     from effdsl_registry.store import Store
 
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
     from effdsl_runtime.dispatch import unavailable_here
-    from effdsl_runtime.lookup import history_in
+    from effdsl_runtime.lookup import calibration_in, history_in
     from effdsl_runtime.machine import detect
 
     loaded = load_study(reference)
     store = Store.find(store_path)
     machine = detect()
-    plan = make_plan(loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place)
+    calibration = calibration_in(store, machine) if priced else None
+    plan = make_plan(
+        loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place, calibration
+    )
     return loaded, plan, store
+
+
+class Budget(click.ParamType["Limit"]):
+    """``2h``, ``50kWh`` or ``$100``."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Limit:
+        from effdsl.declare import Invalid
+        from effdsl.limit import limit_from
+
+        try:
+            return limit_from(str(value))
+        except Invalid as error:
+            self.fail(f"{error}; {error.hint}", param, ctx)
+
+
+budget_option = click.option(
+    "--budget", type=Budget(), default=None,
+    help="As many tasks as this pays for, e.g. 2h, 50kWh or '$100'; whole repeats first.",
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("study")
 @click.option("--all", "show_all", is_flag=True, help=f"Every cell; otherwise the first {CELLS_SHOWN}.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 4 when there is something to run.")
+@click.option("--calibration", is_flag=True, help="Instead: predictions beside what finished tasks took.")
+@budget_option
 @json_option
 @store_option
-def plan(study: str, show_all: bool, detailed_exitcode: bool, as_json: bool, store_path: Path | None) -> None:
+def plan(
+    study: str,
+    show_all: bool,
+    detailed_exitcode: bool,
+    calibration: bool,
+    budget: Limit | None,
+    as_json: bool,
+    store_path: Path | None,
+) -> None:
     """Show what STUDY would run, and what that costs. Nothing is run.
 
-    STUDY is a file, or its name under studies/. FLOPs and memory are predictions: FLOPs count causal
-    attention by what a query can see, memory is the largest of a training step per device.
+    STUDY is a file, or its name under studies/. Numbers are of one task, and predictions: FLOPs count
+    causal attention by what a query can see, memory is the largest of a training step per device, time
+    follows what has run on the same hardware, else an assumed part of its peak.
     """
     from effdsl.display import plan_json
     from effdsl_runtime.render import print_plan
 
-    _, made, _ = prepare(study, store_path)
+    _, made, store = prepare(study, store_path, priced=True)
+    if calibration:
+        return _show_calibration(made, store, as_json)
+    made = _within(made, budget)
     if as_json:
         click.echo(json.dumps(plan_json(made), indent=2))
     else:
         print_plan(made, None if show_all else CELLS_SHOWN)
     if detailed_exitcode and made.to_run():
         sys.exit(4)
+
+
+def _within(made: Plan, budget: Limit | None) -> Plan:
+    from effdsl.declare import Invalid
+    from effdsl.limit import within
+
+    if budget is None:
+        return made
+    try:
+        return within(made, budget)
+    except Invalid as error:
+        raise click.UsageError(f"{error}; {error.hint}") from error
+
+
+def _show_calibration(made: Plan, store: Store, as_json: bool) -> None:
+    from effdsl_runtime.lookup import calibration_in
+    from effdsl_runtime.render import calibration_json, print_calibration
+
+    accuracy = calibration_in(store, made.machine).accuracy()
+    if as_json:
+        click.echo(json.dumps(calibration_json(accuracy), indent=2))
+    else:
+        print_calibration(accuracy)
 
 
 class Duration(click.ParamType[float]):
@@ -99,28 +169,37 @@ class Outcomes(click.ParamType[frozenset[str]]):
 @click.argument("study")
 @click.option("--retry", type=Outcomes(), default=None, help="Run these outcomes again, e.g. failed,oom.")
 @click.option("--timeout", type=Duration(), default=None, help="Stop a task after this long, e.g. 20m.")
+@budget_option
 @click.option("--fail-fast", is_flag=True, help="Stop after the first task that fails.")
 @click.option("--progress", type=click.Choice(["auto", "rich", "plain"]), default="auto", show_default=True)
+@click.option(
+    "--kernel", type=click.Choice(KERNELS), envvar=KERNEL, help="Attend with this kernel. Default: auto."
+)
 @json_option
 @store_option
 def execute(
     study: str,
     retry: frozenset[str] | None,
     timeout: float | None,
+    budget: Limit | None,
     fail_fast: bool,
     progress: str,
+    kernel: str | None,
     as_json: bool,
     store_path: Path | None,
 ) -> None:
     """Run what is missing of STUDY; what the store knows is not run again.
 
     Every task is a process of its own and is stored as soon as it ends. Ctrl-C once finishes the
-    current task, twice stops at once; the same command goes on where it stopped.
+    current task, twice stops at once; the same command goes on where it stopped. The kernel is stored
+    beside a result and is no part of its key: what is known is not run again with another.
     """
     from effdsl_runtime.running import run_study
 
-    loaded, made, store = prepare(study, store_path)
-    made = made.retrying(retry) if retry else made
+    if kernel:
+        os.environ[KERNEL] = kernel  # which every task's process inherits
+    loaded, made, store = prepare(study, store_path, priced=budget is not None)
+    made = _within(made.retrying(retry) if retry else made, budget)
     sys.exit(run_study(loaded, made, store, progress, timeout, fail_fast, as_json))
 
 

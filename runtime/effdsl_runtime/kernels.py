@@ -1,11 +1,9 @@
-"""The attention kernels by name, and which one was asked for; none of it needs torch."""
+"""The attention kernels by name, and which one was asked for; the command line loads this at its start."""
 
 from __future__ import annotations
 
 import os
 from typing import Literal, get_args
-
-from effdsl.techniques.base import Unsupported
 
 Kernel = Literal["auto", "math", "sdpa", "flex", "fla"]
 
@@ -21,5 +19,7 @@ def kernel_asked() -> Kernel:
     """
     asked = os.environ.get(KERNEL) or "auto"
     if asked not in KERNELS:
+        from effdsl.techniques.base import Unsupported
+
         raise Unsupported(f"${KERNEL} is {asked!r}", f"allowed: {', '.join(KERNELS)}")
     return asked

@@ -71,6 +71,7 @@ class Observation:
         sample: text that the trained model generated.
         kernel: name of the attention kernel.
         threads: threads that torch computed with.
+        flags: what else to know of how it ran: ``compiled``.
         decoding: by ascending context, the whole context last; empty when it was not measured.
         routed: how the held-out tokens were sent to experts; ``None`` where there are none.
     """
@@ -86,6 +87,7 @@ class Observation:
     sample: str
     kernel: str
     threads: int
+    flags: tuple[str, ...] = ()
     decoding: tuple[Decoding, ...] = ()
     routed: Routed | None = None
 

@@ -159,7 +159,7 @@ def _provenance(run: Run, facts: dict[str, Any], code: str) -> Provenance:
         code=code,
         meter=sampler.meter if sampler else "",
         meter_scope=sampler.meter_scope if sampler else "",
-        flags=sampler.flags if sampler else (),
+        flags=(*(observation.flags if observation else ()), *(sampler.flags if sampler else ())),
         sampler_period_s=sampler.period_s if sampler else None,
         sampler_samples=len(sampler.trace) if sampler else None,
         threads=observation.threads if observation else None,

@@ -11,13 +11,16 @@ import torch
 
 from effdsl.task import Task
 from effdsl_runtime.data import Corpus, batches, held_out_windows, prepare
+from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.engines.decoding import measure_decoding
 from effdsl_runtime.engines.device import device_of, synchronise, use_threads
 from effdsl_runtime.engines.trainer import Trainer, evaluate
+from effdsl_runtime.kernels import kernel_asked
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.generate import generate
+from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
 from effdsl_runtime.model.routing import routed
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 from effdsl_runtime.outcomes import Diverged
@@ -50,13 +53,23 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
     Raises:
         Diverged: when the loss is NaN, infinite, or twice that of a uniform guess.
         DataError: when the text is not to be had.
-        Unsupported: when a GPU is asked for and there is none.
+        Unsupported: when a GPU is asked for and there is none, or a kernel that cannot train here.
     """
+    with use_kernel(kernel_asked()):
+        return _observe(task, report, sampler)
+
+
+def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
     workload = task.workload
     device, threads = device_of(task.hardware), use_threads()
     corpus = prepare(workload.data, lambda text: report(Progress(text)), workload.budget.tokens)
     report(Progress("building the model"))
     model = build(workload.architecture, workload.budget.context_length, task.seed).to(device)
+    use_fastest_flash(device)
+    kernel = model.kernel
+    compiled = worth_compiling(workload, device, threads)
+    if compiled:
+        model.compile_blocks()
     training = Training(task, model, corpus, device, report)
     training.run()
     report(Progress("evaluating"))
@@ -76,8 +89,9 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
         bytes_per_token=training.bytes_per_token(HELD_OUT_TOKENS),
         parameters=parameter_count(model),
         sample=sample_text(model, corpus, task.seed),
-        kernel=model.kernel,
+        kernel=kernel,
         threads=threads,
+        flags=("compiled",) if compiled else (),
         decoding=decoding,
         routed=routed(routings, len(model.blocks)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -91,6 +91,12 @@ class DecoderLM(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm
         self.output = None if tied else nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
+        self._compiled: tuple[Callable[..., Tensor], ...] = ()
+
+    def compile_blocks(self) -> None:
+        """Compute whole contexts by compiled blocks from now on; with a cache, whose shapes change all the
+        time, as before."""
+        self._compiled = tuple(torch.compile(block) for block in self.blocks)
 
     @property
     def kernel(self) -> str:
@@ -126,7 +132,10 @@ class DecoderLM(nn.Module):
             raise ValueError(f"{wanted} positions do not fit a context of {self.context_length}")
         x_btd = self.stem(self.embedding(tokens_bt), seen)
         held: Sequence[Cache | None] = caches or [None] * len(self.blocks)
-        for block, cache in zip(self.blocks, held, strict=True):
+        blocks: Iterable[Callable[..., Tensor]] = self.blocks
+        if self._compiled and not caches:
+            blocks = self._compiled
+        for block, cache in zip(blocks, held, strict=True):
             x_btd = block(x_btd, cache, routings)
             if cache is not None:
                 cache.length += tokens_bt.shape[1]

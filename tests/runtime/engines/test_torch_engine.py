@@ -288,6 +288,27 @@ def test_the_model_is_described(data: Data) -> None:
     assert (seen.kernel, seen.threads) == ("sdpa", 1)
 
 
+def test_the_kernel_that_the_environment_asks_for_is_taken_and_recorded(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot train here is refused before training."""
+    monkeypatch.setenv("EFFDSL_KERNEL", "math")
+    assert observe(task(data, steps=1)).kernel == "math"
+    monkeypatch.setenv("EFFDSL_KERNEL", "flex")
+    with pytest.raises(Unsupported, match="no backward on a CPU"):
+        observe(task(data, steps=1))
+
+
+def test_that_a_model_was_compiled_is_recorded(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of seconds is not."""
+    plain = observe(task(data, steps=6))
+    monkeypatch.setattr(torch_engine, "worth_compiling", lambda *_: True)
+    monkeypatch.setattr(torch, "compile", lambda block: block)
+    compiled = observe(task(data, steps=6))
+    assert (plain.flags, compiled.flags) == ((), ("compiled",))
+    assert losses(plain) == losses(compiled)
+
+
 def test_measuring_decoding_changes_nothing_else(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes after the last window; losses and text are those of a run without it."""
     began: list[int] = []

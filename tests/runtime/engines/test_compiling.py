@@ -1,0 +1,85 @@
+"""When models are compiled, and that a compiled one is the same model."""
+
+import pytest
+import torch
+from effdsl_runtime.engines import compiling
+from effdsl_runtime.engines.compiling import worth_compiling
+from effdsl_runtime.model.build import build
+from torch.testing import assert_close
+
+from effdsl.architecture import Decoder
+from effdsl.data import ByteTokenizer, LocalText
+from effdsl.shapes import Shape, shape_for
+from effdsl.task import Pretraining
+from effdsl.techniques.attention import GQA, MHA, MLA
+from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.position import RoPE
+from effdsl.training import Recipe, TrainingBudget
+from effdsl.units import M
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=64, vocab_size=256)
+
+
+def workload(steps: int, attention: AttentionTechnique) -> Pretraining:
+    """3M parameters; 4,096 tokens a step."""
+    shape = shape_for(3 * M, 2048)
+    architecture = Decoder(shape, attention.resolve(shape), RoPE())
+    budget = TrainingBudget(steps=steps, batch_size=16, context_length=256, micro_batch_size=16)
+    return Pretraining(architecture, LocalText(__file__, tokenizer=ByteTokenizer()), budget, Recipe())
+
+
+def test_a_gpu_always_compiles() -> None:
+    assert worth_compiling(workload(1, GQA()), GPU, threads=1)
+
+
+@pytest.mark.parametrize("attention", [GQA(), MHA(), MLA()], ids=str)
+def test_a_cpu_compiles_what_takes_minutes_alike_for_every_technique(
+    attention: AttentionTechnique, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """6 * 3.1M * 4,096 FLOPs a step at 65 GFLOP/s a thread are 1.2 s: 300 s are some 260 steps."""
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: name)
+    assert not worth_compiling(workload(200, attention), CPU, threads=1)
+    assert worth_compiling(workload(300, attention), CPU, threads=1)
+    assert not worth_compiling(workload(300, attention), CPU, threads=2)
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
+    assert not worth_compiling(workload(10**6, GQA()), CPU, threads=1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of PyTorch's tracer are not ours
+def test_compiled_blocks_give_the_same_loss_and_gradients_and_leave_the_cache_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Traced by the compiler, run by PyTorch; with caches the blocks run as they are."""
+    traced: list[torch.nn.Module] = []
+    compile_for_real = torch.compile
+
+    def noting(block: torch.nn.Module) -> object:
+        traced.append(block)
+        return compile_for_real(block, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", noting)
+    model = build(Decoder(SHAPE, GQA(2), RoPE()), 32, seed=0)
+    tokens_bt = torch.randint(0, 256, (2, 32), generator=torch.Generator().manual_seed(0))
+    found = []
+    for compiled in (False, True):
+        if compiled:
+            model.compile_blocks()
+        model.zero_grad()
+        loss = model.loss(tokens_bt, tokens_bt)
+        loss.backward()
+        found.append((loss.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    assert traced == list(model.blocks)
+    assert_close(found[0], found[1])
+    with torch.no_grad():
+        expected = model(tokens_bt)
+        model._compiled = (_broken, _broken)
+        assert_close(model(tokens_bt, model.new_caches()), expected)
+
+
+def _broken(*args: object) -> torch.Tensor:
+    raise AssertionError("a compiled block was given a cache")
