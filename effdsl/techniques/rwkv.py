@@ -45,12 +45,10 @@ class RWKV4Layer(RecurrentTechnique):
 
     def activation_bytes_per_token(self, shape: Shape, element: int) -> float:
         """In each mixing the residual stream before its norm and the difference to the token before
-        (float32). In time mixing three mixed inputs, receptance and the gated mean; in float32 the mean
-        and what its backward pass wants: keys, values, two sums and their exponent. In channel mixing
-        two mixed inputs, receptance, its product's other factor, and the squared ReLU."""
-        in_float32 = 4 + 6
-        in_products = 5 + 4 + 4
-        return shape.hidden_size * (in_float32 * FLOAT32 + in_products * element)
+        (float32). In time mixing three mixed inputs, key, value, receptance, the weighted mean and its
+        gated product; in channel mixing two mixed inputs, receptance, its product's other factor, and
+        the squared ReLU, four times as wide."""
+        return shape.hidden_size * (4 * FLOAT32 + 16 * element)
 
     def _matrices(self, shape: Shape) -> int:
         """Elements of four matrices in time mixing and, in channel mixing, nine times the smallest."""

@@ -26,10 +26,11 @@ class _Terms(NamedTuple):
 
 
 def wkv(k_btd: Tensor, v_btd: Tensor, decay_d: Tensor, first_d: Tensor) -> Tensor:
-    """Eq. 16 of RWKV (Peng et al. 2023, arXiv 2305.13048), in float32: token ``t`` gets the mean of
-
-    ``v_i`` for ``i < t``, weighted by ``exp(k_i - (t - 1 - i) * decay)``, and of ``v_t``, weighted by
+    """Eq. 16 of RWKV (Peng et al. 2023, arXiv 2305.13048): token ``t`` gets the mean of ``v_i`` for
+    ``i < t``, weighted by ``exp(k_i - (t - 1 - i) * decay)``, and of ``v_t``, weighted by
     ``exp(first + k_t)``.
+
+    Computed in float32, and again in the backward pass, for which only keys and values are kept.
 
     Args:
         k_btd: keys.
@@ -38,9 +39,9 @@ def wkv(k_btd: Tensor, v_btd: Tensor, decay_d: Tensor, first_d: Tensor) -> Tenso
         first_d: what a token's own weight has more.
 
     Returns:
-        ``(b, t, d)``, float32.
+        ``(b, t, d)``, in the dtype of the keys.
     """
-    out: Tensor = _WKV.apply(k_btd.float(), v_btd.float(), decay_d, first_d)  # type: ignore[no-untyped-call]
+    out: Tensor = _WKV.apply(k_btd, v_btd, decay_d, first_d)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -55,12 +56,16 @@ def continued_wkv(
     """
     k_tbd, v_tbd = _by_time(k_btd), _by_time(v_btd)
     if state_3bd is None:
-        state_3bd = torch.stack((*k_tbd.new_zeros(2, *k_tbd.shape[1:]), torch.full_like(k_tbd[0], NOTHING)))
-    exponents = _exponents(k_tbd, decay_d, state_3bd[2])
-    terms = _terms(k_tbd, exponents, decay_d, first_d)
-    sums = _sums(v_tbd, terms, state_3bd[:2])
-    out_tbd = _means(v_tbd, terms, sums)
-    return out_tbd.transpose(0, 1), torch.cat((sums[-1], exponents[-1:]))
+        state_3bd = _before_the_first(k_tbd)
+    terms, sums, exponent_bd = _sums(k_tbd, v_tbd, decay_d, first_d, state_3bd)
+    out_tbd, _ = _means(v_tbd, terms, sums)
+    return out_tbd.transpose(0, 1).to(k_btd.dtype), torch.cat((sums[-1], exponent_bd.unsqueeze(0)))
+
+
+def _before_the_first(k_tbd: Tensor) -> Tensor:
+    """The state of empty sums, ``(3, b, d)``."""
+    zeros = torch.zeros_like(k_tbd[0])
+    return torch.stack((zeros, zeros, zeros + NOTHING))
 
 
 def _by_time(x_btd: Tensor) -> Tensor:
@@ -93,14 +98,22 @@ def _terms(k_tbd: Tensor, exponents: Tensor, decay_d: Tensor, first_d: Tensor) -
     )
 
 
-def _sums(v_tbd: Tensor, terms: _Terms, start_2bd: Tensor) -> Tensor:
-    """Weighted values and weights, summed, before each token and after the last: ``(t + 1, 2, b, d)``."""
-    return recurrence(terms.keep, torch.stack((terms.add * v_tbd, terms.add), 1), start_2bd)
+def _sums(
+    k_tbd: Tensor, v_tbd: Tensor, decay_d: Tensor, first_d: Tensor, state_3bd: Tensor
+) -> tuple[_Terms, Tensor, Tensor]:
+    """The terms; weighted values and weights, summed, before each token and after the last, as
+    ``(t + 1, 2, b, d)``; and the last sums' exponent."""
+    exponents = _exponents(k_tbd, decay_d, state_3bd[2])
+    terms = _terms(k_tbd, exponents, decay_d, first_d)
+    sums = recurrence(terms.keep, torch.stack((terms.add * v_tbd, terms.add), 1), state_3bd[:2])
+    return terms, sums, exponents[-1]
 
 
-def _means(v_tbd: Tensor, terms: _Terms, sums: Tensor) -> Tensor:
+def _means(v_tbd: Tensor, terms: _Terms, sums: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted means and what they were divided by."""
     numerator, denominator = (terms.old * earlier for earlier in sums[:-1].unbind(1))
-    return numerator.addcmul_(terms.own, v_tbd).div_(denominator.add_(terms.own))
+    denominator.add_(terms.own)
+    return numerator.addcmul_(terms.own, v_tbd).div_(denominator), denominator
 
 
 def recurrence(keep_tbd: Tensor, add_tsbd: Tensor, start_sbd: Tensor) -> Tensor:
@@ -136,32 +149,26 @@ def recurrence(keep_tbd: Tensor, add_tsbd: Tensor, start_sbd: Tensor) -> Tensor:
 class _WKV(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, k_btd: Tensor, v_btd: Tensor, decay_d: Tensor, first_d: Tensor) -> Tensor:
-        k_tbd, v_tbd = _by_time(k_btd), _by_time(v_btd)
-        exponents = _exponents(k_tbd, decay_d, torch.full_like(k_tbd[0], NOTHING))
-        terms = _terms(k_tbd, exponents, decay_d, first_d)
-        sums = _sums(v_tbd, terms, k_tbd.new_zeros(2, *k_tbd.shape[1:]))
-        out_btd = _means(v_tbd, terms, sums).transpose(0, 1)
-        ctx.save_for_backward(k_tbd, v_tbd, decay_d, first_d, exponents, sums, out_btd)
-        return out_btd
+        ctx.save_for_backward(k_btd, v_btd, decay_d, first_d)
+        return continued_wkv(k_btd, v_btd, decay_d, first_d, None)[0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope_btd: Tensor) -> tuple[Tensor, ...]:
-        k_tbd, v_tbd, decay_d, first_d, exponents, sums, out_btd = ctx.saved_tensors
-        terms = _terms(k_tbd, exponents, decay_d, first_d)
-        earlier_tbd, weight_tbd = sums[:-1].unbind(1)
-        out_tbd = out_btd.transpose(0, 1)
-        # of the mean's numerator; its denominator's is minus this times the mean
-        numerator_tbd = _by_time(slope_btd).div_((terms.old * weight_tbd).add_(terms.own))
-        own_tbd = terms.own * numerator_tbd  # to each token's own value
-        first_tbd = own_tbd * (v_tbd - out_tbd)
-        old_tbd = terms.old * numerator_tbd
-        read_t2bd = torch.stack((old_tbd, -old_tbd * out_tbd), 1)
-        # What a sum's slope is, from the last token back; nothing reads the sums after the last.
-        slopes = recurrence(terms.keep.flip(0), read_t2bd.flip(0), torch.zeros_like(sums[0])).flip(0)[1:]
-        values_tbd, weights_tbd = slopes.unbind(1)
+        k_btd, v_btd, decay_d, first_d = ctx.saved_tensors
+        k_tbd, v_tbd = _by_time(k_btd), _by_time(v_btd)
+        terms, sums, _ = _sums(k_tbd, v_tbd, decay_d, first_d, _before_the_first(k_tbd))
+        mean_tbd, divisor_tbd = _means(v_tbd, terms, sums)
+        # Slopes of the mean's numerator; those of its divisor are minus these times the mean.
+        slope_tbd = _by_time(slope_btd).div(divisor_tbd)
+        own_tbd, old_tbd = terms.own * slope_tbd, terms.old * slope_tbd
+        first_tbd = own_tbd * (v_tbd - mean_tbd)
+        read_t2bd = torch.stack((old_tbd, mean_tbd.mul_(old_tbd).neg_()), 1)
+        # Slopes of the sums, from the last token back; nothing reads the sums after the last.
+        later_t2bd = recurrence(terms.keep.flip(0), read_t2bd.flip(0), torch.zeros_like(sums[0])).flip(0)[1:]
+        values_tbd, weights_tbd = later_t2bd.unbind(1)
         grad_v = own_tbd.addcmul_(terms.add, values_tbd)
         grad_k = (values_tbd * v_tbd).add_(weights_tbd).mul_(terms.add).add_(first_tbd)
-        faded = (earlier_tbd * values_tbd).addcmul_(weight_tbd, weights_tbd).mul_(terms.keep)
-        grads = (grad_k.transpose(0, 1), grad_v.transpose(0, 1))
+        faded = (sums[:-1] * later_t2bd).sum(1).mul_(terms.keep)
+        grads = (grad.transpose(0, 1).to(k_btd.dtype) for grad in (grad_k, grad_v))
         return *grads, -faded.sum((0, 1)), first_tbd.sum((0, 1))

@@ -99,6 +99,17 @@ def test_the_weighted_mean_and_its_gradients_are_those_of_transformers_loop(toke
     assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_sequence_alone_has_the_mean_and_the_gradients_that_it_has_in_a_batch():
+    k, v, log_decay, first = inputs(20)
+    slope_btd = torch.randn(2, 20, 12, generator=torch.Generator().manual_seed(1))
+    found = []
+    for rows in (slice(0, 1), slice(0, 2)):
+        leaves = [k[rows].clone().requires_grad_(), v[rows].clone().requires_grad_()]
+        out = wkv(*leaves, log_decay.exp(), first)
+        found.append([each[:1] for each in (out, *torch.autograd.grad(out, leaves, slope_btd[rows]))])
+    assert_close(found[0], found[1], atol=1e-6, rtol=1e-5)
+
+
 def brute_force(k_btd: Tensor, v_btd: Tensor, decay_d: Tensor, first_d: Tensor) -> Tensor:
     """Eq. 16 as printed, in float64: every token's weights, normalised by a softmax."""
     k_btd, v_btd, decay_d, first_d = (x.double() for x in (k_btd, v_btd, decay_d, first_d))
