@@ -35,6 +35,8 @@ from effdsl import (
     FeedForward,
     Learned,
     M,
+    Mamba,
+    Mamba2,
     MoBA,
     MoE,
     NoPE,
@@ -74,6 +76,7 @@ def studies() -> list[Study]:
         Study(FeedForward([SwiGLU, MoE, MoE(top_k=3, expert_width=ISO_FLOP)]), [3 * M], repeats=1),
         Study(Backbone([RWKV4, Pythia]), [3 * M], budget=small, repeats=1),
         Study(Position(positions), [3 * M], budget=small, repeats=1),
+        Study(Backbone([Mamba, Mamba2, Mamba2(state_size=32)]), [3 * M], budget=small, repeats=1),
     ]
 
 

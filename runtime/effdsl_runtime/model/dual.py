@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 
 from effdsl.techniques.mamba import DUAL_CHUNK
 
+LEAST_LOGARITHM = -60.0
+
 
 def dual_scan(
     x_bti: Tensor,
@@ -63,20 +65,27 @@ class _Chunks(NamedTuple):
     @property
     def to_end_bkqh(self) -> Tensor:
         """Decay from after each token to its chunk's end."""
-        return (self.decay_bkqh[:, :, -1:] - self.decay_bkqh).exp_()
+        return _decay(self.decay_bkqh[:, :, -1:] - self.decay_bkqh)
 
     @property
-    def whole_bkh(self) -> Tensor:
+    def from_start_bkqh(self) -> Tensor:
+        """Decay from a chunk's start to after each token."""
+        return _decay(self.decay_bkqh)
+
+    @property
+    def whole_bk1h(self) -> Tensor:
         """Decay over each chunk."""
-        return self.decay_bkqh[:, :, -1].exp()
+        return _decay(self.decay_bkqh[:, :, -1:])
 
     def between(self) -> Tensor:
         """Decay from after each token to after each token that is not earlier, else zero."""
         decay_bkhq = self.decay_bkqh.transpose(2, 3)
-        later = decay_bkhq.unsqueeze(4) - decay_bkhq.unsqueeze(3)
-        size = later.shape[-1]
-        hidden = torch.ones(size, size, dtype=torch.bool, device=later.device).triu(1)
-        return later.masked_fill_(hidden, -torch.inf).exp_()
+        return _decay(decay_bkhq.unsqueeze(4) - decay_bkhq.unsqueeze(3)).tril_()
+
+
+def _decay(logarithm: Tensor) -> Tensor:
+    """A state never quite vanishes: numbers near float32's smallest are many times as slow to multiply."""
+    return logarithm.clamp(LEAST_LOGARITHM, 0).exp_()
 
 
 class _DualScan(torch.autograd.Function):
@@ -93,7 +102,7 @@ class _DualScan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         parts = _chunks(x_bti, step_bth, A_h, B_btn, C_btn)
         starts, last_bni = _starts(parts, state_bni)
-        y_bkqi = _per_head(parts.C_bkqn @ starts, parts.decay_bkqh.exp())
+        y_bkqi = _per_head(parts.C_bkqn @ starts, parts.from_start_bkqh)
         mixing = parts.between().mul_((parts.C_bkqn @ parts.B_bkqn.mT).unsqueeze(2))
         y_bkqi += _joined(mixing @ _by_head(parts.written_bkqi, mixing.shape[2]))
         y_bti = y_bkqi.flatten(1, 2)[:, : x_bti.shape[1]] + _per_head(x_bti.float(), D_h)
@@ -107,7 +116,7 @@ class _DualScan(torch.autograd.Function):
         parts, tokens, x = _chunks(x_bti, step_bth, A_h, B_btn, C_btn), x_bti.shape[1], x_bti.float()
         starts, last_bni = _starts(parts, state_bni)
         slope_bkqi = _in_chunks(slope_bti, parts.B_bkqn.shape[2])
-        read_bkqi = _per_head(slope_bkqi, parts.decay_bkqh.exp())
+        read_bkqi = _per_head(slope_bkqi, parts.from_start_bkqh)
         ends, slope_bni = _end_gradients(parts, parts.C_bkqn.mT @ read_bkqi, slope_bni)
         written_grad, scores_bkqs = _among_gradients(parts, slope_bkqi)
         to_end = parts.to_end_bkqh
@@ -160,7 +169,7 @@ def _starts(parts: _Chunks, state_bni: Tensor | None) -> tuple[Tensor, Tensor]:
     added = parts.B_bkqn.mT @ _per_head(parts.written_bkqi, parts.to_end_bkqh)
     if state_bni is None:
         state_bni = torch.zeros_like(added[:, 0])
-    whole_bk1h = parts.whole_bkh.unsqueeze(2)
+    whole_bk1h = parts.whole_bk1h
     starts = torch.empty_like(added)
     for k in range(added.shape[1]):
         starts[:, k] = state_bni
@@ -173,7 +182,7 @@ def _end_gradients(parts: _Chunks, read_bkni: Tensor, slope_bni: Tensor) -> tupl
 
     ``read_bkni`` is what each chunk's own outputs pass back to the state before it.
     """
-    whole_bk1h = parts.whole_bkh.unsqueeze(2)
+    whole_bk1h = parts.whole_bk1h
     ends = torch.empty_like(read_bkni)
     for k in range(read_bkni.shape[1] - 1, -1, -1):
         ends[:, k] = slope_bni

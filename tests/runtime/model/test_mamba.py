@@ -159,7 +159,7 @@ def scan_inputs(tokens: int, channels: int, steps: int, states: int, decay: floa
     return [x.requires_grad_() for x in inputs]
 
 
-def check_scan(scan, stepwise, inputs) -> None:
+def check_scan(scan, stepwise, inputs, gradient_tolerance: float = 1e-5) -> None:
     """Outputs, last state and every gradient, from a state that is not zero, against float64."""
     exact = [x.detach().double().requires_grad_() for x in inputs]
     found, expected = scan(*inputs), stepwise(*exact)
@@ -167,9 +167,13 @@ def check_scan(scan, stepwise, inputs) -> None:
     slopes = [torch.randn(x.shape, generator=generator) for x in found]
     gradients = torch.autograd.grad(found, inputs, slopes)
     expected_gradients = torch.autograd.grad(expected, exact, [slope.double() for slope in slopes])
-    for ours, true in zip((*found, *gradients), (*expected, *expected_gradients), strict=True):
-        scale = true.detach().abs().max().item()
-        assert_close(ours.double(), true, atol=1e-5 * max(1.0, scale), rtol=1e-5)
+    for tolerance, ours, true in (
+        (1e-5, found, expected),
+        (gradient_tolerance, gradients, expected_gradients),
+    ):
+        for x, y in zip(ours, true, strict=True):
+            scale = max(1.0, y.detach().abs().max().item())
+            assert_close(x.double(), y, atol=tolerance * scale, rtol=tolerance)
 
 
 @settings(max_examples=15, deadline=None)
@@ -181,7 +185,8 @@ def test_the_selective_scan_is_its_recurrence(tokens, decay, seed):
 @settings(max_examples=15, deadline=None)
 @given(tokens=st.integers(1, 140), decay=st.sampled_from([1e-3, 0.1, 3.0]), seed=st.integers(0, 99))
 def test_the_scan_as_matrix_products_is_its_recurrence(tokens, decay, seed):
-    check_scan(dual_scan, recurrence_by_head, scan_inputs(tokens, 6, 3, 4, decay, seed, per_head=True))
+    inputs = scan_inputs(tokens, 6, 3, 4, decay, seed, per_head=True)
+    check_scan(dual_scan, recurrence_by_head, inputs, gradient_tolerance=1e-4)
 
 
 def test_no_position_sees_a_later_token(model, tokens_bt):
