@@ -1,0 +1,102 @@
+"""Writes docs/architectures.md: what every architecture costs at the paper's three sizes.
+
+python docs/architectures.py
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from effdsl import (
+    GQA,
+    MHA,
+    MLA,
+    MQA,
+    NSA,
+    RWKV4,
+    ALiBi,
+    B,
+    Learned,
+    Mamba,
+    Mamba2,
+    MoBA,
+    MoE,
+    NoPE,
+    Pythia,
+    RoPE,
+    Sinusoidal,
+    T5Bias,
+    Transformer,
+)
+from effdsl.architecture import Architecture
+from effdsl.shapes import shape_for
+from effdsl.techniques.backbone import BackboneTechnique, Parts
+from effdsl.units import Count
+
+TARGET = Path(__file__).with_suffix(".md")
+SCALES = (0.5 * B, 1.5 * B, 3 * B)
+VOCABULARY = 151_936
+CONTEXT = 8192
+HEAD = f"""# What every architecture costs at the paper's sizes
+
+Computed in closed form by `python docs/architectures.py`. The tests hold every count of parameters to a model built on
+the meta device, those of MHA, MQA, GQA and MLA to transformers' own models too, and the formulas of FLOPs, cache and state
+to small models that are run. Vocabulary {VOCABULARY:,} (Qwen2.5's), context {CONTEXT:,}. Training FLOPs are forward and backward per token, the output layer included, with only the keys that a query may see. Cache and
+state are bfloat16, for one sequence: the cache grows with every token, the state does not. Pythia, Mamba, Mamba2 and
+RWKV4 are as wide as the transformer of their size and as deep as brings them nearest to its parameters.
+"""
+
+
+@attrs.frozen
+class Row:
+    """An architecture by its name; the first of its group carries the group's title."""
+
+    group: str
+    name: str
+    backbone: BackboneTechnique
+    parts: Parts = Parts()
+
+    def at(self, scale: Count) -> Architecture:
+        return self.backbone.assemble(shape_for(scale, VOCABULARY), self.parts)
+
+
+ROWS = (
+    *(
+        Row("attention", str(a), Transformer(), Parts(attention=a))
+        for a in (MHA(), MQA(), GQA(), MLA(), NSA(), MoBA())
+    ),
+    *(
+        Row("position", str(p), Transformer(), Parts(position=p))
+        for p in (RoPE(), Sinusoidal(), Learned(), T5Bias(), ALiBi(), NoPE())
+    ),
+    Row("feed-forward", "MoE()", Transformer(), Parts(feed_forward=MoE())),
+    *(Row("backbone", str(b), b) for b in (Transformer(), Pythia(), Mamba(), Mamba2(), RWKV4())),
+)
+
+
+def table(scale: Count) -> Iterator[str]:
+    """The Markdown table of one scale, line by line."""
+    yield f"\n## {scale}\n"
+    yield "| axis | technique | layers | parameters | active | training GFLOP/token | cache B/token | state MB |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|"
+    for row in ROWS:
+        architecture = row.at(scale)
+        numbers = (
+            f"{architecture.shape.layers}",
+            f"{architecture.parameters(CONTEXT):,}",
+            f"{architecture.active_parameters(CONTEXT):,}",
+            f"{architecture.causal_train_flops_per_token(CONTEXT) / 1e9:.3f}",
+            f"{architecture.kv_bytes_per_token('bfloat16'):,.0f}",
+            f"{architecture.state_bytes('bfloat16') / 1e6:.2f}",
+        )
+        yield f"| {row.group} | {row.name.removesuffix('()')} | {' | '.join(numbers)} |"
+
+
+def document() -> str:
+    return HEAD + "\n".join(line for scale in SCALES for line in table(scale)) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(document(), encoding="utf-8")
+    print(f"wrote {TARGET}")
