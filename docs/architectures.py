@@ -40,11 +40,13 @@ VOCABULARY = 151_936
 CONTEXT = 8192
 HEAD = f"""# What every architecture costs at the paper's sizes
 
-Computed in closed form by `python docs/architectures.py`. The tests hold every count of parameters to a model built on
-the meta device, those of MHA, MQA, GQA and MLA to transformers' own models too, and the formulas of FLOPs, cache and state
-to small models that are run. Vocabulary {VOCABULARY:,} (Qwen2.5's), context {CONTEXT:,}. Training FLOPs are forward and backward per token, the output layer included, with only the keys that a query may see. Cache and
-state are bfloat16, for one sequence: the cache grows with every token, the state does not. Pythia, Mamba, Mamba2 and
-RWKV4 are as wide as the transformer of their size and as deep as brings them nearest to its parameters.
+Computed in closed form by `python docs/architectures.py`. The tests hold every count of parameters to a
+model built on the meta device, those of MHA, MQA, GQA and MLA to transformers' own models too, and the
+formulas of FLOPs, cache and state to small models that are run. Vocabulary {VOCABULARY:,} (Qwen2.5's),
+context {CONTEXT:,}. Training FLOPs are forward and backward per token, the output layer included, with only
+the keys that a query may see. Cache and state are bfloat16, for one sequence: the cache grows with every
+token, the state does not. Pythia, Mamba, Mamba2 and RWKV4 are as wide as the transformer of their size and
+as deep as brings them nearest to its parameters.
 """
 
 
@@ -55,7 +57,7 @@ class Row:
     group: str
     name: str
     backbone: BackboneTechnique
-    parts: Parts = Parts()
+    parts: Parts = attrs.field(factory=Parts)
 
     def at(self, scale: Count) -> Architecture:
         return self.backbone.assemble(shape_for(scale, VOCABULARY), self.parts)
@@ -78,7 +80,7 @@ ROWS = (
 def table(scale: Count) -> Iterator[str]:
     """The Markdown table of one scale, line by line."""
     yield f"\n## {scale}\n"
-    yield "| axis | technique | layers | parameters | active | training GFLOP/token | cache B/token | state MB |"
+    yield "| axis | technique | layers | parameters | active | GFLOP/token | cache B/token | state MB |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|"
     for row in ROWS:
         architecture = row.at(scale)
