@@ -79,7 +79,7 @@ class _Chunks(NamedTuple):
 
     def between(self) -> Tensor:
         """Decay from after each token to after each token that is not earlier, else zero."""
-        decay_bkhq = self.decay_bkqh.transpose(2, 3)
+        decay_bkhq = self.decay_bkqh.transpose(2, 3).contiguous()
         return _decay(decay_bkhq.unsqueeze(4) - decay_bkhq.unsqueeze(3)).tril_()
 
 
@@ -124,10 +124,10 @@ class _DualScan(torch.autograd.Function):
         C_grad = read_bkqi @ starts.mT + scores_bkqs @ parts.B_bkqn
         B_grad = _per_head(parts.written_bkqi, to_end) @ ends.mT + scores_bkqs.mT @ parts.C_bkqn
         leaving_bkh = _head_sums(ends * torch.cat((starts[:, 1:], last_bni.unsqueeze(1)), 1), len(A_h)).sum(2)
-        own_bti = y_bti - _per_head(x, D_h)
-        arriving = _head_sums(slope_bti * own_bti, len(A_h))
+        through_bth = _head_sums(slope_bti * x, len(A_h))
+        arriving_bth = _head_sums(slope_bti * y_bti, len(A_h)) - through_bth * D_h
         decay_grad = _decay_gradient(
-            _in_chunks(arriving, parts.B_bkqn.shape[2]),
+            _in_chunks(arriving_bth, parts.B_bkqn.shape[2]),
             _head_sums(parts.written_bkqi * written_grad, len(A_h)),
             leaving_bkh,
         )
@@ -144,7 +144,7 @@ class _DualScan(torch.autograd.Function):
             A_grad,
             B_grad.to(B_btn.dtype),
             C_grad.to(C_btn.dtype),
-            _head_sums(slope_bti * x, len(A_h)).sum((0, 1)),
+            through_bth.sum((0, 1)),
             slope_bni if state_bni is not None else None,
         )
 

@@ -251,7 +251,7 @@ BACKBONES = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(shape=SIZES, backbone=BACKBONES, context=st.integers(1, 2 * DUAL_CHUNK + 9))
 def test_parameters_and_flops_by_formula_are_those_of_the_built_model(shape, backbone, context):
     """Of Mamba's scan PyTorch counts the 8 per channel and state that are batched matrix products."""
