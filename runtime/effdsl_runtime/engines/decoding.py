@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from effdsl_runtime.engines.device import autocast, synchronise
+from effdsl_runtime.model.cache import Cache
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.generate import next_logits
-from effdsl_runtime.model.mixer import Cache
 from effdsl_runtime.observation import Decoding
 
 PARTS = (4, 2, 1)  # a quarter, half and all of the context that the model was trained on

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from effdsl_runtime.model.cache import Cache
 from effdsl_runtime.model.decoder import DecoderLM
-from effdsl_runtime.model.mixer import Cache
 
 
 @torch.no_grad()

@@ -53,9 +53,8 @@ class LatentAttention(Mixer):
         if cache is None:
             out_bhtv = self._rebuilt(q_bhtn, q_bhtr, latent_btc, key_b1tr)
         else:
-            latent_b1sc = cache.extend("latent", latent_btc.unsqueeze(1))
-            key_b1sr = cache.extend("key", key_b1tr)
-            out_bhtv = self._absorbed(q_bhtn, q_bhtr, latent_b1sc, key_b1sr)
+            both_b1te = torch.cat((latent_btc.unsqueeze(1), key_b1tr), dim=3)
+            out_bhtv = self._absorbed(q_bhtn, q_bhtr, cache.extend("latent and key", both_b1te))
         out: Tensor = self.out(flat(out_bhtv))
         return out
 
@@ -67,14 +66,16 @@ class LatentAttention(Mixer):
         bias_hs = self.position.bias(k_bhte.shape[2])
         return attend(q_bhte, k_bhte, heads(v_btd, self.v_dim), scale=self.scale, bias_hs=bias_hs)
 
-    def _absorbed(self, q_bhtn: Tensor, q_bhtr: Tensor, latent_b1sc: Tensor, key_b1sr: Tensor) -> Tensor:
+    def _absorbed(self, q_bhtn: Tensor, q_bhtr: Tensor, both_b1se: Tensor) -> Tensor:
+        """``both_b1se``: latent and shared key side by side. They are the values too, which copies nothing
+        that is cached; what comes of the key is left out."""
         k_weight, v_weight = torch.split(self.up.weight, list(self.up.parts.values()))
         k_hnc = torch.unflatten(k_weight, 0, (self.heads, self.nope_dim))
         v_hvc = torch.unflatten(v_weight, 0, (self.heads, self.v_dim))
         q_bhte = torch.cat((q_bhtn @ k_hnc, q_bhtr), dim=3)
-        k_b1se = torch.cat((latent_b1sc, key_b1sr), dim=3)
-        bias_hs = self.position.bias(k_b1se.shape[2])
-        return attend(q_bhte, k_b1se, latent_b1sc, scale=self.scale, bias_hs=bias_hs) @ v_hvc.mT
+        bias_hs = self.position.bias(both_b1se.shape[2])
+        mixed_bhte = attend(q_bhte, both_b1se, both_b1se, scale=self.scale, bias_hs=bias_hs)
+        return mixed_bhte[..., : k_hnc.shape[2]] @ v_hvc.mT
 
 
 class _Query(nn.Module):

@@ -5,44 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-
-class Cache:
-    """What a mixer keeps of the tokens it has seen: named tensors.
-
-    Some grow along dimension 2, token by token; a state of fixed size is replaced instead.
-    """
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.held: dict[str, Tensor] = {}
-
-    def extend(self, name: str, x_bgte: Tensor) -> Tensor:
-        """Append ``x_bgte`` to what is held as ``name`` and return all of it."""
-        held = self.held.get(name)
-        self.held[name] = x_bgte if held is None else torch.cat((held, x_bgte), dim=2)
-        return self.held[name]
-
-    def state(self, name: str) -> Tensor | None:
-        """What was last held as ``name``; ``None`` before the first token."""
-        return self.held.get(name)
-
-    def replace(self, name: str, state: Tensor) -> None:
-        """Hold ``state`` as ``name`` in place of what was, in memory of its own."""
-        self.held[name] = state.clone()
-
-    def tokens(self, name: str) -> int:
-        """How many tokens are held as ``name``."""
-        return self.held[name].shape[2] if name in self.held else 0
-
-    def drop_first(self, name: str, tokens: int) -> None:
-        """Forget the first ``tokens`` of what is held as ``name``; fewer than one is none."""
-        if tokens > 0:
-            self.held[name] = self.held[name][:, :, tokens:].clone()
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of everything held."""
-        return sum(held.numel() * held.element_size() for held in self.held.values())
+from effdsl_runtime.model.cache import Cache as Cache
 
 
 class Mixer(nn.Module):
