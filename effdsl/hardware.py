@@ -138,3 +138,9 @@ CATALOG: tuple[Hardware, ...] = (
     GTX_1080, GTX_1080_TI, RTX_2080_TI, TITAN_RTX, V100, RTX_3060, RTX_3090, RTX_3090_TI, RTX_4090,
     RTX_A4000, RTX_A5000, RTX_A6000, A40, A100, L20, H100_PCIE, H100, H200, GH200,
 )  # fmt: skip
+
+
+def catalogued(hardware: Hardware, machine: Hardware | None = None) -> Hardware:
+    """``hardware`` with the numbers that the catalog, or ``machine``, has under its name."""
+    known = {each.name: each for each in (*CATALOG, *([machine] if machine else []))}
+    return evolve(known.get(hardware.name, hardware), count=hardware.count)

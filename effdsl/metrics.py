@@ -41,6 +41,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers"),
     Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True),
     Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True),
+    Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed"),
     Metric("pcu", "PCU", "fraction", Better.HIGHER, "eq. 2: time average of utilisation over its peak", True),
     Metric("al_s_per_iter", "AL", "s/iter", Better.LOWER, "eq. 3: mean time of an iteration after warm-up", True),
     Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up"),

@@ -57,6 +57,16 @@ class KnownResult:
 
 
 @attrs.frozen
+class FinishedResult:
+    """A task that ended well: what it was, how long it took, and what it needed where that was measured."""
+
+    canonical: str
+    duration_s: float
+    training_s: float | None
+    memory_gb: float | None
+
+
+@attrs.frozen
 class Known:
     """What the store knows of the keys and lineages it was asked for.
 
@@ -245,6 +255,15 @@ class Store:
             versions = connection.execute(_ENGINE_VERSIONS, [",".join(lineages)]).fetchall()
         return Known(results, code, dict(versions))
 
+    def finished(self, newest: int = 50) -> list[FinishedResult]:
+        """The ``newest`` measured results of each hardware, engine and dtype."""
+        self._catch_up()
+        if not self.index.exists():
+            return []
+        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
+            rows = connection.execute(_FINISHED, [newest]).fetchall()
+        return [FinishedResult(*row) for row in rows]
+
     def record(self, prefix: str) -> Record:
         """The latest record whose key starts with ``prefix``.
 
@@ -357,6 +376,19 @@ latest AS (
 )
 SELECT key, outcome, reason, canonical, code, duration_s, attempt
 FROM internal.attempts JOIN latest ON attempts.rowid = latest.latest
+"""
+
+_FINISHED = """
+WITH newest AS (
+    SELECT attempts.rowid AS attempt
+    FROM internal.attempts
+    WHERE outcome = 'ok' AND evidence = 'measured' AND duration_s > 0
+    QUALIFY row_number() OVER (
+        PARTITION BY hardware, hardware_count, engine, dtype ORDER BY finished_at DESC, attempt
+    ) <= $1
+)
+SELECT canonical, duration_s, metrics['time_to_finish_s'], metrics['memory_over_baseline_gb']
+FROM internal.attempts JOIN newest ON attempts.rowid = newest.attempt
 """
 
 _ENGINE_VERSIONS = """

@@ -29,9 +29,7 @@ store_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
-def prepare(
-    reference: str, store_path: Path | None, priced: bool = False
-) -> tuple[LoadedStudy, Plan, Store]:
+def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tuple[LoadedStudy, Plan, Store]:
     """Load a study, find the store and make the plan for this machine.
 
     With ``priced``, estimates follow what has run; that takes a second question to the store.
@@ -102,10 +100,10 @@ def plan(
     from effdsl_runtime.render import print_plan
 
     _, made, store = prepare(study, store_path, priced=True)
-    if calibration:
-        return _show_calibration(made, store, as_json)
     made = _within(made, budget)
-    if as_json:
+    if calibration:
+        _show_calibration(made, store, as_json)
+    elif as_json:
         click.echo(json.dumps(plan_json(made), indent=2))
     else:
         print_plan(made, None if show_all else CELLS_SHOWN)

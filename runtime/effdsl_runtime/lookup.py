@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from effdsl_registry.store import Store
 
+from effdsl.costs import Calibration, Finished
+from effdsl.declare import evolve
+from effdsl.decode import CannotDecode, decoded
+from effdsl.hardware import Hardware, catalogued
 from effdsl.plan import History, Known
-from effdsl.task import Address
+from effdsl.task import Address, Cell
 
 MEASURING = (
     "effdsl.architecture",
@@ -56,6 +61,22 @@ def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
         return History(known, answer.engine_versions)
 
     return look_up
+
+
+def calibration_in(store: Store, machine: Hardware) -> Calibration:
+    """What the finished tasks of ``store`` say of predictions.
+
+    A record knows the name of its hardware; its numbers are those of ``machine`` or of the catalog. What
+    cannot be read any more is left out.
+    """
+    tasks = []
+    for result in store.finished():
+        with suppress(CannotDecode):
+            cell: Cell = decoded(result.canonical).cell
+            cell = evolve(cell, hardware=catalogued(cell.hardware, machine))
+            memory = None if result.memory_gb is None else result.memory_gb * 1e9
+            tasks.append(Finished(cell, result.duration_s, result.training_s, memory))
+    return Calibration.from_tasks(tasks)
 
 
 @cache

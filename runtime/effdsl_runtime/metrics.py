@@ -13,6 +13,7 @@ from effdsl_runtime.observation import Observation, Window
 from effdsl_runtime.probes import Summary
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
+LARGEST = ("peak_memory_gb", "memory_over_baseline_gb")
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
 ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 NS = 1e-9
@@ -92,8 +93,7 @@ def over_windows(summaries: Sequence[Summary], windows: Sequence[Window]) -> Mea
     metrics = {
         name: float(np.average(values(name), weights=weights)) for name in MEAN_OVER_TIME if name in given
     }
-    if "peak_memory_gb" in given:
-        metrics["peak_memory_gb"] = max(values("peak_memory_gb"))
+    metrics |= {name: max(values(name)) for name in LARGEST if name in given}
     if "energy_j" in given:
         metrics["energy_j"] = math.fsum(values("energy_j"))
         metrics["aec_w"] = metrics["energy_j"] / total_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,10 +13,15 @@ from effdsl_registry.store import ClaimInfo
 from rich.console import Console
 from rich.table import Table
 
+from effdsl.costs import lower_bound_s, training_memory
+from effdsl.costs.calibration import Accuracy, Spread
+from effdsl.decode import CannotDecode, decoded
 from effdsl.display import RIGHT, plan_table, setting, totals
+from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
+from effdsl.task import Cell
 
 PIPED_WIDTH = 160
 
@@ -42,6 +47,39 @@ def print_plan(plan: Plan, limit: int | None) -> None:
     if line := totals(plan):
         out.print(line)
     out.print(plan.summary())
+
+
+CALIBRATED = ("hardware", "engine", "dtype", "tasks", "time", "memory", "GFLOP/s", "of peak", "speed in use")
+
+
+def print_calibration(accuracy: Sequence[Accuracy]) -> None:
+    """How far predictions were off, one line for each hardware, engine and dtype."""
+    out = console()
+    out.print("predicted / actual of time and memory, and the speed of training: median (90% range)")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in CALIBRATED:
+        table.add_column(column, overflow="fold")
+    for row in accuracy:
+        group = row.group
+        hardware = group.hardware if group.count == 1 else f"{group.count} × {group.hardware}"
+        tasks = str(row.pace.tasks)
+        spreads = [_spread(row.time), _spread(row.memory)]
+        spreads += [_spread(row.flops_per_s, 1e-9), _spread(row.of_peak)]
+        table.add_row(hardware, group.engine, group.dtype, tasks, *spreads, str(row.pace))
+    out.print(table if accuracy else "Nothing has finished in this store yet.")
+
+
+def _spread(spread: Spread | None, unit: float = 1.0) -> str:
+    if spread is None:
+        return "–"
+    median, low, high = (f"{value * unit:.3g}" for value in attrs.astuple(spread))
+    return f"{median} ({low}–{high})"
+
+
+def calibration_json(accuracy: Sequence[Accuracy]) -> dict[str, Any]:
+    """The same as plain data; ratios are predicted over actual."""
+    rows = [attrs.asdict(row) for row in accuracy]
+    return {"schema": "effdsl/calibration", "version": 1, "groups": rows}
 
 
 def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
@@ -99,6 +137,11 @@ def print_record(record: Record) -> None:
         elif metric.name in record.missing:
             metrics.add_row(metric.name, "–", "", record.missing[metric.name])
     out.print(metrics)
+    if predicted := predictions(record.canonical):
+        table = Table("predicted", "", "unit", box=None, header_style="bold", pad_edge=False)
+        for name, (value, unit) in predicted.items():
+            table.add_row(name, f"{value:.6g}", unit)
+        out.print(table)
     provenance = Table("provenance", "", box=None, header_style="bold", pad_edge=False)
     for name, value in _plain(record.provenance).items():
         if name != "code":
@@ -107,6 +150,23 @@ def print_record(record: Record) -> None:
     if record.sample:
         out.print("[bold]text it generated[/]")
         out.print(record.sample, markup=False)
+
+
+def predictions(canonical: str) -> dict[str, tuple[float, str]]:
+    """What is predicted of a stored task, with units, by the formulas of today; nothing of a task that
+    cannot be read any more."""
+    try:
+        cell: Cell = decoded(canonical).cell
+    except CannotDecode:
+        return {}
+    hardware = catalogued(cell.hardware)
+    bound_s = lower_bound_s(cell.workload, hardware)
+    memory = training_memory(cell.workload, hardware).total
+    return {
+        "training": (cell.workload.train_flops, "FLOP"),
+        "memory of training": (memory / 1e9, "GB"),
+        **({} if bound_s is None else {"time at the peak rates": (bound_s, "s")}),
+    }
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def _say_summary(plan: Plan, ran: dict[str, int], failed: int, store: Store) -> 
     for state in (State.INFEASIBLE, State.UNAVAILABLE, State.UNSUPPORTED):
         if counts[state]:
             click.echo(f"{counts[state]} {state.value}; `effdsl plan {plan.study}` says why.")
+    if counts[State.LEFT_OUT]:
+        click.echo(f"{counts[State.LEFT_OUT]} left out by the budget; run again for more.")
     if failed and not ran:
         click.echo(f"{failed} failed earlier; `effdsl execute {plan.study} --retry failed` runs them again.")
     if counts[State.CACHED] or ran.get("ok"):

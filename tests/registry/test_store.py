@@ -433,3 +433,25 @@ def test_the_record_file_is_what_was_written(filled: Store) -> None:
         assert (record.key, record.attempt) == (path.parent.name, path.stem)
         assert re.fullmatch(r"[^\n]+\n", path.read_text())
         assert not [name for name in os.listdir(path.parent) if name.endswith(".tmp")]
+
+
+def test_the_newest_good_results_of_each_hardware_are_given_with_their_times(
+    store: Store, make_record: Any
+) -> None:
+    def on(hardware: str, number: int, minute: int, outcome: str = "ok") -> Any:
+        started = "2026-01-01T00:00:00+00:00"
+        return make_record(
+            number,
+            outcome=outcome,
+            identity=Identity(stage="pretraining", technique="T", hardware=hardware),
+            metrics={"time_to_finish_s": float(number)},
+            provenance=Provenance(
+                started_at=started, finished_at=f"2026-01-01T00:{minute:02}:00+00:00", duration_s=number + 0.5
+            ),
+        )
+
+    records = [on("a", 1, 1), on("a", 2, 2), on("a", 3, 3), on("b", 4, 1), on("b", 5, 2, "oom")]
+    assert store.finished() == []
+    store.ingest([store.write(record, None, None) for record in records])
+    found = {(r.duration_s, r.training_s, r.memory_gb) for r in store.finished(newest=2)}
+    assert found == {(2.5, 2.0, None), (3.5, 3.0, None), (4.5, 4.0, None)}

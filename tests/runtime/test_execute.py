@@ -102,6 +102,29 @@ def test_an_added_technique_runs_alone(project: Path) -> None:
     assert executed()["ran"] == {"ok": 2}
 
 
+def test_a_budget_is_refused_until_the_speed_is_known_and_then_kept(project: Path) -> None:
+    write_study(project, "MQA", seconds=1, repeats=1)
+    refused = effdsl("execute", "mine.py", "--budget", "1h")
+    assert refused.returncode == 2
+    assert "run one task of it first" in " ".join(refused.stderr.split())
+    executed()
+    write_study(project, "MQA, GQA", seconds=1, repeats=3)
+    planned = effdsl("plan", "mine.py", "--budget", "3s")
+    assert planned.stdout.splitlines()[-1].endswith("left out")
+    ran = effdsl("execute", "mine.py", "--budget", "3s")
+    assert "left out by the budget; run again for more" in ran.stdout
+    assert 2 <= len(records(project)) < 6
+
+
+def test_predictions_are_shown_beside_what_finished_tasks_took(project: Path) -> None:
+    write_study(project)
+    executed()
+    (group,) = json.loads(effdsl("plan", "mine.py", "--calibration", "--json").stdout)["groups"]
+    assert (group["pace"]["tasks"], group["group"]["engine"]) == (4, "torch")
+    assert group["time"]["low"] <= 1 <= group["time"]["high"]
+    assert "calibrated from 4 tasks" in effdsl("plan", "mine.py", "--calibration").stdout
+
+
 def test_killed_in_the_middle_only_what_was_missing_runs(project: Path) -> None:
     write_study(project, seconds=0.3)
     process = start("execute", "mine.py")

@@ -54,7 +54,15 @@ def task(hardware: Hardware, dtype: str = "bfloat16") -> Task:
 
 def nothing_read(start_ns: int, end_ns: int) -> Summary:
     """A probe that cannot read a thing."""
-    names = ("amu_gb", "peak_memory_gb", "pcu", "energy_j", "aec_w", "energy_j_per_token")
+    names = (
+        "amu_gb",
+        "peak_memory_gb",
+        "memory_over_baseline_gb",
+        "pcu",
+        "energy_j",
+        "aec_w",
+        "energy_j_per_token",
+    )
     return Summary({}, dict.fromkeys(names, "no probe"))
 
 
@@ -124,6 +132,7 @@ def test_device_metrics_are_time_averages_over_all_windows() -> None:
         "amu_gb": (2 * 4 + 10 * 8) / 12,
         "pcu": 0.5,
         "peak_memory_gb": 20,
+        "memory_over_baseline_gb": 20,
         "energy_j": 10 * (2 * 4 + 10 * 8),
         "aec_w": 10 * (2 * 4 + 10 * 8) / 12,
     }

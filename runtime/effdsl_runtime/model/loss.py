@@ -60,6 +60,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 torch.addmm(grad_vd, slope_nv.T, x_nd[chunk], out=grad_vd)
             else:
                 grad_vd += slope_nv.T @ x_nd[chunk]
+            del log_chance_nv, slope_nv  # or the next chunk is computed beside this one
         ctx.save_for_backward(grad_nd, grad_vd)
         return loss / x_nd.shape[0]
 

@@ -12,6 +12,9 @@ from effdsl_runtime.probes.rapl import POWERCAP, Rapl
 from effdsl_runtime.probes.reading import Meter, ProbeError, Reading
 
 
+STATUS = Path("/proc/self/status")
+
+
 class CpuProbe:
     """Reads this process. CPU time is kept by the recorder, for all devices alike."""
 
@@ -21,6 +24,7 @@ class CpuProbe:
         rapl = Rapl.open(powercap)
         self._rapl = rapl if isinstance(rapl, Rapl) else None
         self._process = _this_process()
+        self._private_at_start = self._private_bytes()
         self.meter = Meter("rapl", "package") if self._rapl else Meter()
         self.missing: Mapping[str, str] = {} if self._rapl else {"energy_j": f"no power meter: {rapl}"}
 
@@ -34,8 +38,26 @@ class CpuProbe:
 
     def peak_memory_bytes(self) -> int | None:
         """The kernel's high-water mark of this process's resident memory."""
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        try:
+            lines = STATUS.read_text(encoding="ascii").splitlines()
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+        except (OSError, StopIteration):  # where getrusage counts this program alone, unlike on Linux
+            unit = 1 if sys.platform == "darwin" else 1024
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    def memory_over_start_bytes(self) -> int | None:
+        """The peak without pages of files, less what the process held by itself when this was made.
+
+        Pages of the libraries' files come in as they are first used, which says nothing of the task.
+        """
+        peak = self.peak_memory_bytes()
+        if peak is None:
+            return None
+        return peak - int(self._process.memory_info().shared) - self._private_at_start
+
+    def _private_bytes(self) -> int:
+        memory = self._process.memory_info()
+        return int(memory.rss - memory.shared)
 
     def close(self) -> None:
         """Nothing to give back."""

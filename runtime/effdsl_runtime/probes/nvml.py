@@ -69,6 +69,10 @@ class NoGpu:
         """Unknown."""
         return None
 
+    def memory_over_start_bytes(self) -> int | None:
+        """Unknown."""
+        return None
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -116,6 +120,10 @@ class NvmlProbe:
 
     def peak_memory_bytes(self) -> int | None:
         """NVML keeps no high-water mark."""
+        return None
+
+    def memory_over_start_bytes(self) -> int | None:
+        """The readings tell."""
         return None
 
     def close(self) -> None:

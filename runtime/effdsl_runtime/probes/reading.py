@@ -79,6 +79,11 @@ class Probe(Protocol):
         """The high-water mark where the system keeps one; readings in between may miss it."""
         ...
 
+    def memory_over_start_bytes(self) -> int | None:
+        """How much more memory the task has held than when this probe was made, where that is known better
+        than from readings."""
+        ...
+
     def close(self) -> None:
         """Give back what was opened; nothing is read afterwards."""
         ...

@@ -27,6 +27,7 @@ class Sampler:
         self.period_s = period_s
         self.cost_s = 0.0
         self.peak_memory_bytes: int | None = None
+        self.memory_over_start_bytes: int | None = None
         self._probe = probe or open_probe(device)
         self._recorder = Recorder(self._probe)
         self._stop = threading.Event()
@@ -55,7 +56,13 @@ class Sampler:
     def summary(self, start_ns: int, end_ns: int) -> Summary:
         """The metrics over a window given in ``time.perf_counter_ns``; call it after the block."""
         return summarise(
-            self.trace, start_ns, end_ns, self._probe.missing, self.peak_memory_bytes, self.failure
+            self.trace,
+            start_ns,
+            end_ns,
+            self._probe.missing,
+            self.peak_memory_bytes,
+            self.failure,
+            self.memory_over_start_bytes,
         )
 
     @property
@@ -81,6 +88,7 @@ class Sampler:
         self._thread.join()
         self._recorder.record()
         self.peak_memory_bytes = self._probe.peak_memory_bytes()
+        self.memory_over_start_bytes = self._probe.memory_over_start_bytes()
         self._probe.close()
 
     def _run(self) -> None:

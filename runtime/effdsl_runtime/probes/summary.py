@@ -14,7 +14,7 @@ GB = 1e9
 SHORTEST_ENERGY_WINDOW_S = 2.0
 ENERGY = ("aec_w", "energy_j", "energy_j_per_token")
 METRICS_OF: dict[str, tuple[str, ...]] = {
-    "memory_bytes": ("amu_gb", "peak_memory_gb"),
+    "memory_bytes": ("amu_gb", "peak_memory_gb", "memory_over_baseline_gb"),
     "utilisation": ("pcu",),
     "energy_j": ENERGY,
 }
@@ -44,6 +44,7 @@ def summarise(
     missing: Mapping[str, str],
     peak_memory_bytes: int | None = None,
     failure: str = "",
+    memory_over_start_bytes: int | None = None,
 ) -> Summary:
     """Mean memory, utilisation and power over a window, its energy, and the peak of the whole trace.
 
@@ -53,12 +54,14 @@ def summarise(
         missing: what the probe cannot read (a field of Reading), with the reason.
         peak_memory_bytes: a high-water mark that the system kept, if it did.
         failure: why the probe stopped before the end, if it did.
+        memory_over_start_bytes: how much the peak is above what was used at the start, if the probe knows.
     """
     reasons = unmeasurable(missing)
     metrics: dict[str, float] = {}
     givers: dict[str, Callable[[], float]] = {
         "amu_gb": lambda: _memory(trace, start_ns, end_ns),
         "peak_memory_gb": lambda: _peak_memory(trace, peak_memory_bytes),
+        "memory_over_baseline_gb": lambda: _over_baseline(trace, memory_over_start_bytes),
         "pcu": lambda: _utilisation(trace, start_ns, end_ns),
         "energy_j": lambda: energy_j(trace, start_ns, end_ns),
     }
@@ -115,6 +118,15 @@ def _peak_memory(trace: Trace, high_water_bytes: int | None) -> float:
     if not seen:
         raise OutsideTraceError
     return max(seen) / GB
+
+
+def _over_baseline(trace: Trace, known_bytes: int | None) -> float:
+    """What the probe knows, else the peak less the first reading, taken before the task does anything."""
+    if known_bytes is not None:
+        return known_bytes / GB
+    if not trace.memory_bytes:
+        raise OutsideTraceError
+    return (max(trace.memory_bytes) - trace.memory_bytes[0]) / GB
 
 
 def _utilisation(trace: Trace, start_ns: int, end_ns: int) -> float:

@@ -1,6 +1,8 @@
 """The sampling thread and the CPU probe on this very process."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +35,9 @@ class Scripted:
         return self.readings[self.asked - 1]
 
     def peak_memory_bytes(self) -> int | None:
+        return None
+
+    def memory_over_start_bytes(self) -> int | None:
         return None
 
     def close(self) -> None:
@@ -108,6 +113,29 @@ def test_peak_memory_sees_what_was_freed_between_two_readings() -> None:
     seen = sampler.trace.memory_bytes
     assert seen is not None
     assert metrics["peak_memory_gb"] * 1e9 >= min(seen) + 0.9 * size
+
+
+def test_memory_over_the_baseline_is_what_came_on_top_of_the_start() -> None:
+    size = 64 * 2**20
+    # In a process of its own: the high-water mark of this one may lie above what the block allocates.
+    code = (
+        "from effdsl_runtime.probes import Sampler\n"
+        "with Sampler('cpu', period_s=60) as sampler:\n"
+        f"    held = b'x' * {size}\n"
+        "print(sampler.summary(sampler.trace.t_ns[0], sampler.trace.t_ns[-1])"
+        ".metrics['memory_over_baseline_gb'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) * 1e9 == pytest.approx(size, rel=0.1)
+
+
+def test_without_a_probe_that_knows_better_the_first_reading_is_the_baseline() -> None:
+    recorder = Recorder(Scripted([Reading(memory_bytes=n * 10**9) for n in (3, 7, 5)]))
+    for _ in range(3):
+        recorder.record()
+    trace = recorder.trace()
+    found = summarise(trace, trace.t_ns[0], trace.t_ns[-1], {})
+    assert found.metrics["memory_over_baseline_gb"] == pytest.approx(4)
 
 
 def test_cpu_utilisation_is_cpu_time_over_wall_time_and_cores() -> None:

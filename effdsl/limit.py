@@ -1,0 +1,119 @@
+"""A budget for a whole plan: what of it can be run within some hours, kilowatt-hours or dollars."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import ClassVar
+
+import attrs
+
+from effdsl.costs.price import JOULES_PER_KWH, Price
+from effdsl.costs.words import duration, energy, money
+from effdsl.declare import Invalid
+from effdsl.plan import TO_RUN, Plan, PlannedTask, State
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+NOISE = 1e-9  # of a sum of floats
+
+
+@attrs.frozen
+class Limit:
+    """The most that may be spent, in the unit of what is spent."""
+
+    most: float
+    unit: ClassVar[str]
+    remedy: ClassVar[str]
+
+    @abstractmethod
+    def spent(self, price: Price) -> float | None:
+        """What a price takes of this limit; ``None`` where that is not known."""
+
+
+class TimeLimit(Limit):
+    """Seconds."""
+
+    unit = "time"
+    remedy = "run one task of it first: its time tells how fast this hardware is"
+
+    def spent(self, price: Price) -> float | None:
+        return price.seconds
+
+    def __str__(self) -> str:
+        return duration(self.most)
+
+
+class EnergyLimit(Limit):
+    """Joules."""
+
+    unit = "energy"
+    remedy = "it takes hardware with a known power limit, e.g. hw=GH200; or give the budget in hours"
+
+    def spent(self, price: Price) -> float | None:
+        return price.joules
+
+    def __str__(self) -> str:
+        return energy(self.most)
+
+
+class MoneyLimit(Limit):
+    """US dollars."""
+
+    unit = "cost"
+    remedy = "write Study(price_per_device_hour=2.50, ...), and run one task where the speed is not known"
+
+    def spent(self, price: Price) -> float | None:
+        return price.usd
+
+    def __str__(self) -> str:
+        return money(self.most)
+
+
+def limit_from(text: str) -> Limit:
+    """The limit that ``"2h"``, ``"90m"``, ``"50kWh"`` or ``"$100"`` means.
+
+    Raises:
+        Invalid: for anything else.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    if found := re.fullmatch(rf"{number}\s*([smhd])", text):
+        return TimeLimit(float(found[1]) * SECONDS[found[2]])
+    if found := re.fullmatch(rf"{number}\s*kWh", text):
+        return EnergyLimit(float(found[1]) * JOULES_PER_KWH)
+    if found := re.fullmatch(rf"\${number}", text):
+        return MoneyLimit(float(found[1]))
+    raise Invalid(f"{text!r} is not a budget", "e.g. 90m, 2h, 50kWh or '$100'")
+
+
+def within(plan: Plan, limit: Limit) -> Plan:
+    """``plan`` with only as many tasks to run as ``limit`` allows; the rest are ``left out``.
+
+    Tasks are taken in the plan's order, repeat by repeat, and one that is too dear is passed over. No
+    task of a later repeat is taken once one of an earlier repeat was left out, so that no cell has two
+    repeats before every cell has one.
+
+    Raises:
+        Invalid: when the price of a task is not known in the limit's unit.
+    """
+    prices = plan.prices()
+    left, closed_at = limit.most * (1 + NOISE), None
+    tasks: list[PlannedTask] = []
+    for planned in plan.tasks:
+        if planned.state not in TO_RUN:
+            tasks.append(planned)
+            continue
+        cost = limit.spent(prices[id(planned.task.cell)])
+        if cost is None:
+            raise Invalid(_unknown(planned, limit), limit.remedy)
+        if cost <= left and closed_at in (None, planned.task.seed):
+            left -= cost
+            tasks.append(planned)
+        else:
+            closed_at = planned.task.seed if closed_at is None else closed_at
+            tasks.append(attrs.evolve(planned, state=State.LEFT_OUT, reason=f"not within {limit}"))
+    return attrs.evolve(plan, tasks=tuple(tasks))
+
+
+def _unknown(planned: PlannedTask, limit: Limit) -> str:
+    labels = planned.task.labels
+    return f"a budget of {limit} needs the {limit.unit} of {labels.technique} {labels.scale}, not known yet"

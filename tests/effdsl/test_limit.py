@@ -1,0 +1,96 @@
+"""A budget picks tasks in the plan's order, repeat by repeat, and says what it leaves out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from effdsl import GH200, GQA, MHA, MQA, Attention, Budget, M, Study
+from effdsl.costs import Price, together
+from effdsl.declare import Invalid
+from effdsl.hardware import Hardware
+from effdsl.key import canonical_json
+from effdsl.limit import limit_from, within
+from effdsl.plan import History, Known, Plan, State, make_plan
+
+LAPTOP = Hardware(name="a laptop", kind="cpu")
+STUDY = Study(
+    Attention([MHA, MQA, GQA]),
+    [1 * M, 10 * M],
+    hw=GH200,
+    budget=Budget(steps=1000),
+    price_per_device_hour=3.6,
+)
+PLAN = make_plan(STUDY, LAPTOP)
+
+
+def picked(plan: Plan) -> list[tuple[int, int]]:
+    """Seed and cell of every task that is to run."""
+    return [(task.task.seed, id(task.task.cell)) for task in plan.to_run()]
+
+
+def test_time_energy_and_money_are_read_with_their_units() -> None:
+    price = Price(seconds=7200, joules=3.6e6, usd=5)
+    assert [limit_from(text).spent(price) for text in ("2h", "50kWh", "$100")] == [7200, 3.6e6, 5]
+    assert [limit_from(text).most for text in ("90s", "90m", "2h", "1.5d", "50kWh", "$0.5")] == [
+        90, 5400, 7200, 129_600, 1.8e8, 0.5,
+    ]  # fmt: skip
+    assert [str(limit_from(text)) for text in ("2h", "50kWh", "$100")] == ["2h00m", "50 kWh", "$100.00"]
+
+
+@pytest.mark.parametrize("text", ["2", "2 hours", "-1h", "100$", "kWh", ""])
+def test_anything_else_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(Invalid, match="is not a budget"):
+        limit_from(text)
+
+
+@given(st.floats(0, 1.2))
+def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(part: float) -> None:
+    whole = PLAN.price_to_run().usd or 0.0
+    plan = within(PLAN, limit_from(f"${part * whole:.12f}"))
+    assert (together(plan.prices()[id(t.task.cell)] for t in plan.to_run()).usd or 0) <= part * whole + 1e-6
+    seeds = [seed for seed, _ in picked(plan)]
+    complete = {seed for seed in (0, 1, 2) if seeds.count(seed) == 6}
+    assert all(earlier in complete for seed in set(seeds) for earlier in range(seed))
+
+
+@given(st.floats(0, 1.2))
+def test_within_a_repeat_nothing_is_left_out_that_would_still_have_fitted(part: float) -> None:
+    whole = PLAN.price_to_run().usd or 0.0
+    limit = limit_from(f"${part * whole:.12f}")
+    plan, prices = within(PLAN, limit), PLAN.prices()
+    left_out = [t for t in plan.tasks if t.state is State.LEFT_OUT]
+    if left_out:
+        left = limit.most - sum(prices[id(t.task.cell)].usd or 0 for t in plan.to_run())
+        first = [t for t in left_out if t.task.seed == left_out[0].task.seed]
+        assert all((prices[id(t.task.cell)].usd or 0) > left - 1e-6 for t in first)
+
+
+def test_a_budget_for_everything_leaves_nothing_out() -> None:
+    assert picked(within(PLAN, limit_from("1000d"))) == picked(PLAN)
+
+
+def test_the_last_line_counts_what_is_left_out() -> None:
+    plan = within(PLAN, limit_from("0s"))
+    assert plan.summary().startswith("Plan: 0 new, 0 cached")
+    assert plan.summary().endswith("18 left out")
+    assert plan.tasks[0].reason == "not within 0s"
+    assert plan.to_run() == ()
+
+
+def test_cached_tasks_cost_nothing() -> None:
+    known = {t.address.key: Known("ok", canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0}
+    plan = make_plan(STUDY, LAPTOP, lambda addresses: History(known))
+    one = next(iter(plan.prices().values())).usd or 0.0
+    limited = within(plan, limit_from(f"${20 * one:.9f}"))
+    assert limited.counts()[State.CACHED] == 6
+    assert {seed for seed, _ in picked(limited)} <= {1, 2}
+
+
+@pytest.mark.parametrize(("budget", "says"), [("2h", "time"), ("2kWh", "energy"), ("$2", "cost")])
+def test_a_budget_of_something_unknown_is_refused_with_what_to_do(budget: str, says: str) -> None:
+    plan = make_plan(Study(Attention([GQA]), [1 * M]), LAPTOP)
+    with pytest.raises(Invalid, match=f"needs the {says} of GQA 1M") as refused:
+        within(plan, limit_from(budget))
+    assert refused.value.hint

@@ -1,0 +1,41 @@
+"""Predictions of a stored task."""
+
+from __future__ import annotations
+
+import pytest
+from effdsl_runtime.lookup import calibration_in
+from effdsl_runtime.render import predictions
+
+from effdsl import GH200, GQA, Attention, Budget, M, Study
+from effdsl.costs import lower_bound_s, training_memory
+from effdsl.hardware import Hardware
+from effdsl.key import canonical_json
+from effdsl.plan import make_plan
+
+LAPTOP = Hardware(name="a laptop", kind="cpu")
+STUDY = Study(Attention([GQA]), [1 * M], budget=Budget(steps=10))
+
+
+def test_a_stored_task_is_predicted_afresh_with_the_catalogs_numbers() -> None:
+    task = make_plan(STUDY.derive(hw=GH200), LAPTOP).tasks[0].task
+    memory = training_memory(task.workload, GH200).total / 1e9
+    assert predictions(canonical_json(task)) == {
+        "training": (task.workload.train_flops, "FLOP"),
+        "memory of training": (pytest.approx(memory), "GB"),
+        "time at the peak rates": (lower_bound_s(task.workload, GH200), "s"),
+    }
+
+
+def test_on_hardware_without_a_known_peak_no_time_is_predicted() -> None:
+    task = make_plan(STUDY, LAPTOP).tasks[0].task
+    assert list(predictions(canonical_json(task))) == ["training", "memory of training"]
+
+
+def test_a_task_that_cannot_be_read_any_more_has_no_predictions() -> None:
+    assert predictions('{"$":"gone"}') == {}
+
+
+def test_an_empty_store_calibrates_nothing(tmp_path: object) -> None:
+    from effdsl_registry.store import Store
+
+    assert calibration_in(Store(tmp_path), LAPTOP).accuracy() == []  # type: ignore[arg-type]
