@@ -77,7 +77,8 @@ class TimeMixing(nn.Module):
     def _mean(self, k_btd: Tensor, v_btd: Tensor, cache: Cache | None) -> Tensor:
         decay_d = self.log_decay.exp()
         if cache is None:
-            return wkv(k_btd, v_btd, decay_d, self.first)
+            whole_btd: Tensor = wkv(k_btd, v_btd, decay_d, self.first)
+            return whole_btd
         mean_btd, state_3bd = continued_wkv(k_btd, v_btd, decay_d, self.first, cache.state("wkv"))
         cache.replace("wkv", state_3bd)
         return mean_btd

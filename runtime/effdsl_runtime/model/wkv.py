@@ -25,6 +25,7 @@ class _Terms(NamedTuple):
     own: Tensor
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # a compiler would write out every step
 def wkv(k_btd: Tensor, v_btd: Tensor, decay_d: Tensor, first_d: Tensor) -> Tensor:
     """Eq. 16 of RWKV (Peng et al. 2023, arXiv 2305.13048): token ``t`` gets the mean of ``v_i`` for
     ``i < t``, weighted by ``exp(k_i - (t - 1 - i) * decay)``, and of ``v_t``, weighted by
