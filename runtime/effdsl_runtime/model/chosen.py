@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 
-@attrs.frozen(eq=False)
-class ChosenBlocks:
+class ChosenBlocks(NamedTuple):
     """Each query sees the tokens of its blocks, up to itself.
 
     Attributes:
