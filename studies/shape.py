@@ -7,7 +7,7 @@ ratio (Kaplan et al. 2020), 52 and 76 lie 20% beside it.
 from effdsl import GH200, AspectRatio, B, Budget, FineWebEdu, Shape, Study
 
 study = Study(
-    axis=Shape([AspectRatio(16), AspectRatio(32), AspectRatio(52), AspectRatio(64), AspectRatio(76), AspectRatio(128)]),
+    axis=Shape([AspectRatio(ratio) for ratio in (16, 32, 52, 64, 76, 128)]),
     scales=[0.5*B, 1.5*B, 3*B],
     hw=48 * GH200,
     data=FineWebEdu(),

@@ -3,7 +3,7 @@
 from effdsl import AspectRatio, Budget, M, Recipe, Shape, Study
 
 study = Study(
-    axis=Shape([AspectRatio(24), AspectRatio(48), AspectRatio(96)]),
+    axis=Shape([AspectRatio(ratio) for ratio in (24, 48, 96)]),
     scales=[4*M],
     budget=Budget(steps=150, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
