@@ -1,15 +1,15 @@
-"""Table 3 in small: five attentions at 3M parameters on Shakespeare, on this machine.
+"""Table 3 in small: six attentions at 3M parameters on Shakespeare, on this machine.
 
-The shape has 8 heads, so MHA, GQA (2 KV heads) and MQA differ; NSA's blocks are sized so that it is
-sparse at a context of 256.
+The shape has 8 heads, so MHA, GQA (2 KV heads) and MQA differ; the blocks of NSA and MoBA are sized so
+that both are sparse at a context of 256.
 """
 
-from effdsl import GQA, MHA, MLA, MQA, NSA, Attention, Budget, M, Recipe, Study
+from effdsl import GQA, MHA, MLA, MQA, NSA, Attention, Budget, M, MoBA, Recipe, Study
 
 study = Study(
-    axis=Attention([MHA, MQA, GQA, MLA, NSA]),
+    axis=Attention([MHA, MQA, GQA, MLA, NSA, MoBA]),
     scales=[3*M],
-    budget=Budget(steps=300, batch_size=2, context_length=256),
+    budget=Budget(steps=150, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
     repeats=3,
 )

@@ -9,7 +9,7 @@ from effdsl import ISO_FLOP, Budget, FeedForward, M, MoE, Recipe, Study, SwiGLU
 study = Study(
     axis=FeedForward([SwiGLU, MoE(experts=8, top_k=2), MoE(experts=8, top_k=2, expert_width=ISO_FLOP)]),
     scales=[3*M],
-    budget=Budget(steps=200, batch_size=2, context_length=256),
+    budget=Budget(steps=150, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
     repeats=3,
 )

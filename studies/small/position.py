@@ -5,7 +5,7 @@ from effdsl import ALiBi, Budget, Learned, M, NoPE, Position, Recipe, RoPE, Sinu
 study = Study(
     axis=Position([RoPE, Sinusoidal, Learned, T5Bias, ALiBi, NoPE]),
     scales=[3*M],
-    budget=Budget(steps=200, batch_size=2, context_length=256),
+    budget=Budget(steps=150, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
     repeats=3,
 )
