@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
 from importlib.util import find_spec
 
 import torch
@@ -31,22 +30,23 @@ from effdsl_runtime.model.flex import flex_attend
 
 HOPPER = (9, 0)
 
-_kernel: ContextVar[Kernel] = ContextVar("kernel", default="auto")
+_kernel: Kernel = "auto"  # of the process; torch.compile cannot trace a ContextVar
 
 
 def kernel_name() -> Kernel:
     """The kernel that is asked for."""
-    return _kernel.get()
+    return _kernel
 
 
 @contextmanager
 def use_kernel(kernel: Kernel) -> Iterator[None]:
     """Attend with ``kernel`` inside the block."""
-    token = _kernel.set(kernel)
+    global _kernel
+    before, _kernel = _kernel, kernel
     try:
         yield
     finally:
-        _kernel.reset(token)
+        _kernel = before
 
 
 def kernel_on(device: torch.device, structured: bool = False) -> Kernel:

@@ -11,7 +11,7 @@ from effdsl.architecture import Decoder
 from effdsl.data import ByteTokenizer, LocalText
 from effdsl.shapes import Shape, shape_for
 from effdsl.task import Pretraining
-from effdsl.techniques.attention import GQA, MHA, MLA
+from effdsl.techniques.attention import GQA, MHA, MLA, MoBA
 from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.position import RoPE
 from effdsl.training import Recipe, TrainingBudget
@@ -51,19 +51,20 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # those of PyTorch's tracer are not ours
+@pytest.mark.parametrize("attention", [GQA(), MoBA(block=8, top_k=2)], ids=str)
 def test_compiled_blocks_give_the_same_loss_and_gradients_and_leave_the_cache_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    attention: AttentionTechnique, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Traced by the compiler, run by PyTorch; with caches the blocks run as they are."""
+    """Traced whole by the compiler, run by PyTorch; with caches the blocks run as they are."""
     traced: list[torch.nn.Module] = []
     compile_for_real = torch.compile
 
     def noting(block: torch.nn.Module) -> object:
         traced.append(block)
-        return compile_for_real(block, backend="eager")
+        return compile_for_real(block, backend="eager", fullgraph=True)
 
     monkeypatch.setattr(torch, "compile", noting)
-    model = build(Decoder(SHAPE, GQA(2), RoPE()), 32, seed=0)
+    model = build(Decoder(SHAPE, attention, RoPE()), 32, seed=0)
     tokens_bt = torch.randint(0, 256, (2, 32), generator=torch.Generator().manual_seed(0))
     found = []
     for compiled in (False, True):
