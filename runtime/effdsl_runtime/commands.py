@@ -171,7 +171,11 @@ class Outcomes(click.ParamType[frozenset[str]]):
 @click.option("--fail-fast", is_flag=True, help="Stop after the first task that fails.")
 @click.option("--progress", type=click.Choice(["auto", "rich", "plain"]), default="auto", show_default=True)
 @click.option(
-    "--kernel", type=click.Choice(KERNELS), envvar=KERNEL, help="Attend with this kernel. Default: auto."
+    "--kernel",
+    type=click.Choice(KERNELS),
+    envvar=KERNEL,
+    show_envvar=True,
+    help="Attend with this kernel; a result says which one ran. Default: auto.",
 )
 @json_option
 @store_option

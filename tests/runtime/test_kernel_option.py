@@ -19,7 +19,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         return 0
 
     monkeypatch.setenv(KERNEL, "")  # and put back whatever the option leaves there
-    monkeypatch.setattr(commands, "prepare", lambda *args: (None, None, None))
+    monkeypatch.setattr(commands, "prepare", lambda *args, **named: (None, None, None))
     monkeypatch.setattr(running, "run_study", run_study)
     return asked
 
