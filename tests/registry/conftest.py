@@ -13,8 +13,12 @@ import attrs
 import pytest
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store
+from hypothesis import settings
 
 from effdsl.key import key_of
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no deadline")
 
 MakeRecord = Callable[..., Record]
 
