@@ -15,6 +15,7 @@ BENCHMARKS = (
     "training_step",
     "rwkv",
     "matmul_rate",
+    "scans",
 )
 
 here = Path(__file__).parent
