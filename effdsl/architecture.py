@@ -66,6 +66,10 @@ class Architecture(HasTag):
         """Bytes per token kept for the backward pass, ``element`` bytes in a matrix product, logits apart."""
         raise NotImplementedError
 
+    def attention_activations_per_token(self, context_length: int) -> float:
+        """Elements per token that the attention of all layers keeps for the backward pass."""
+        return 0.0
+
     @property
     def embeddings(self) -> int:
         """Matrices of vocabulary times width: one when input and output share it, else two."""
@@ -123,6 +127,9 @@ class Decoder(Architecture):
     def norm_inputs(self) -> int:
         """Different tensors that the norms of a block read."""
         return 2
+
+    def attention_activations_per_token(self, context_length: int) -> float:
+        return self.shape.layers * self.attention.activations_per_token(self.shape, context_length)
 
     @property
     def norms(self) -> int:

@@ -5,7 +5,8 @@ micro-batch in the dtype of the matrix products, nothing recomputed; logits, a c
 dtype and twice in float32. Autocast keeps a copy of the weights in its dtype. Gradients are freed after
 every step and made layer by layer, while the activations of the layers are freed: memory is largest
 either when the forward pass has ended or when the optimizer steps, and in between on a line from one to
-the other. Not counted: the framework, the allocator's slack and workspaces of single operations.
+the other. Not counted: the framework, the allocator's slack and workspaces of single operations; on a CPU
+the resident memory of a process grows by about a quarter more than the tensors.
 """
 
 from __future__ import annotations
@@ -23,7 +24,24 @@ if TYPE_CHECKING:
     from effdsl.task import Pretraining
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
-LOGITS_AT_ONCE = {"gpu": 1 << 28, "cpu": 1 << 21}  # the runtime's loss works through this many at a time
+
+
+@attrs.frozen
+class Scheme:
+    """What the runtime does on one kind of device.
+
+    Attributes:
+        logits_at_once: the chunk of logits that its loss works through.
+        attends_in_float32: whether autocast leaves attention, and sums of gradients, to float32 copies.
+    """
+
+    logits_at_once: int
+    attends_in_float32: bool
+
+
+ON_GPU = Scheme(1 << 28, attends_in_float32=False)
+ON_CPU = Scheme(1 << 21, attends_in_float32=True)
+SCHEMES = {"gpu": ON_GPU, "cpu": ON_CPU}
 
 
 @attrs.frozen
@@ -75,7 +93,7 @@ def training_memory(
         sequences,
         budget.context_length,
         workload.recipe.dtype,
-        logits_at_once=LOGITS_AT_ONCE[hardware.kind],
+        scheme=SCHEMES[hardware.kind],
         accumulates=share > sequences,
         sharding=sharding,
     )
@@ -87,14 +105,14 @@ def decoder_training_memory(
     context_length: int,
     dtype: str,
     *,
-    logits_at_once: int = LOGITS_AT_ONCE["gpu"],
+    scheme: Scheme = ON_GPU,
     accumulates: bool = False,
     sharding: Sharding = REPLICATED,
 ) -> MemoryEstimate:
     """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes.
 
     Args:
-        logits_at_once: the chunk of logits that is held.
+        scheme: of the device.
         accumulates: whether gradients of earlier micro-batches are held during a forward pass.
         sharding: of weights, gradients and optimizer.
     """
@@ -106,13 +124,17 @@ def decoder_training_memory(
     gradients = FLOAT32 * parameters // sharding.gradients
     optimizer = 2 * FLOAT32 * parameters // sharding.optimizer
     shape = architecture.shape
-    head = FLOAT32 * shape.vocab_size * shape.hidden_size
-    logits = min(tokens * shape.vocab_size, logits_at_once)
+    logits = min(tokens * shape.vocab_size, scheme.logits_at_once)
+    head = shape.vocab_size * shape.hidden_size * (FLOAT32 + cast)  # its gradient, and a chunk's share of it
+    activations = tokens * architecture.activation_bytes_per_token(context_length, element)
+    if cast and scheme.attends_in_float32:
+        head += FLOAT32 * shape.vocab_size * shape.hidden_size
+        activations += tokens * FLOAT32 * architecture.attention_activations_per_token(context_length)
     forward = MemoryEstimate(
         weights=weights + cast * parameters,
         gradients=gradients + head if accumulates else head,  # the loss makes the output layer's at once
         optimizer=optimizer,
-        activations=round(tokens * architecture.activation_bytes_per_token(context_length, element)),
+        activations=round(activations),
         logits=logits * (2 * FLOAT32 + cast),
     )
     step = MemoryEstimate(weights=weights, gradients=gradients, optimizer=optimizer)

@@ -11,6 +11,7 @@ from effdsl.costs import (
     megatron_training_memory,
     recomputed_activation_bytes,
 )
+from effdsl.costs.memory import ON_CPU, Scheme
 from effdsl.shapes import shape_for
 from effdsl.techniques.attention import GQA, MHA
 from effdsl.techniques.position import RoPE
@@ -56,8 +57,17 @@ def test_activations_and_logits_grow_with_the_sequences_and_the_rest_does_not(pa
     assert attrs.evolve(one, activations=0, logits=0) == attrs.evolve(eight, activations=0, logits=0)
 
 
+def test_on_a_cpu_autocast_keeps_what_attention_needs_in_float32_too():
+    copied, plain = (
+        decoder_training_memory(SMALL, 4, 256, "bfloat16", scheme=scheme)
+        for scheme in (ON_CPU, attrs.evolve(ON_CPU, attends_in_float32=False))
+    )
+    kept = 2 * (8 + 2) * 32 * SMALL.shape.layers  # queries, output, keys and values, elements per token
+    assert copied.activations - plain.activations == 4 * 256 * 4 * kept
+
+
 def test_a_chunk_bounds_the_logits_that_are_held():
-    memory = decoder_training_memory(SMALL, 64, 256, "float32", logits_at_once=1000)
+    memory = decoder_training_memory(SMALL, 64, 256, "float32", scheme=Scheme(1000, False))
     assert memory.logits == 1000 * 8
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from effdsl_runtime.probes.rapl import POWERCAP, Rapl
 from effdsl_runtime.probes.reading import Meter, ProbeError, Reading
 
-
 STATUS = Path("/proc/self/status")
 
 

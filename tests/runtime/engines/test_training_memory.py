@@ -1,0 +1,67 @@
+"""Predicted training memory against what PyTorch's allocator hands out in a step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from effdsl_runtime.engines.trainer import Trainer
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.loss import CHUNK_ELEMENTS
+from torch.profiler import ProfilerActivity, profile
+
+from effdsl.architecture import Decoder
+from effdsl.costs.memory import ON_CPU, ON_GPU, decoder_training_memory
+from effdsl.shapes import Shape
+from effdsl.techniques.attention import GQA, MQA
+from effdsl.techniques.position import RoPE
+from effdsl.training import Recipe
+
+SHAPE = Shape(2, 128, 4, 32, 352, 1000)
+CONTEXT = 128
+
+
+def test_the_predicted_chunk_of_logits_is_the_runtimes() -> None:
+    assert {"gpu": ON_GPU.logits_at_once, "cpu": ON_CPU.logits_at_once} == {
+        "gpu": CHUNK_ELEMENTS["cuda"],
+        "cpu": CHUNK_ELEMENTS["cpu"],
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("attention", [MQA().resolve(SHAPE), GQA()])
+def test_the_largest_memory_of_a_step_is_within_15_percent_of_the_prediction(
+    attention: GQA, dtype: str, tmp_path: Path
+) -> None:
+    architecture = Decoder(SHAPE, attention, RoPE())
+    model = build(architecture, CONTEXT, 0)
+    trainer = Trainer(model, Recipe(learning_rate=1e-3, dtype=dtype), 10, 4, torch.device("cpu"))
+    draws = np.random.default_rng(0)
+
+    def step(number: int) -> None:
+        trainer.step(number, draws.integers(0, SHAPE.vocab_size, (4, CONTEXT + 1)))
+
+    step(0)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        step(1)
+    lasting = 12 * architecture.parameters(CONTEXT)  # weights and Adam's states, there before the step
+    predicted = decoder_training_memory(architecture, 4, CONTEXT, dtype, scheme=ON_CPU)
+    assert predicted.total == pytest.approx(lasting + _highest(profiled, tmp_path), rel=0.15)
+
+
+def _highest(profiled: Any, folder: Path) -> int:
+    """The most bytes that were handed out and not given back."""
+    file = folder / "trace.json"
+    profiled.export_chrome_trace(str(file))
+    events = [
+        event for event in json.loads(file.read_text())["traceEvents"] if event.get("name") == "[memory]"
+    ]
+    held = highest = 0
+    for event in sorted(events, key=lambda event: event["ts"]):
+        held += event["args"]["Bytes"]
+        highest = max(highest, held)
+    return highest
