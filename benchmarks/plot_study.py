@@ -1,4 +1,4 @@
-"""The README's picture: what each technique costs and gives, and how its loss falls.
+"""The README's pictures: what each technique of a study costs and gives, and how its loss falls.
 
 python benchmarks/plot_study.py small/attention docs/attention.png
 """
@@ -15,55 +15,64 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from effdsl_analysis import rank
+from effdsl_analysis.ranking import Ranking
 from effdsl_registry.store import Store
 from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
 POINTS = """
-SELECT technique, seed, ppl, al_s_per_iter * 1000, amu_gb
-FROM results
-WHERE outcome = 'ok' AND key IN (SELECT key FROM study_tasks WHERE study = ?)
-ORDER BY technique, seed
+SELECT t.technique, ppl, al_s_per_iter * 1000
+FROM results JOIN study_tasks t USING (key)
+WHERE outcome = 'ok' AND t.study = ?
 """
 CURVES = """
-SELECT technique, step, avg(loss)
-FROM loss_curves JOIN results USING (key)
-WHERE kind = 'train' AND key IN (SELECT key FROM study_tasks WHERE study = ?)
-GROUP BY ALL ORDER BY technique, step
+SELECT t.technique, step, avg(loss)
+FROM loss_curves JOIN study_tasks t USING (key)
+WHERE kind = 'train' AND t.study = ?
+GROUP BY ALL ORDER BY t.technique, step
 """
 STEPS_SMOOTHED = 5
-Point = tuple[str, int, float, float, float]
+MS = 1000
+Point = tuple[str, float, float]
 
 
 def main(study: str, target: Path) -> None:
-    with Store.find().reading() as connection:
+    store = Store.find()
+    with store.reading() as connection:
         points = connection.execute(POINTS, [study]).fetchall()
         curves = connection.execute(CURVES, [study]).fetchall()
     if not points:
-        raise SystemExit(f"no results of {study!r} in {Store.find().root}")
+        raise SystemExit(f"no results of {study!r} in {store.root}")
     techniques = sorted({row[0] for row in points})
     colour = dict(zip(techniques, COLOURS, strict=False))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    draw_points(left, points, colour)
+    draw_points(left, points, rank(store, study, metrics=["al_s_per_iter", "ppl"]), colour)
     draw_curves(right, curves, colour)
     figure.savefig(target, dpi=130)
 
 
-def draw_points(
-    axes: Axes, rows: Sequence[tuple[str, int, float, float, float]], colour: dict[str, str]
-) -> None:
-    """Every repeat as a dot, the mean as a ring: perplexity against time."""
+def draw_points(axes: Axes, rows: Sequence[Point], ranking: Ranking, colour: dict[str, str]) -> None:
+    """Every repeat as a dot, the mean with its 95% intervals as a cross: perplexity against time."""
+    times, ppls = ({cell.technique: cell for cell in block.ranked} for block in ranking.blocks)
     for technique in colour:
         mine = [row for row in rows if row[0] == technique]
-        times, ppls = [row[3] for row in mine], [row[2] for row in mine]
-        axes.scatter(times, ppls, s=16, color=colour[technique], alpha=0.6)
         axes.scatter(
-            fmean(times), fmean(ppls), s=120, facecolors="none", edgecolors=colour[technique], linewidths=2
+            [row[2] for row in mine], [row[1] for row in mine], s=16, color=colour[technique], alpha=0.6
         )
-        axes.annotate(technique, (fmean(times), fmean(ppls)), (8, 6), textcoords="offset points")
+        time, ppl = times[technique], ppls[technique]
+        axes.errorbar(
+            MS * time.mean,
+            ppl.mean,
+            xerr=None if time.low is None else MS * (time.mean - time.low),
+            yerr=None if ppl.low is None else ppl.mean - ppl.low,
+            color=colour[technique],
+            capsize=3,
+        )
+        axes.annotate(technique, (MS * time.mean, ppl.mean), (8, 6), textcoords="offset points")
     axes.set(xlabel="AL, ms per iteration (lower is better)", ylabel="held-out perplexity (lower is better)")
-    axes.set_title("dots: repeats; rings: means", fontsize=10)
+    axes.set_title("dots: repeats; crosses: means with 95% intervals", fontsize=10)
     axes.grid(alpha=0.3)
 
 

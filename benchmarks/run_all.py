@@ -15,7 +15,7 @@ BENCHMARKS = (
     "training_step",
     "rwkv",
     "matmul_rate",
-    "scans",
+    "against_transformers",
 )
 
 here = Path(__file__).parent

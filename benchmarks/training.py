@@ -58,20 +58,21 @@ class Qwen2(torch.nn.Module):
             )
         )
 
-    def loss(self, tokens_bt: Tensor, targets_bt: Tensor) -> Tensor:
+    def loss(self, tokens_bt: Tensor, targets_bt: Tensor, routings: list[object]) -> Tensor:
         logits_nv = self.model(input_ids=tokens_bt).logits.flatten(0, 1)
         return F.cross_entropy(logits_nv.float(), targets_bt.flatten())
 
 
 def ours(architecture: Decoder, dtype: str) -> Trainer:
-    return _trainer(build(architecture, CONTEXT, seed=0), dtype)
+    return trainer_of(build(architecture, CONTEXT, seed=0), dtype)
 
 
 def transformers_qwen2(architecture: Decoder, dtype: str) -> Trainer:
-    return _trainer(Qwen2(architecture), dtype)
+    return trainer_of(Qwen2(architecture), dtype)
 
 
-def _trainer(model: torch.nn.Module, dtype: str) -> Trainer:
+def trainer_of(model: torch.nn.Module, dtype: str) -> Trainer:
+    """``model`` with the optimizer and clipping that every benchmark trains with."""
     recipe = Recipe(learning_rate=1e-3, dtype=dtype)
     return Trainer(model, recipe, steps=1000, micro_batch_size=BATCH, device=CPU)
 

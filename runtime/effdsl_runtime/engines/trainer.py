@@ -58,11 +58,19 @@ class Trainer:
 
 
 def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that decays matrices and leaves vectors (norms, biases) alone."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    """AdamW that decays matrices and leaves vectors (norms, biases) alone.
+
+    Mamba's decay rates are a table of numbers rather than a matrix: they are left alone as well.
+    """
+    decayed: list[Tensor] = []
+    left_alone: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_matrix = parameter.ndim >= 2 and not name.endswith("A_log")
+            (decayed if is_matrix else left_alone).append(parameter)
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": left_alone, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=0.0, betas=(recipe.beta1, recipe.beta2), fused=True)
 

@@ -25,13 +25,14 @@ from effdsl_runtime.probes import Sampler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdsl.architecture import Decoder
+from effdsl.architecture import Decoder, RecurrentDecoder
 from effdsl.data import ByteTokenizer, Data, LocalText
 from effdsl.hardware import H100, Hardware
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Pretraining, Task, Torch
 from effdsl.techniques.attention import GQA, MQA
 from effdsl.techniques.base import AttentionTechnique, Unsupported
+from effdsl.techniques.mamba import Mamba
 from effdsl.techniques.position import RoPE
 from effdsl.training import Recipe, TrainingBudget, learning_rate_at
 
@@ -222,6 +223,16 @@ def test_only_matrices_decay() -> None:
     assert {p.ndim for p in decayed["params"]} == {2}
     assert {p.ndim for p in kept["params"]} == {1}
     assert len(decayed["params"]) + len(kept["params"]) == len(list(model.parameters()))
+
+
+def test_mambas_decay_rates_are_not_pulled_to_zero() -> None:
+    """As in its authors' training: A is a table of rates, although it has two dimensions."""
+    shape = Shape(layers=2, hidden_size=32, heads=1, head_dim=32, intermediate_size=64, vocab_size=40)
+    model = build(RecurrentDecoder(shape, Mamba().layer(shape)), context_length=8, seed=0)
+    _, kept = adamw(model, RECIPE).param_groups
+    rates = [p for name, p in model.named_parameters() if name.endswith("A_log")]
+    assert len(rates) == 2
+    assert {id(p) for p in rates} <= {id(p) for p in kept["params"]}
 
 
 def test_bfloat16_is_used_and_near_float32(data: Data) -> None:

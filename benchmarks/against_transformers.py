@@ -1,0 +1,45 @@
+"""A training step of every family against transformers' own model of the same shape, at about 3M parameters.
+
+Same parameters, loss, optimizer, clipping, dtype; ours and theirs take turns in one process on one
+thread, and which comes first alternates. Compared is CPU time, by the median of the ratios within the
+pairs. Their Mamba and RWKV step through time in Python where no CUDA kernel is installed, so a few pairs
+have to do.
+"""
+
+import torch
+from effdsl_runtime.model.build import build
+from effdsl_runtime.model.decoder import parameter_count
+from families import FAMILIES, Family, Theirs
+from reporting import Result, median, report
+from training import CONTEXT, step_cpu_seconds, trainer_of, windows
+
+from effdsl import M
+
+PAIRS, WARM_UP = 9, 2
+SLOW_PAIRS, SLOW_WARM_UP, SLOW_BATCH = 3, 1, 4
+DTYPE = "float32"
+
+
+def compare(family: Family) -> Result:
+    architecture = family.ours(3 * M)
+    models = [build(architecture, CONTEXT, seed=0), Theirs(family.theirs(architecture))]
+    counts = [parameter_count(model) for model in models]
+    assert abs(counts[0] / counts[1] - 1) < 1e-3, (family.name, counts)  # Mixtral has no biases on q, k and v
+    trainers = [trainer_of(model, DTYPE) for model in models]
+    pairs, warm_up = (SLOW_PAIRS, SLOW_WARM_UP) if family.slow else (PAIRS, WARM_UP)
+    batch = windows()[:SLOW_BATCH] if family.slow else windows()
+    seconds: list[list[float]] = [[], []]
+    for number in range(warm_up + pairs):
+        for which in (0, 1) if number % 2 else (1, 0):
+            taken = step_cpu_seconds(trainers[which], number, batch)
+            if number >= warm_up:
+                seconds[which].append(taken)
+    mine, theirs = median(seconds[0]), median(seconds[1])
+    note = f"{counts[0]:,} parameters, batch {len(batch)}, {mine:.3f} against {theirs:.3f} CPU s"
+    ratio = median([other / own for own, other in zip(*seconds, strict=True)])
+    what = f"speed of ours over transformers', {family.name}, {DTYPE}"
+    return Result(what, ratio, "×", at_least=family.at_least, note=note)
+
+
+torch.set_num_threads(1)
+report("against_transformers", [compare(family) for family in FAMILIES])
