@@ -67,7 +67,11 @@ class Architecture(HasTag):
         raise NotImplementedError
 
     def attention_activations_per_token(self, context_length: int) -> float:
-        """Elements per token that the attention of all layers keeps for the backward pass."""
+        """Elements per token that the attention of all layers keeps for the backward pass, masks apart."""
+        return 0.0
+
+    def dense_masks_per_token(self, context_length: int) -> float:
+        """Elements per token that all layers keep in addition where masks and biases are held whole."""
         return 0.0
 
     @property
@@ -130,6 +134,12 @@ class Decoder(Architecture):
 
     def attention_activations_per_token(self, context_length: int) -> float:
         return self.shape.layers * self.attention.activations_per_token(self.shape, context_length)
+
+    def dense_masks_per_token(self, context_length: int) -> float:
+        shape = self.shape
+        mask = self.attention.dense_masks_per_token(shape, context_length)
+        bias = self.position.dense_bias_per_token(self.attention, shape, context_length)
+        return shape.layers * (mask + bias)
 
     @property
     def norms(self) -> int:

@@ -2,9 +2,8 @@
 
 Context 8K is printed; the global batch is that of Table 3. "Absoluate" is ``Sinusoidal``, "Learnable
 Absoluate" ``Learned``, "None" ``NoPE``. "Relate" is ``T5Bias``: the paper names no relative encoding, and
-T5's is the classic learned one; ``ALiBi``, which has nothing to learn, stands beside it. Memory is
-predicted as a CPU would need it, which keeps the softmax where a bias is learned: the micro-batch is one
-sequence, so that every encoding fits with the same.
+T5's is the classic learned one; ``ALiBi``, which has nothing to learn, stands beside it. The
+micro-batch is one sequence, so that every encoding fits with the same.
 """
 
 from effdsl import (
@@ -24,9 +23,9 @@ from effdsl import (
 
 study = Study(
     axis=Position([RoPE, Sinusoidal, Learned, T5Bias, ALiBi, NoPE]),
-    scales=[1.5*B],
+    scales=[1.5 * B],
     hw=48 * GH200,
     data=FineWebEdu(),
-    budget=Budget(tokens=350*B, context_length=8192, batch_size=2112, micro_batch_size=1),
+    budget=Budget(tokens=350 * B, context_length=8192, batch_size=2112, micro_batch_size=1),
     repeats=1,
 )

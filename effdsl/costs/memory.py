@@ -33,14 +33,16 @@ class Scheme:
     Attributes:
         logits_at_once: the chunk of logits that its loss works through.
         attends_in_float32: whether autocast leaves attention, and sums of gradients, to float32 copies.
+        dense_masks: whether attention keeps biases, and masks of chosen blocks, whole and in float32.
     """
 
     logits_at_once: int
     attends_in_float32: bool
+    dense_masks: bool
 
 
-ON_GPU = Scheme(1 << 28, attends_in_float32=False)
-ON_CPU = Scheme(1 << 21, attends_in_float32=True)
+ON_GPU = Scheme(1 << 28, attends_in_float32=False, dense_masks=False)
+ON_CPU = Scheme(1 << 21, attends_in_float32=True, dense_masks=True)
 SCHEMES = {"gpu": ON_GPU, "cpu": ON_CPU}
 
 
@@ -130,6 +132,8 @@ def decoder_training_memory(
     if cast and scheme.attends_in_float32:
         head += FLOAT32 * shape.vocab_size * shape.hidden_size
         activations += tokens * FLOAT32 * architecture.attention_activations_per_token(context_length)
+    if scheme.dense_masks:
+        activations += tokens * FLOAT32 * architecture.dense_masks_per_token(context_length)
     forward = MemoryEstimate(
         weights=weights + cast * parameters,
         gradients=gradients + head if accumulates else head,  # the loss makes the output layer's at once

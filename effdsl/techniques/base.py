@@ -86,9 +86,14 @@ class AttentionTechnique(Technique):
         """Elements per token that one layer's attention keeps for the backward pass.
 
         The tensors between the norm and the residual sum, of the runtime's own implementation, without
-        what a position encoding adds.
+        what a position encoding adds and without dense masks.
         """
         raise NotImplementedError
+
+    def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
+        """Elements per token of the masks that one layer's attention keeps where its kernel wants them whole:
+        on a CPU. FlexAttention, on a GPU, keeps none."""
+        return 0
 
     def rotated_per_token(self, shape: Shape) -> float:
         """Elements per token that one layer's attention keeps in addition when positions rotate."""
@@ -111,6 +116,11 @@ class PositionTechnique(Technique):
         self, attention: AttentionTechnique, shape: Shape, context_length: int
     ) -> float:
         """Elements per token that a layer of ``attention`` keeps for the backward pass because of this."""
+        return 0
+
+    def dense_bias_per_token(self, attention: AttentionTechnique, shape: Shape, context_length: int) -> float:
+        """Elements per token that a layer keeps in addition where its kernel takes a bias as a mask: on a
+        CPU. FlexAttention, on a GPU, adds it to each score as it goes."""
         return 0
 
 

@@ -89,9 +89,12 @@ class MoBA(AttentionTechnique):
         return key * (2 * context_length + context_length // self.block_size())
 
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        """Those of GQA, and where blocks are left out a mask with one element per query head and key."""
-        mask = shape.heads * context_length if self.leaves_out(context_length) else 0
-        return 2 * (shape.heads + self.kv_heads) * shape.head_dim + mask
+        """Those of GQA."""
+        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
+
+    def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
+        """Where blocks are left out, one element per query head and key."""
+        return shape.heads * context_length if self.leaves_out(context_length) else 0
 
     def rotated_per_token(self, shape: Shape) -> float:
         """q and k once more: as projected they stay, being one tensor with v."""

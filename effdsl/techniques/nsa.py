@@ -144,10 +144,13 @@ class NSA(AttentionTechnique):
     def activations_per_token(self, shape: Shape, context_length: int) -> float:
         heads, groups = shape.heads * shape.head_dim, self.kv_heads * shape.head_dim
         scores = shape.heads * self.compressed(context_length)
-        mask = self.kv_heads * context_length  # of the selection, one element per key
         # q; k and v of each branch, those of the window once more in its chunks; three outputs, their
         # gated sum
-        return 5 * heads + 2 * (self.projections + 2) * groups + 2 * scores + mask
+        return 5 * heads + 2 * (self.projections + 2) * groups + 2 * scores
+
+    def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
+        """Of the selection: one element per group and key."""
+        return self.kv_heads * context_length
 
     def compressed(self, context_length: int) -> int:
         """Complete blocks in a context."""

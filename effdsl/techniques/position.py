@@ -99,11 +99,8 @@ class T5Bias(ScoreBias):
     def parameters(self, shape: Shape, context_length: int) -> int:
         return self.buckets * shape.heads
 
-    def activations_per_token(
-        self, attention: AttentionTechnique, shape: Shape, context_length: int
-    ) -> float:
-        """PyTorch's fused CPU kernel gives a mask no gradient; the one that does keeps the softmax.
-        FlexAttention, on a GPU, does not."""
+    def dense_bias_per_token(self, attention: AttentionTechnique, shape: Shape, context_length: int) -> float:
+        """PyTorch's fused CPU kernel gives a mask no gradient; the one that does keeps the softmax."""
         return shape.heads * context_length
 
 
@@ -115,11 +112,8 @@ class ALiBi(ScoreBias):
     number (the authors' code).
     """
 
-    def activations_per_token(
-        self, attention: AttentionTechnique, shape: Shape, context_length: int
-    ) -> float:
-        """Keys and values once more, in reverse, so that the mask need not be held on a CPU.
-        FlexAttention, on a GPU, keeps neither."""
+    def dense_bias_per_token(self, attention: AttentionTechnique, shape: Shape, context_length: int) -> float:
+        """Keys and values once more, in reverse, so that the mask need not be held."""
         return attention.kv_bytes_per_token(shape, 1)
 
 

@@ -11,10 +11,12 @@ from effdsl.costs import (
     megatron_training_memory,
     recomputed_activation_bytes,
 )
-from effdsl.costs.memory import ON_CPU, Scheme
+from effdsl.costs.memory import ON_CPU, ON_GPU
 from effdsl.shapes import shape_for
 from effdsl.techniques.attention import GQA, MHA
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.moba import MoBA
+from effdsl.techniques.nsa import NSA
+from effdsl.techniques.position import RoPE, T5Bias
 from effdsl.units import B, M
 
 SMALL = Decoder(shape_for(3 * M, 2048), GQA(), RoPE())
@@ -66,8 +68,29 @@ def test_on_a_cpu_autocast_keeps_what_attention_needs_in_float32_too():
     assert copied.activations - plain.activations == 4 * 256 * 4 * kept
 
 
+@pytest.mark.parametrize(
+    ("attention", "position", "rows"),
+    [(NSA(), RoPE(), 2), (MoBA(), RoPE(), 8), (GQA(), T5Bias(), 8), (GQA(), RoPE(), 0)],
+    ids=repr,
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_only_on_a_cpu_a_float32_mask_is_kept_for_each_that_chooses_or_has_a_bias(
+    attention, position, rows, dtype
+):
+    """``rows``: groups for NSA, query heads for MoBA and T5's bias; each has a number per query and key."""
+    decoder = Decoder(SMALL.shape, attention.resolve(SMALL.shape), position)
+    on_cpu, without, on_gpu = (
+        decoder_training_memory(decoder, 4, 256, dtype, scheme=scheme).activations
+        for scheme in (ON_CPU, attrs.evolve(ON_CPU, dense_masks=False), ON_GPU)
+    )
+    assert on_cpu - without == 4 * 4 * 256 * 256 * rows * SMALL.shape.layers
+    assert on_gpu <= without
+
+
 def test_a_chunk_bounds_the_logits_that_are_held():
-    memory = decoder_training_memory(SMALL, 64, 256, "float32", scheme=Scheme(1000, False))
+    memory = decoder_training_memory(
+        SMALL, 64, 256, "float32", scheme=attrs.evolve(ON_GPU, logits_at_once=1000)
+    )
     assert memory.logits == 1000 * 8
 
 

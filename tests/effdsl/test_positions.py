@@ -74,10 +74,10 @@ def test_a_position_changes_neither_matrix_products_nor_the_cache(position: Posi
 
 def test_only_a_learned_bias_keeps_more_the_longer_the_context() -> None:
     def grown(position: PositionTechnique) -> float:
-        long, short = (decoder(position).activation_bytes_per_token(n, 4) for n in (512, 256))
+        long, short = (decoder(position).dense_masks_per_token(n) for n in (512, 256))
         return long - short
 
-    expected = {type(p).__name__: 0 for p in EVERY} | {"T5Bias": 4 * SMALL.layers * SMALL.heads * 256}
+    expected = {type(p).__name__: 0 for p in EVERY} | {"T5Bias": SMALL.layers * SMALL.heads * 256}
     assert {type(p).__name__: grown(p) for p in EVERY} == expected
 
 

@@ -193,6 +193,7 @@ def test_predicted_activations_are_within_a_tenth_of_what_autograd_keeps(techniq
         mixer(x_btd).sum()
     held = sum(x.untyped_storage().nbytes() for place, x in kept.items() if place not in elsewhere)
     elements = technique.activations_per_token(shape, 128)
+    elements += technique.dense_masks_per_token(shape, 128)
     elements += position.activations_per_token(technique, shape, 128)
     assert held == pytest.approx(4 * (4 * 128) * elements, rel=0.1)
 
