@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from effdsl_runtime.model.kernel import kernel_name
 
 ALIGNED = 8  # elements of bfloat16 in the 16 bytes that the GPU's kernel loads at once
+COMPILED_ROWS = 32
 
 
 def grouped_product(x_ni: Tensor, weight_eoi: Tensor, ends_e: Tensor) -> Tensor:
@@ -35,25 +36,55 @@ def grouped_product(x_ni: Tensor, weight_eoi: Tensor, ends_e: Tensor) -> Tensor:
 
 
 class _GroupedProduct(torch.autograd.Function):
-    """One product after the other, as fast on a CPU as PyTorch's own, into tensors made once."""
+    """One product after the other, as fast on a CPU as PyTorch's own, into tensors made once.
+
+    Products run over a few rows of the next expert too, up to a multiple of ``_rows_at_once``. What they
+    write there, that expert's own product, which comes later, writes again.
+    """
 
     @staticmethod
     def forward(ctx: Any, x_ni: Tensor, weight_eoi: Tensor, sizes: list[int]) -> Tensor:
         ctx.save_for_backward(x_ni, weight_eoi)
         ctx.sizes = sizes
-        out_no = x_ni.new_empty(len(x_ni), weight_eoi.shape[1])
-        rows = (torch.split(tensor, sizes) for tensor in (x_ni, out_no))
-        for x, out, weight in zip(*rows, weight_eoi, strict=True):
-            torch.mm(x, weight.T, out=out)
-        return out_no
+        return _products(x_ni, weight_eoi.mT, sizes)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope_no: Tensor) -> tuple[Tensor, Tensor, None]:
         x_ni, weight_eoi = ctx.saved_tensors
-        grad_ni, grad_eoi = torch.empty_like(x_ni), torch.empty_like(weight_eoi)
-        rows = (torch.split(tensor, ctx.sizes) for tensor in (x_ni, slope_no, grad_ni))
-        for x, slope, grad, weight, weight_grad in zip(*rows, weight_eoi, grad_eoi, strict=True):
-            torch.mm(slope, weight, out=grad)
-            torch.mm(slope.T, x, out=weight_grad)
-        return grad_ni, grad_eoi, None
+        return _products(slope_no, weight_eoi, ctx.sizes), _weight_grads(slope_no, x_ni, ctx.sizes), None
+
+
+def _products(x_ni: Tensor, weight_eio: Tensor, sizes: list[int]) -> Tensor:
+    """``x @ weight[e]`` for the rows of each expert: ``(n, o)``."""
+    step, rows = _rows_at_once(x_ni), len(x_ni)
+    x_mi = F.pad(x_ni, (0, 0, 0, step - 1)) if step > 1 else x_ni
+    out_mo = x_ni.new_empty(len(x_mi), weight_eio.shape[2])
+    start = 0
+    for size, weight_io in zip(sizes, weight_eio, strict=True):
+        run = slice(start, start + -(-size // step) * step)
+        torch.mm(x_mi[run], weight_io, out=out_mo[run])
+        start += size
+    return out_mo[:rows]
+
+
+def _weight_grads(slope_no: Tensor, x_ni: Tensor, sizes: list[int]) -> Tensor:
+    """``slope.T @ x`` over the rows of each expert: ``(e, o, i)``."""
+    step = _rows_at_once(x_ni)
+    grad_eoi = x_ni.new_empty(len(sizes), slope_no.shape[1], x_ni.shape[1])
+    rows = zip(torch.split(slope_no, sizes), torch.split(x_ni, sizes), strict=True)
+    for (slope_ro, x_ri), grad_oi in zip(rows, grad_eoi, strict=True):
+        more = -len(x_ri) % step
+        if more:
+            slope_ro, x_ri = F.pad(slope_ro, (0, 0, 0, more)), F.pad(x_ri, (0, 0, 0, more))
+        torch.mm(slope_ro.T, x_ri, out=grad_oi)
+    return grad_eoi
+
+
+def _rows_at_once(x_ni: Tensor) -> int:
+    """Rows of which a product should have a multiple.
+
+    On a CPU oneDNN compiles a bfloat16 product for every number of rows that it meets, which takes longer
+    than the product, and keeps it in about 0.7 MB.
+    """
+    return COMPILED_ROWS if x_ni.device.type == "cpu" and x_ni.dtype == torch.bfloat16 else 1
