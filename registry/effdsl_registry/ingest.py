@@ -10,11 +10,10 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, BinaryIO, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from effdsl_registry.code_sets import CodeSets
 
 BATCH = 10_000
-CHUNK = 1 << 16
+CHUNK = 1 << 13  # holds most records; a larger buffer costs more than a second read
 LONGEST_LINE = 1 << 24
 _TIMES = ("started_at", "finished_at")
 _TO_SPACE = bytes.maketrans(b"\n\r", b"  ")
@@ -85,26 +84,28 @@ def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], code_sets
     A file that is not there is left out, a damaged one is logged and left out.
     """
     read = (file for path in paths if (file := read_record_file(path)) is not None)
-    with transaction(connection):
+    with transaction(connection), _memory_file() as memory:
         count = 0
         while batch := list(islice(read, BATCH)):
-            count += _insert_batch(connection, batch)
+            count += _insert_batch(connection, batch, memory)
         _insert_code(connection, code_sets)
     return count
 
 
-def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile]) -> int:
+def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile], memory: BinaryIO) -> int:
     longest = max(len(file.content) for file in batch)
-    with _in_memory(chain.from_iterable(map(_line, batch))) as path:
-        given = {"path": path, "longest": max(LONGEST_LINE, longest + CHUNK)}
-        inserted = connection.execute(_insert(), given).fetchone()
-        count = int(inserted[0]) if inserted else 0
-        if count < len(batch):  # some were known, or are damaged
-            whole = set(connection.execute(_whole_lines(), given).fetchall())
-            for file in batch:
-                if (file.key, file.attempt) not in whole:
-                    place = f"{file.key[:2]}/{file.key}/{file.attempt}"
-                    log.warning("records/%s.json is damaged and left out", place)
+    memory.seek(0)
+    memory.writelines(chain.from_iterable(map(_line, batch)))
+    memory.truncate()
+    given = {"path": f"/proc/self/fd/{memory.fileno()}", "longest": max(LONGEST_LINE, longest + CHUNK)}
+    inserted = connection.execute(_insert(), given).fetchone()
+    count = int(inserted[0]) if inserted else 0
+    if count < len(batch):  # some were known, or are damaged
+        whole = set(connection.execute(_whole_lines(), given).fetchall())
+        for file in batch:
+            if (file.key, file.attempt) not in whole:
+                place = f"{file.key[:2]}/{file.key}/{file.attempt}"
+                log.warning("records/%s.json is damaged and left out", place)
     return count
 
 
@@ -119,25 +120,20 @@ def _insert_code(connection: DuckDBPyConnection, code_sets: CodeSets) -> None:
             connection.execute(_INSERT_CODE, [name, json.dumps(modules)])
 
 
-def _line(file: RecordFile) -> tuple[bytes, bytes, bytes]:
+def _line(file: RecordFile) -> tuple[bytes, bytes | memoryview, bytes]:
     """A line of JSON in three parts: what the path says and the checksum, around the record itself."""
-    text = file.content
-    one_line = text.find(b"\n") == len(text) - 1
-    text = text[:-1] if one_line else text.translate(_TO_SPACE)  # an editor was here: space in JSON is space
+    text: bytes | memoryview = file.content
+    if file.content.find(b"\n") == len(text) - 1:
+        text = memoryview(text)[:-1]
+    else:  # an editor was here: space in JSON is space
+        text = file.content.translate(_TO_SPACE)
     start = b'{"path_key":"%s","path_attempt":"%s","checksum":%d,"r":'
     return start % (file.key.encode(), file.attempt.encode(), file.checksum), text, b"}\n"
 
 
-@contextmanager
-def _in_memory(parts: Iterable[bytes]) -> Iterator[str]:
-    """The path of a file that exists in memory only."""
-    descriptor = os.memfd_create("effdsl-records")
-    try:
-        with os.fdopen(os.dup(descriptor), "wb", buffering=1 << 20) as file:
-            file.writelines(parts)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
+def _memory_file() -> BinaryIO:
+    """A file that exists in memory only; written over, it keeps its pages."""
+    return os.fdopen(os.memfd_create("effdsl-records"), "wb", buffering=1 << 20)
 
 
 _NEW_CODE = """

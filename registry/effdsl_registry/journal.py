@@ -18,7 +18,7 @@ import attrs
 
 from effdsl_registry.files import make_folder, sync, try_lock
 
-_LINE = re.compile(r"([0-9a-f]{64})/([0-9A-Za-z-]{1,64})")
+_LINES = re.compile(r"^([0-9a-f]{64})/([0-9A-Za-z-]{1,64})$", re.MULTILINE)
 
 
 @attrs.frozen
@@ -58,9 +58,8 @@ class Journal:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return Noted((), 0)
-        lines = content.decode(errors="replace").splitlines()
-        found = [match for line in lines if (match := _LINE.fullmatch(line))]
-        return Noted(tuple(dict.fromkeys((m[1], m[2]) for m in found)), len(content))
+        found = _LINES.findall(content.decode(errors="replace"))
+        return Noted(tuple(dict.fromkeys(found)), len(content))
 
     def clear(self, noted: Noted) -> None:
         """Empty the list when nothing was noted since, and nobody is writing a record just now."""
