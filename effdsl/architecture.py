@@ -75,6 +75,11 @@ class Architecture(HasTag):
         return 0.0
 
     @property
+    def products(self) -> int:
+        """Matrix products of a forward pass that differ in shape; layers are alike."""
+        raise NotImplementedError
+
+    @property
     def embeddings(self) -> int:
         """Matrices of vocabulary times width: one when input and output share it, else two."""
         return 1
@@ -126,6 +131,10 @@ class Decoder(Architecture):
         products += self.feed_forward.activations_per_token(shape)
         residual = self.norm_inputs * shape.hidden_size * FLOAT32
         return shape.layers * (element * products + residual) + shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def products(self) -> int:
+        return self.attention.products + self.feed_forward.products + 1
 
     @property
     def norm_inputs(self) -> int:
@@ -201,6 +210,10 @@ class RecurrentDecoder(Architecture):
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:
         layer = self.layer.activation_bytes_per_token(self.shape, element)
         return self.shape.layers * layer + self.shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def products(self) -> int:
+        return self.layer.products + 1
 
     @property
     def embeddings(self) -> int:

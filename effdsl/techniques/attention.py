@@ -129,6 +129,11 @@ class MLA(AttentionTechnique):
             raise ValueError("resolve(shape) first: this MLA leaves sizes open")
         return sizes  # type: ignore[return-value]
 
+    @property
+    def products(self) -> int:
+        """Into the latents, out of each, and the output."""
+        return 4 if self.q_rank else 3
+
     def parameters(self, shape: Shape) -> int:
         kv_rank, *_ = self.sizes()
         return self._matrices(shape) + kv_rank + (self.q_rank or 0)  # each latent is normed

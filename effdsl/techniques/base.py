@@ -95,6 +95,12 @@ class AttentionTechnique(Technique):
         on a CPU. FlexAttention, on a GPU, keeps none."""
         return 0
 
+    @property
+    def products(self) -> int:
+        """Matrix products of a forward pass that differ in shape, in the dtype of autocast: usually two, one
+        for q, k and v together and one for the output."""
+        return 2
+
     def rotated_per_token(self, shape: Shape) -> float:
         """Elements per token that one layer's attention keeps in addition when positions rotate."""
         return 0
@@ -152,6 +158,11 @@ class FeedForwardTechnique(Technique):
         """Elements per token that one layer keeps for the backward pass."""
         raise NotImplementedError
 
+    @property
+    def products(self) -> int:
+        """Matrix products of a forward pass that differ in shape: into the layer's width and out of it."""
+        return 2
+
 
 class RecurrentTechnique(HasTag):
     """What each layer of an attention-free backbone is: it keeps a state of fixed size. Resolved."""
@@ -169,6 +180,11 @@ class RecurrentTechnique(HasTag):
     def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
         """FLOPs of one layer, forward and backward, per token: matrix products as ``FlopCounterMode``
         counts them, and the scan by its documented formula."""
+        raise NotImplementedError
+
+    @property
+    def products(self) -> int:
+        """Matrix products of a forward pass that differ in shape, in the dtype of autocast."""
         raise NotImplementedError
 
     def state_bytes(self, shape: Shape, bytes_per_element: int) -> float:

@@ -114,6 +114,11 @@ class MoE(FeedForwardTechnique):
             raise ValueError("resolve(shape) first: this MoE leaves the expert width open")
         return self.expert_width
 
+    @property
+    def products(self) -> int:
+        """The router's, and an expert's at one number of rows: how many it meets is not known before."""
+        return 3
+
     def parameters(self, shape: Shape) -> int:
         return self.experts * self._expert(shape) + self._router(shape)
 

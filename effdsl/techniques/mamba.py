@@ -40,6 +40,11 @@ class MambaLayer(RecurrentTechnique):
     conv_width: int = identity(validator=positive_int)
     step_rank: int = identity(validator=positive_int)
 
+    @property
+    def products(self) -> int:
+        """Into the scan's width, the scan's inputs, its step, the output, and one in the scan."""
+        return 5
+
     def parameters(self, shape: Shape) -> int:
         conv = (self.conv_width + 1) * self.inner
         vectors = shape.hidden_size + 2 * self.inner  # the norm; the step's bias and D
@@ -114,6 +119,11 @@ class Mamba2Layer(RecurrentTechnique):
     heads: int = identity(validator=positive_int)
     state_size: int = identity(validator=positive_int)
     conv_width: int = identity(validator=positive_int)
+
+    @property
+    def products(self) -> int:
+        """Into the scan's width and out of it, and three in the scan."""
+        return 5
 
     def parameters(self, shape: Shape) -> int:
         conv = (self.conv_width + 1) * self._convolved

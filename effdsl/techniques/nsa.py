@@ -106,6 +106,11 @@ class NSA(AttentionTechnique):
         """How many pairs of key and value are projected: one per branch unless they share."""
         return 1 if self.shared_kv else 3
 
+    @property
+    def products(self) -> int:
+        """q, k and v; the output; compressed scores and values; the layers of phi and of the gate."""
+        return 4 + {"mean": 0, "linear": 1, "mlp": 2}[self.phi] + (1 if self.gate == "linear" else 2)
+
     def parameters(self, shape: Shape) -> int:
         biases = (shape.heads + 2 * self.projections * self.kv_heads) * shape.head_dim
         code = 0 if self.phi == "mean" else 2 * self.blocks().compress_block * shape.head_dim

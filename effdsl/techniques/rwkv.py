@@ -22,6 +22,11 @@ class RWKV4Layer(RecurrentTechnique):
 
     tied_embedding = False
 
+    @property
+    def products(self) -> int:
+        """All square ones have one shape; channel mixing has one into its width and one out of it."""
+        return 3
+
     def parameters(self, shape: Shape) -> int:
         """The matrices; of vectors five in time mixing, two in channel mixing, four of two LayerNorms."""
         return self._matrices(shape) + 11 * shape.hidden_size

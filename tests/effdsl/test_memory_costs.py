@@ -87,6 +87,17 @@ def test_only_on_a_cpu_a_float32_mask_is_kept_for_each_that_chooses_or_has_a_bia
     assert on_gpu <= without
 
 
+def test_the_code_of_bfloat16_products_is_kept_on_a_cpu_forward_and_for_either_gradient():
+    products = 5  # q, k and v; attention's output; into and out of SwiGLU; the output layer
+    kept = {
+        (dtype, scheme): decoder_training_memory(SMALL, 4, 256, dtype, scheme=scheme).kernels
+        for dtype in ("float32", "bfloat16")
+        for scheme in (ON_CPU, ON_GPU)
+    }
+    assert kept.pop(("bfloat16", ON_CPU)) == 3 * products * ON_CPU.compiled_product
+    assert set(kept.values()) == {0}
+
+
 def test_a_chunk_bounds_the_logits_that_are_held():
     memory = decoder_training_memory(
         SMALL, 64, 256, "float32", scheme=attrs.evolve(ON_GPU, logits_at_once=1000)
