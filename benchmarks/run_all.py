@@ -12,6 +12,7 @@ BENCHMARKS = (
     "pareto",
     "noop_task",
     "probe_cost",
+    "memory",
     "training_step",
     "rwkv",
     "matmul_rate",
