@@ -44,9 +44,10 @@ Computed in closed form by `python docs/architectures.py`. The tests hold every 
 model built on the meta device, those of MHA, MQA, GQA and MLA to transformers' own models too, and the
 formulas of FLOPs, cache and state to small models that are run. Vocabulary {VOCABULARY:,} (Qwen2.5's),
 context {CONTEXT:,}. Training FLOPs are forward and backward per token, the output layer included, with only
-the keys that a query may see. Cache and state are bfloat16, for one sequence: the cache grows with every
-token, the state does not. Pythia, Mamba, Mamba2 and RWKV4 are as wide as the transformer of their size and
-as deep as brings them nearest to its parameters.
+the keys that a query may see. The cache, in bfloat16, grows with every token of a sequence; the state does
+not, and is kept as the model keeps it: sums of scans in float32, the rest in bfloat16. Pythia, Mamba,
+Mamba2 and RWKV4 are as wide as the transformer of their size and as deep as brings them nearest to its
+parameters.
 """
 
 

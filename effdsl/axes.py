@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import attrs
 
 from effdsl.declare import Invalid, language, transport
-from effdsl.problems import is_broken, nearest
+from effdsl.problems import Problem, is_broken, nearest, report, spelled
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
@@ -37,7 +37,13 @@ class Axes:
         if is_broken(other):
             return self
         if not isinstance(other, (Axis, Axes)):
-            return NotImplemented
+            report(
+                Problem(
+                    f"{spelled(other)} is not an axis, and multiplies none",
+                    "e.g. Attention([MQA]) * Position([RoPE])",
+                )
+            )
+            return self
         return Axes(self.axes + (other.axes if isinstance(other, Axes) else (other,)))
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
-from effdsl.problems import Problem, active_collector, is_broken, nearest, report
+from effdsl.problems import Problem, active_collector, is_broken, nearest, report, spelled
 
 ROLE = "effdsl.role"
 ALWAYS_WRITTEN: Any = object()
@@ -57,6 +57,7 @@ def keyed(tag: str) -> Callable[[C], C]:
             raise TypeError(f"tag {tag!r} is taken by {TAGS[tag].__qualname__}")
         TAGS[tag] = built
         built.__tag__ = tag
+        built.__eq__ = _equal_to_its_class(built.__eq__)
         return built  # type: ignore[no-any-return]
 
     return decorate
@@ -75,7 +76,7 @@ def language(cls: C) -> C:
             value = kwargs.pop(word)
             problems.append(
                 Problem(
-                    f"{built.__name__}({word}={value!r}): unknown keyword {word!r}",
+                    f"{built.__name__}({word}={spelled(value)}): unknown keyword {word!r}",
                     f"{nearest(word, names)}allowed: {', '.join(names) or 'none'}",
                 )
             )
@@ -92,6 +93,15 @@ def language(cls: C) -> C:
     built.__init__ = __init__
     built.__repr__ = _repr
     return built  # type: ignore[no-any-return]
+
+
+def _equal_to_its_class(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Equality for which a class stands for its defaults, as everywhere: ``attention == MQA``."""
+
+    def __eq__(self: Any, other: Any) -> Any:
+        return plain(self, other() if other is type(self) else other)
+
+    return __eq__
 
 
 def _repr(self: Any) -> str:
@@ -146,7 +156,7 @@ def _initialise(self: Any, plain_init: Callable[..., None], given: dict[str, Any
                 if field.validator is not None:
                     field.validator(self, field, value)
             except (Invalid, TypeError) as error:
-                shown = f"{cls.__name__}({field.name}={given.get(field.name)!r})"
+                shown = f"{cls.__name__}({field.name}={spelled(given.get(field.name))})"
                 problems.append(Problem(f"{shown}: {error}", getattr(error, "hint", "")))
         object.__setattr__(self, field.name, value)
     if not problems and whole is not None:  # each field is right, their combination is not

@@ -70,17 +70,22 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
 
 
 def totals(plan: Plan) -> str:
-    """What everything that is to run takes, in one line; empty when nothing is to run."""
-    to_run = plan.to_run()
-    if not to_run:
+    """What everything that is to run takes, in one line: here, or on the hardware that the study names.
+
+    Empty when nothing is to run.
+    """
+    here = plan.to_run()
+    tasks_to_run = here or tuple(task for task in plan.tasks if task.state is State.UNAVAILABLE)
+    if not tasks_to_run:
         return ""
-    price = in_words(plan.price_to_run())
-    flops = math.fsum(task.task.workload.train_flops for task in to_run)
+    price = in_words(plan.price_together(tasks_to_run))
+    flops = math.fsum(task.task.workload.train_flops for task in tasks_to_run)
     shown = [f"{flops / 1e15:,.4g} PFLOP", price["time"], price["energy"], price["cost"]]
     shown += [f"{price['CO2e']} CO2e"] if price["CO2e"] else []
-    tasks = f"{len(to_run):,} task{'s' * (len(to_run) != 1)}"
+    tasks = f"{len(tasks_to_run):,} task{'s' * (len(tasks_to_run) != 1)}"
     paces = "; ".join(map(str, plan.paces))
-    return f"To run: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {paces})"
+    where = "To run" if here else "To run elsewhere"
+    return f"{where}: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {paces})"
 
 
 def setting(plan: Plan) -> str:

@@ -57,7 +57,7 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
                 place,
                 study,
                 f"keep= leaves none of the {len(choices)} combinations",
-                "loosen keep= or drop it; techniques compare as instances, e.g. cell.attention == MQA()",
+                "loosen keep= or drop it",
             )
         )
     cells: list[PlannedCell] = []

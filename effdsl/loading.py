@@ -159,7 +159,11 @@ def _drop_unknown_imports(tree: ast.Module, collector: Collector) -> None:
 
 
 def _run(tree: ast.Module, names: _Names, file: Path, collector: Collector) -> None:
-    code = compile(tree, collector.file, "exec")
+    try:
+        code = compile(tree, collector.file, "exec")
+    except SyntaxError as error:  # what the parser lets pass, e.g. a keyword given twice
+        collector.problems.append(Problem(f"SyntaxError: {error.msg}", "", collector.file, error.lineno or 0))
+        return
     try:
         with _importable(file.parent):
             exec(code, names.globals, names)  # noqa: S102  a study file is Python, and documented as such

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -109,8 +109,12 @@ class Plan:
 
     def price_to_run(self) -> Price:
         """The price of all tasks that are to run."""
+        return self.price_together(self.to_run())
+
+    def price_together(self, tasks: Iterable[PlannedTask]) -> Price:
+        """The price of ``tasks`` of this plan."""
         prices = self.prices()
-        return together(prices[id(task.task.cell)] for task in self.to_run())
+        return together(prices[id(task.task.cell)] for task in tasks)
 
     def retrying(self, outcomes: frozenset[str]) -> Plan:
         """This plan with results of these outcomes to be run again, e.g. ``{"failed", "oom"}``."""

@@ -102,6 +102,23 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f"did you mean {match[0]!r}? " if match else ""
 
 
+LONGEST_SHOWN = 60
+
+
+def spelled(value: object) -> str:
+    """``value`` about as it stands in a study, for a message."""
+    if is_broken(value):
+        return "?"
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(spelled, value))}]"
+    text = repr(value)
+    if len(text) > LONGEST_SHOWN:
+        text = str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
 class Broken:
     """Stands for a name that could not be resolved, so that the rest of the file is still checked.
 

@@ -50,7 +50,7 @@ def shape_for(scale: Count, vocab_size: int, aspect: float | None = None) -> Sha
     loss hardly depends on the ratio), or to ``aspect``, and then by steps of two heads; of none, the one
     nearest in size. Counted with the embedding and with two key-value heads.
 
-    With a vocabulary of 2,048 every size from 1M to 100B comes within 15% of its name.
+    With a vocabulary of 2,048 every size from 1M to 100B comes within 16% of its name.
 
     Raises:
         Invalid: when no shape with this vocabulary comes within 25%, naming those nearest.

@@ -12,7 +12,7 @@ from effdsl.costs.price import Rates
 from effdsl.data import Data
 from effdsl.declare import Invalid, evolve, language, transport
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
-from effdsl.problems import is_broken
+from effdsl.problems import Problem, is_broken, report, spelled
 from effdsl.task import Engine, Torch
 from effdsl.training import Budget, Recipe
 from effdsl.units import Count
@@ -37,14 +37,18 @@ class Seeds:
     values: tuple[int, ...]
 
     def __init__(self, *values: int) -> None:
-        object.__setattr__(self, "values", _distinct(values))
+        try:
+            object.__setattr__(self, "values", _distinct(values))
+        except Invalid as error:
+            report(Problem(f"Seeds({', '.join(map(spelled, values))}): {error}", "e.g. Seeds(0, 1, 2)"))
+            object.__setattr__(self, "values", (0,))
 
 
 def _axes(value: Any) -> Any:
     if isinstance(value, Axis):
         value = Axes((value,))
     if not isinstance(value, Axes):
-        raise Invalid(f"{value!r} is not an axis", "e.g. axis=Attention([MQA, GQA, MLA])")
+        raise Invalid(f"{spelled(value)} is not an axis", "e.g. axis=Attention([MQA, GQA, MLA])")
     kinds = [type(axis).__name__ for axis in value.axes]
     twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
     if twice:

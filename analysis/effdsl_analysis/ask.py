@@ -70,7 +70,18 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
     if scale is not None and scale not in known["scales"]:
         raise UnknownName(_unknown("scale", scale, known["scales"]))
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
+    if study is not None and study.endswith(".py"):
+        _refuse_another_file(Path(study), Path(counts["file"]))
     return Scope(name, scale, counts["results"], counts["missing"])
+
+
+def _refuse_another_file(asked: Path, executed: Path) -> None:
+    """A name is not enough where a file is meant: another of the same name may have run since."""
+    if asked.exists() and executed.exists() and not asked.samefile(executed):
+        raise UnknownName(
+            f"what was last executed under the name {name_of(asked)!r} is {executed}; "
+            f"`effdsl execute {asked}` makes it this file's, or give one of them another name"
+        )
 
 
 def named_metrics(names: Sequence[str]) -> list[Metric]:

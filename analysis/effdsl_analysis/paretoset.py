@@ -32,6 +32,7 @@ class ParetoCell:
         rivals: of a cell on the front: cells that could dominate it.
         absent: objectives without a value.
         outcomes: how repeats ended that are not ``ok``.
+        kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
         reason: why values or repeats are missing.
     """
 
@@ -47,6 +48,7 @@ class ParetoCell:
     rivals: tuple[str, ...]
     absent: tuple[str, ...]
     outcomes: tuple[str, ...]
+    kernel: str
     reason: str
 
 
@@ -167,6 +169,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             rivals=tuple(sorted(names[cell] for cell in row["rivals"])),
             absent=tuple(row["absent"]),
             outcomes=tuple(row["outcomes"]),
+            kernel=row["kernel"],
             reason=row["reason"],
         )
         for row in group

@@ -33,6 +33,7 @@ class RankedCell:
         tied_with: cells whose difference from this one does not exclude zero.
         undecided_with: cells for which there are too few repeats to say.
         outcomes: how repeats ended that are not ``ok``.
+        kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
         reason: why the value, or some of the repeats, are missing.
     """
 
@@ -51,6 +52,7 @@ class RankedCell:
     tied_with: tuple[str, ...]
     undecided_with: tuple[str, ...]
     outcomes: tuple[str, ...]
+    kernel: str
     reason: str
 
 

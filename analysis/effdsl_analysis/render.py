@@ -29,6 +29,7 @@ C = TypeVar("C", "RankedCell", "ParetoCell")
 
 WIDTH = 100
 MOST_NAMES = 4
+PLAIN_CODE = "reference"
 
 
 def words(text: str, style: str = "") -> Text:
@@ -70,7 +71,17 @@ def ranking(result: Ranking) -> Group:
     parts: list[ConsoleRenderable] = []
     for block in result.blocks:
         parts += [_rank_title(block), _rank_table(block), Text("")]
-    return Group(*parts, *_resolved(result), *_empty(result), *_left(result.scope, len(result.blocks)))
+    cells = [cell for block in result.blocks for cell in block.cells]
+    notes = [*_resolved(result), *_plain_code(cells), *_empty(result)]
+    return Group(*parts, *notes, *_left(result.scope, len(result.blocks)))
+
+
+def _plain_code(cells: Iterable[RankedCell | ParetoCell]) -> list[Text]:
+    """The techniques whose speed says little: they ran as plain code, where tuned kernels exist."""
+    named = sorted({cell.technique for cell in cells if cell.kernel == PLAIN_CODE})
+    if not named:
+        return []
+    return [words(f"Plain code, slower than a tuned kernel would be: {', '.join(named)}.")]
 
 
 def _empty(result: Ranking) -> list[Text]:
@@ -172,7 +183,8 @@ def pareto_set(result: ParetoSet) -> Group:
             _pareto_sentence(found),
             Text(""),
         ]
-    return Group(*parts, *_left(result.scope, len(result.groups)))
+    cells = [cell for found in result.groups for cell in found.cells]
+    return Group(*parts, *_plain_code(cells), *_left(result.scope, len(result.groups)))
 
 
 def _pareto_title(result: ParetoSet, found: ParetoGroup) -> Text:

@@ -28,6 +28,11 @@ class Finished:
     training_s: float | None = None
     memory_bytes: float | None = None
 
+    @property
+    def steps_s(self) -> float:
+        """Seconds of training; of the whole task where they were not taken apart."""
+        return self.training_s or self.seconds
+
 
 @attrs.frozen
 class Group:
@@ -109,13 +114,14 @@ class Calibration:
 
 
 def _pace(tasks: tuple[Finished, ...]) -> Pace:
-    rate = statistics.median(task.cell.workload.train_flops / task.seconds for task in tasks)
+    rate = statistics.median(task.cell.workload.train_flops / task.steps_s for task in tasks)
     shares = [
-        bound / task.seconds
+        bound / task.steps_s
         for task in tasks
         if (bound := lower_bound_s(task.cell.workload, task.cell.hardware)) is not None
     ]
-    return Pace(statistics.median(shares) if shares else None, rate, len(tasks))
+    outside_s = statistics.median(task.seconds - task.steps_s for task in tasks)
+    return Pace(statistics.median(shares) if shares else None, rate, len(tasks), outside_s)
 
 
 def _accuracy(group: Group, tasks: tuple[Finished, ...]) -> Accuracy:

@@ -53,20 +53,22 @@ class Pace:
     """How fast tasks run on some hardware.
 
     Attributes:
-        of_bound: the fraction of the bound's speed that is reached.
-        flops_per_s: the rate that is reached where no bound is known.
+        of_bound: the fraction of the bound's speed that training reaches.
+        flops_per_s: the rate that it reaches where no bound is known.
         tasks: how many were measured for it; none means assumed.
+        outside_s: seconds of a task outside its training: start, evaluation, generation.
     """
 
     of_bound: float | None = None
     flops_per_s: float | None = None
     tasks: int = 0
+    outside_s: float = 0.0
 
     def seconds(self, flops: float, bound_s: float | None) -> float | None:
         """Time of a task of ``flops`` that takes at least ``bound_s``; ``None`` when nothing is known."""
         if bound_s is not None and self.of_bound is not None:
-            return bound_s / self.of_bound
-        return flops / self.flops_per_s if self.flops_per_s is not None else None
+            return self.outside_s + bound_s / self.of_bound
+        return self.outside_s + flops / self.flops_per_s if self.flops_per_s is not None else None
 
     def __str__(self) -> str:
         if self.of_bound is None and self.flops_per_s is None:

@@ -28,6 +28,14 @@ class RoPE(PositionTechnique):
         since=2, absent=1.0, default=1.0, converter=number, validator=positive_fraction
     )
 
+    def resolve(self, shape: Shape) -> RoPE:
+        if round(self.fraction * shape.head_dim / 2) == 0:
+            raise Unsupported(
+                f"RoPE: fraction={self.fraction:g} of head_dim={shape.head_dim} is not one pair to turn",
+                f"take {2 / shape.head_dim:g} or more, or NoPE",
+            )
+        return self
+
     def activations_per_token(
         self, attention: AttentionTechnique, shape: Shape, context_length: int
     ) -> float:

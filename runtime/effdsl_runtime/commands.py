@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from effdsl_runtime.kernels import KERNEL, KERNELS
+from effdsl_runtime.kernels import KERNEL, KERNELS, kernel_asked, refusal
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
@@ -117,6 +117,8 @@ def _within(made: Plan, budget: Limit | None) -> Plan:
 
     if budget is None:
         return made
+    if not made.to_run():
+        click.echo("--budget: no task of this plan is to run here, so it leaves nothing out", err=True)
     try:
         return within(made, budget)
     except Invalid as error:
@@ -202,6 +204,8 @@ def execute(
         os.environ[KERNEL] = kernel  # which every task's process inherits
     loaded, made, store = prepare(study, store_path, priced=budget is not None)
     made = _within(made.retrying(retry) if retry else made, budget)
+    if why := refusal(kernel_asked(), made):
+        raise click.UsageError(why)
     sys.exit(run_study(loaded, made, store, progress, timeout, fail_fast, as_json))
 
 

@@ -12,6 +12,7 @@ from effdsl_registry.records import Record
 from effdsl_registry.store import ClaimInfo
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from effdsl.costs import lower_bound_s, training_memory
 from effdsl.costs.calibration import Accuracy, Spread
@@ -22,25 +23,34 @@ from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
 from effdsl.task import Cell
+from effdsl_runtime.machine import detect
 
 PIPED_WIDTH = 160
 
 
 def console() -> Console:
-    """The terminal; a fixed width where the output is piped, so that lines do not depend on a window."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    """The terminal; a fixed width where the output is piped, so that lines do not depend on a window.
+
+    Brackets mean what they are: names and reasons come from users.
+    """
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, markup=False)
+
+
+def bold(text: str, rest: str) -> Text:
+    """A line that begins with ``text`` in bold."""
+    return Text.assemble((text, "bold"), rest)
 
 
 def print_plan(plan: Plan, limit: int | None) -> None:
     """The cells, what is to run and why, and the count of each state."""
     out = console()
-    out.print(f"[bold]{plan.study}[/] · {setting(plan)}")
+    out.print(bold(plan.study, f" · {shared}") if (shared := setting(plan)) else bold(plan.study, ""))
     table = Table(box=None, header_style="bold", pad_edge=False)
     shown = plan_table(plan, limit)
     for column in shown.columns:
         table.add_column(column, justify="right" if column in RIGHT else "left", overflow="fold")
     for row in shown.rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     out.print(table)
     if limit is not None and len(plan.cells) > limit:
         out.print(f"… and {len(plan.cells) - limit:,} more cells (--all shows them)")
@@ -107,7 +117,7 @@ def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> None:
     out = console()
     counts = Counter(_state(task, running) for task in plan.tasks)
     counts |= Counter({State.UNSUPPORTED.value: plan.counts()[State.UNSUPPORTED]})
-    out.print(f"[bold]{plan.study}[/] · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
+    out.print(bold(plan.study, " · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n)))
     for task in plan.tasks:
         claim = running.get(task.address.key)
         if claim is not None and task.state is not State.CACHED:
@@ -125,17 +135,18 @@ def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:
 def print_record(record: Record) -> None:
     """One result: identity, metrics with units, what is missing and why, provenance."""
     out = console()
-    out.print(f"[bold]{short(record.key)}[/] {record.outcome}{': ' + record.reason if record.reason else ''}")
+    why = f": {record.reason}" if record.reason else ""
+    out.print(bold(short(record.key), f" {record.outcome}{why}"))
     identity = Table("asked", "", box=None, header_style="bold", pad_edge=False)
     for name, value in _plain(record.identity).items():
-        identity.add_row(name, str(value))
+        identity.add_row(name, Text(str(value)))
     out.print(identity)
     metrics = Table("measured", "", "unit", "definition", box=None, header_style="bold", pad_edge=False)
     for metric in METRICS:
         if metric.name in record.metrics:
             metrics.add_row(metric.name, f"{record.metrics[metric.name]:.6g}", metric.unit, metric.definition)
         elif metric.name in record.missing:
-            metrics.add_row(metric.name, "–", "", record.missing[metric.name])
+            metrics.add_row(metric.name, "–", "", Text(record.missing[metric.name]))
     out.print(metrics)
     if predicted := predictions(record.canonical):
         table = Table("predicted", "", "unit", box=None, header_style="bold", pad_edge=False)
@@ -145,28 +156,30 @@ def print_record(record: Record) -> None:
     provenance = Table("provenance", "", box=None, header_style="bold", pad_edge=False)
     for name, value in _plain(record.provenance).items():
         if name != "code":
-            provenance.add_row(name, str(value))
+            provenance.add_row(name, Text(str(value)))
     out.print(provenance)
     if record.sample:
-        out.print("[bold]text it generated[/]")
-        out.print(record.sample, markup=False)
+        out.print(bold("text it generated", ""))
+        out.print(record.sample)
 
 
 def predictions(canonical: str) -> dict[str, tuple[float, str]]:
-    """What is predicted of a stored task, with units, by the formulas of today; nothing of a task that
-    cannot be read any more."""
+    """What is predicted of a stored task, with units, by the formulas of today.
+
+    Nothing of a task that cannot be read any more, and only its FLOPs where nothing is known here of the
+    hardware that it ran on.
+    """
     try:
         cell: Cell = decoded(canonical).cell
     except CannotDecode:
         return {}
-    hardware = catalogued(cell.hardware)
-    bound_s = lower_bound_s(cell.workload, hardware)
-    memory = training_memory(cell.workload, hardware).total
-    return {
-        "training": (cell.workload.train_flops, "FLOP"),
-        "memory of training": (memory / 1e9, "GB"),
-        **({} if bound_s is None else {"time at the peak rates": (bound_s, "s")}),
-    }
+    found = {"training": (cell.workload.train_flops, "FLOP")}
+    hardware = catalogued(cell.hardware, detect())
+    if hardware.memory is not None:
+        found["memory of training"] = (training_memory(cell.workload, hardware).total / 1e9, "GB")
+    if (bound_s := lower_bound_s(cell.workload, hardware)) is not None:
+        found["time at the peak rates"] = (bound_s, "s")
+    return found
 
 
 def _plain(value: Any) -> dict[str, Any]:

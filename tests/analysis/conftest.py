@@ -71,6 +71,7 @@ class Shelf:
         *,
         study: str = "",
         called: str = "",
+        kernel: str = "sdpa",
         outcome: str = "ok",
         reason: str = "",
         missing: Mapping[str, str] | None = None,
@@ -103,6 +104,7 @@ class Shelf:
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",
                 meter_scope=meter_scope,
+                kernel=kernel,
                 libraries={"torch": "2.13.0"},
             ),
         )

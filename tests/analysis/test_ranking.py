@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis import UnknownName, rank
+from effdsl_analysis import UnknownName, pareto, rank
 from effdsl_analysis.ranking import RankBlock, RankedCell
+from effdsl_registry.store import StudyTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -259,6 +261,28 @@ def test_metrics_of_the_default_table_without_a_value_are_named_with_the_reason(
     console = Console(width=200, record=True)
     console.print(rank(shelf.store))
     assert "AEC (no power meter)" in console.export_text()
+
+
+def test_techniques_that_ran_as_plain_code_are_named_below_rankings_and_fronts(shelf: Any) -> None:
+    shelf.add("GQA", al_s_per_iter=1.0, ppl=50.0)
+    shelf.add("NSA", al_s_per_iter=2.0, ppl=40.0, kernel="reference")
+    for answer in (rank(shelf.store), pareto(shelf.store, on=["ppl", "al_s_per_iter"])):
+        console = Console(width=200, record=True)
+        console.print(answer)
+        assert "Plain code, slower than a tuned kernel would be: NSA." in console.export_text()
+
+
+def test_a_file_does_not_stand_for_another_file_of_the_same_name(shelf: Any, tmp_path: Path) -> None:
+    """`rank FILE` is about that file: one of the same name that ran since is refused, with the reason."""
+    mine, other = tmp_path / "mine" / "one.py", tmp_path / "other" / "one.py"
+    for file in (mine, other):
+        file.parent.mkdir()
+        file.write_text("study = ...")
+    key = shelf.add("GQA", ppl=50.0)
+    shelf.store.remember_study("one", str(other), [StudyTask(key, "c" * 64, "GQA", "3M")])
+    assert rank(shelf.store, str(other)).scope.study == "one"
+    with pytest.raises(UnknownName, match="last executed under the name 'one'"):
+        rank(shelf.store, str(mine))
 
 
 def test_a_cell_is_called_as_the_study_that_is_asked_calls_it(shelf: Any) -> None:

@@ -24,7 +24,8 @@ def cells(plan: Plan) -> list[Cell]:
 
 
 def at(seconds: list[float], plan: Plan) -> Calibration:
-    """As if the cells of ``plan`` had taken these times, and the memory that is predicted."""
+    """As if the cells of ``plan`` had taken these times, half of each in training, and twice the memory
+    that is predicted."""
     tasks = []
     for cell, s in zip(cells(plan), seconds, strict=True):
         memory = training_memory(cell.workload, cell.hardware).total
@@ -36,20 +37,31 @@ def test_without_a_peak_the_pace_is_the_median_rate_of_what_has_run() -> None:
     plan = make_plan(STUDY, LAPTOP)
     seconds = [1.0, 2.0, 4.0, 8.0]
     calibration = at(seconds, plan)
-    rates = [cell.workload.train_flops / s for cell, s in zip(cells(plan), seconds, strict=True)]
+    rates = [cell.workload.train_flops / (s / 2) for cell, s in zip(cells(plan), seconds, strict=True)]
     pace = calibration.pace(cells(plan)[0])
     assert pace.flops_per_s == pytest.approx(statistics.median(rates))
     assert str(pace).startswith("calibrated from 4 tasks: ")
     again = make_plan(STUDY, LAPTOP, calibration=calibration)
-    expected = cells(plan)[0].workload.train_flops / statistics.median(rates)
+    outside_s = statistics.median(s / 2 for s in seconds)
+    expected = outside_s + cells(plan)[0].workload.train_flops / statistics.median(rates)
     assert again.cells[0].price.seconds == pytest.approx(expected)
+
+
+def test_a_few_short_tasks_do_not_make_long_ones_look_slow() -> None:
+    """What a task takes beside its training is not multiplied by the number of steps."""
+    plan = make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP)
+    (cell,) = cells(plan)
+    calibration = Calibration.from_tasks([Finished(cell, seconds=10.0, training_s=0.5)])
+    hundredfold = STUDY.derive(axis=Attention([GQA]), budget=Budget(steps=1000))
+    (longer,) = make_plan(hundredfold, LAPTOP, calibration=calibration).cells
+    assert longer.price.seconds == pytest.approx(9.5 + 100 * 0.5)
 
 
 def test_with_a_peak_the_pace_is_the_median_part_of_the_bound_that_was_reached() -> None:
     plan = make_plan(STUDY.derive(hw=GH200), LAPTOP)
     bounds = [lower_bound_s(cell.workload, cell.hardware) or 0.0 for cell in cells(plan)]
     calibration = at([4 * bound for bound in bounds], plan)
-    assert calibration.pace(cells(plan)[0]).of_bound == pytest.approx(0.25)
+    assert calibration.pace(cells(plan)[0]).of_bound == pytest.approx(0.5)
     assert make_plan(STUDY.derive(hw=GH200), LAPTOP).paces[0].of_bound == 0.4
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from effdsl import GQA, MQA, Attention, M, Study
 from effdsl.hardware import Hardware
 from effdsl.loading import load_study, name_of, study_files
 from effdsl.plan import State, make_plan
@@ -186,3 +187,34 @@ def test_studies_may_import_and_derive_from_each_other(tmp_path: Path) -> None:
     loaded = load_study(str(tmp_path / "more.py"))
     assert loaded.study.name == "more"
     assert str(loaded.study.axis) == "Attention(GQA())"
+
+
+def test_a_filter_may_name_a_class_for_its_defaults() -> None:
+    study = Study(Attention([MQA, GQA, GQA(kv_heads=4)]), [3 * M], keep=lambda cell: cell.attention != GQA)
+    kept = [cell.labels.technique for cell in make_plan(study, LAPTOP).cells]
+    assert kept == ["MQA", "GQA(kv_heads=4)"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("Study(axis=Attention([GQA]), repeats=1, repeats=2)", "keyword argument repeated"),
+        ("Study(axis=GQA, scales=[1*M])", "Study(axis=GQA): GQA is not an axis"),
+        ("Study(axis=Attention([GQA]) * GQA, scales=[1*M])", "GQA is not an axis"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], repeats=Seeds(1, 1))", "Seeds(1, 1): seeds must be"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], repeats=10**6)", "from 1 to 1,000"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], hw=2 * THIS_MACHINE)", "this machine is one"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], hww=GH200)", "Study(hww=GH200 96GB): unknown"),
+        ("Study(axis=Attention([GQA, Mamba]), scales=[1*M])", "Attention(techniques=[GQA, Mamba]): Mamba"),
+    ],
+)
+def test_mistakes_are_named_with_their_line_as_they_stand_in_the_file(
+    source: str, expected: str, tmp_path: Path
+) -> None:
+    found = problems(tmp_path, f"from effdsl import *\nstudy = {source}\n")
+    assert any(expected in problem and "mistaken.py:2: " in problem for problem in found), found
+
+
+def test_a_statement_that_python_refuses_later_than_its_parser_is_a_mistake_too(tmp_path: Path) -> None:
+    (only,) = problems(tmp_path, "from effdsl import *\nreturn 3\n")
+    assert line(2, "SyntaxError: 'return' outside function") in only

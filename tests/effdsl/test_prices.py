@@ -159,7 +159,9 @@ def test_the_json_of_a_plan_has_the_same_under_estimated() -> None:
     assert first["usd"] == cell.price.usd
     assert first["gco2e"] is None
     assert document["estimated"]["to_run"]["usd"] == pytest.approx(plan.price_to_run().usd)
-    assert document["estimated"]["speed"] == [{"of_bound": 0.4, "flops_per_s": None, "tasks": 0}]
+    assert document["estimated"]["speed"] == [
+        {"of_bound": 0.4, "flops_per_s": None, "tasks": 0, "outside_s": 0.0}
+    ]
 
 
 def test_the_papers_hours_lie_above_the_bound_and_below_two_and_a_half_times_it() -> None:

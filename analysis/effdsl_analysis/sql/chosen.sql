@@ -10,7 +10,7 @@
 
 CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
 SELECT
-  key, cell, seed, outcome, reason, missing, parameters,
+  key, cell, seed, outcome, reason, missing, parameters, kernel,
   struct_pack(
     stage := stage, scale := scale, hardware := hardware, hardware_count := hardware_count, data := data,
     data_revision := data_revision, tokenizer := tokenizer, context_length := context_length,

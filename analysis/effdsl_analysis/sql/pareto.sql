@@ -90,7 +90,8 @@ cells_of AS (
   SELECT grp, comparison, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
-         any_value(missing) FILTER (outcome = 'ok') AS missing
+         any_value(missing) FILTER (outcome = 'ok') AS missing,
+         coalesce(max(kernel) FILTER (outcome = 'ok'), '') AS kernel
   FROM groups JOIN runs USING (comparison) GROUP BY ALL
 )
 SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coalesce(n, 0) AS n, "values",
@@ -100,7 +101,7 @@ SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coale
             ELSE NOT coalesce(could, false) END AS certain,
        coalesce(dominated_by, []) AS dominated_by,
        CASE WHEN f.point IS NULL THEN [] ELSE coalesce(rivals, []) END AS rivals,
-       coalesce(outcomes, []) AS outcomes,
+       coalesce(outcomes, []) AS outcomes, c.kernel,
        CASE WHEN "values" IS NULL THEN absent ELSE [] END AS absent,
        CASE WHEN "values" IS NULL THEN coalesce(map_extract_value(missing, absent[1]), failure, '')
             ELSE coalesce(failure, '') END AS reason

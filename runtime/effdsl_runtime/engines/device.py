@@ -29,8 +29,12 @@ def device_of(hardware: Hardware) -> torch.device:
 
 
 def use_threads() -> int:
-    """Let torch compute with every core this process may use, or ``$EFFDSL_THREADS``; returns how many."""
-    threads = int(os.environ.get(THREADS) or usable_cores())
+    """Let torch compute with every core this process may use; returns how many.
+
+    Fewer by ``$EFFDSL_THREADS`` or, as everywhere, ``$OMP_NUM_THREADS``.
+    """
+    asked = os.environ.get(THREADS) or os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    threads = int(asked) if asked.isdigit() and int(asked) else usable_cores()
     torch.set_num_threads(threads)
     return threads
 

@@ -57,7 +57,7 @@ def test_the_largest_memory_of_a_step_is_within_15_percent_of_the_prediction(
         step(1)
     lasting = 12 * architecture.parameters(CONTEXT)  # weights and Adam's states, there before the step
     predicted = decoder_training_memory(architecture, 4, CONTEXT, dtype, scheme=ON_CPU)
-    assert predicted.total - predicted.kernels == pytest.approx(
+    assert predicted.total - predicted.kernels - predicted.slack == pytest.approx(
         lasting + _highest(profiled, tmp_path), rel=0.15
     )
 
