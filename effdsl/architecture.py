@@ -74,6 +74,10 @@ class Architecture(HasTag):
         """Elements per token that all layers keep in addition where masks and biases are held whole."""
         return 0.0
 
+    def remark(self, context_length: int) -> str:
+        """What a plan should say of it at this context; usually empty."""
+        return ""
+
     @property
     def products(self) -> int:
         """Matrix products of a forward pass that differ in shape; layers are alike."""
@@ -143,6 +147,9 @@ class Decoder(Architecture):
 
     def attention_activations_per_token(self, context_length: int) -> float:
         return self.shape.layers * self.attention.activations_per_token(self.shape, context_length)
+
+    def remark(self, context_length: int) -> str:
+        return self.attention.remark(context_length)
 
     def dense_masks_per_token(self, context_length: int) -> float:
         shape = self.shape

@@ -20,13 +20,16 @@ from effdsl.study import Study
 from effdsl.task import Cell
 
 ESTIMATED = ("time", "energy", "cost", "CO2e")
-COLUMNS = ("technique", "scale", "parameters", "tokens", "PFLOP", "memory", *ESTIMATED, "tasks", "reason")
-RIGHT = ("parameters", "tokens", "PFLOP", "memory", *ESTIMATED)
+IN_NUMBERS = ("parameters", "active", "tokens", "PFLOP", "memory", *ESTIMATED)
+COLUMNS = ("technique", "scale", *IN_NUMBERS, "tasks", "reason")
+RIGHT = IN_NUMBERS
+WHERE_KNOWN = ("active", *ESTIMATED)
 
 
 @attrs.frozen
 class PlanTable:
-    """The cells of a plan, in words. Columns of estimates that nobody can make are left out."""
+    """The cells of a plan, in words. Columns of estimates that nobody can make are left out, and that of
+    active parameters where a token meets all of them."""
 
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -35,7 +38,7 @@ class PlanTable:
 def plan_table(plan: Plan, limit: int | None = None) -> PlanTable:
     """One row per cell, at most ``limit``; numbers are of one task."""
     rows = _rows(plan, limit)
-    empty = {name for name in ESTIMATED if not any(row.get(name) for row in rows)}
+    empty = {name for name in WHERE_KNOWN if not any(row.get(name) for row in rows)}
     columns = tuple(name for name in COLUMNS if name not in empty)
     return PlanTable(columns, [tuple(row.get(name, "") for name in columns) for row in rows])
 
@@ -55,11 +58,14 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
         return named | {"tasks": unsupported, "reason": planned.unsupported}
     work = planned.cell.workload
     states = Counter(task.state.value for task in tasks)
-    reasons = dict.fromkeys(task.reason for task in tasks if task.reason)
+    remark = work.architecture.remark(work.budget.context_length)
+    reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), remark)))
+    active = work.active_parameters
     return {
         "technique": labels.technique,
         "scale": labels.scale,
         "parameters": f"{work.parameters:,}",
+        "active": f"{active:,}" if active != work.parameters else "",
         "tokens": f"{work.budget.tokens:,}",
         "PFLOP": f"{work.train_flops / 1e15:,.4g}",
         "memory": f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
@@ -131,6 +137,7 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
         "data": str(work.data),
         "shape": values_of(shape),
         "parameters": work.parameters,
+        "remark": work.architecture.remark(work.budget.context_length),
         "budget": values_of(work.budget) | {"tokens": work.budget.tokens},
         "recipe": values_of(work.recipe),
         "estimated": _estimated_json(planned, planned.cell),

@@ -90,6 +90,10 @@ class AttentionTechnique(Technique):
         """
         raise NotImplementedError
 
+    def remark(self, context_length: int) -> str:
+        """What a plan should say of it at this context, e.g. that nothing is left out; usually empty."""
+        return ""
+
     def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
         """Elements per token of the masks that one layer's attention keeps where its kernel wants them whole:
         on a CPU. FlexAttention, on a GPU, keeps none."""

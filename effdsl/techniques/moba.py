@@ -92,6 +92,11 @@ class MoBA(AttentionTechnique):
         """Those of GQA."""
         return 2 * (shape.heads + self.kv_heads) * shape.head_dim
 
+    def remark(self, context_length: int) -> str:
+        if self.leaves_out(context_length):
+            return ""
+        return f"not sparse: {self.top_k} blocks of {self.block_size()} hold the whole context"
+
     def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
         """Where blocks are left out, one element per query head and key."""
         return shape.heads * context_length if self.leaves_out(context_length) else 0

@@ -153,6 +153,13 @@ class NSA(AttentionTechnique):
         # gated sum
         return 5 * heads + 2 * (self.projections + 2) * groups + 2 * scores
 
+    def remark(self, context_length: int) -> str:
+        blocks = self.blocks()
+        selected = blocks.select_count * blocks.select_block
+        if selected < context_length:
+            return ""
+        return f"not sparse: {blocks.select_count} blocks of {blocks.select_block} hold the whole context"
+
     def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
         """Of the selection: one element per group and key."""
         return self.kv_heads * context_length

@@ -20,7 +20,10 @@ from effdsl import (
     B,
     Budget,
     Count,
+    FeedForward,
     M,
+    MoBA,
+    MoE,
     NoPE,
     Position,
     Recipe,
@@ -28,7 +31,9 @@ from effdsl import (
     Seeds,
     Study,
     StudyError,
+    SwiGLU,
 )
+from effdsl.display import plan_table
 from effdsl.hardware import Hardware
 from effdsl.plan import History, Known, Plan, State, make_plan
 from effdsl.task import Address
@@ -199,3 +204,23 @@ def test_sizes_multiply_exactly(whole: int, tenths: int) -> None:
 )
 def test_sizes_print_as_people_say_them(size: Count, text: str) -> None:
     assert str(size) == text
+
+
+def test_the_plan_says_where_a_sparse_attention_leaves_nothing_out() -> None:
+    """At a short context MoBA is dense, and its time says nothing of sparsity."""
+    for context, expected in ((96, True), (97, False)):
+        budget = Budget(steps=1, context_length=context)
+        plan = make_plan(Study(Attention([MoBA, GQA]), [1 * M], budget=budget), LAPTOP)
+        table = plan_table(plan)
+        said = {row[0]: row[-1] for row in table.rows}
+        assert ("not sparse: 3 blocks of 32 hold the whole context" in said["MoBA"]) is expected
+        assert "sparse" not in said["GQA"]
+
+
+def test_active_parameters_are_shown_where_a_token_does_not_meet_all() -> None:
+    dense = plan_table(make_plan(Study(FeedForward([SwiGLU]), [1 * M]), LAPTOP))
+    assert "active" not in dense.columns
+    mixed = plan_table(make_plan(Study(FeedForward([SwiGLU, MoE]), [1 * M]), LAPTOP))
+    active = [row[mixed.columns.index("active")] for row in mixed.rows]
+    assert active[0] == ""
+    assert 0 < int(active[1].replace(",", "")) < int(mixed.rows[1][2].replace(",", ""))

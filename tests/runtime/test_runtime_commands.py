@@ -14,7 +14,9 @@ from effdsl.hardware import Hardware
 from effdsl.plan import make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
-STUDY = "from effdsl import *\nstudy = Study(Attention([GQA]), [1*M], budget=Budget(steps=4), repeats=1{more})\n"
+STUDY = """from effdsl import *
+study = Study(Attention([GQA]), [1*M], budget=Budget(steps=4), repeats=1{more})
+"""
 
 
 def invoke(folder: Path, *words: str, more: str = "") -> Result:
