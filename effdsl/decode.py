@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import attrs
 
+import effdsl
 from effdsl.declare import ROLE, TAGS
 
 
@@ -31,13 +33,21 @@ def _value(written: Any) -> Any:
         return tuple(_value(part) for part in written)
     if not isinstance(written, dict):
         return written
-    cls = TAGS.get(written["$"])
+    cls = TAGS.get(written["$"]) or _all_tags().get(written["$"])
     if cls is None:
         raise CannotDecode(f"nothing here is called {written['$']!r}")
     value: Any = object.__new__(cls)
     for field in attrs.fields(cls):
         object.__setattr__(value, field.name, _field(field, written))
     return value
+
+
+@cache
+def _all_tags() -> dict[str, type]:
+    """Every class of the language by its tag: what no study has named yet is imported for it."""
+    for name in effdsl.__all__:
+        getattr(effdsl, name)
+    return TAGS
 
 
 def _field(field: Any, written: dict[str, Any]) -> Any:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 
 import pytest
 
-from effdsl import GH200, GQA, JSONL, MLA, MQA, NSA, Attention, Budget, M, Position, Recipe, RoPE, Study
+from effdsl import (
+    GH200,
+    GQA,
+    JSONL,
+    MLA,
+    MQA,
+    NSA,
+    Attention,
+    Backbone,
+    Budget,
+    M,
+    Mamba,
+    Position,
+    Recipe,
+    RoPE,
+    Study,
+)
 from effdsl.costs import Calibration, Finished, lower_bound_s, training_memory
 from effdsl.costs.calibration import Spread
 from effdsl.decode import CannotDecode, decoded
@@ -103,6 +121,17 @@ def test_a_task_comes_back_from_its_canonical_form(data: str | None, tmp_path: o
         back = decoded(canonical)
         assert canonical_json(back) == canonical
         assert back.workload.train_flops == task.task.workload.train_flops
+
+
+def test_what_comes_back_need_not_have_been_imported() -> None:
+    """A store holds what other studies ran: a process that never named Mamba reads its tasks too."""
+    plan = make_plan(Study(Backbone([Mamba]), [1 * M], budget=Budget(steps=1), repeats=1), LAPTOP)
+    canonical = canonical_json(plan.tasks[0].task)
+    code = "import sys; from effdsl.decode import decoded; print(decoded(sys.argv[1]).workload.parameters)"
+    printed = subprocess.run(
+        [sys.executable, "-c", code, canonical], capture_output=True, text=True, check=True
+    ).stdout
+    assert int(printed) == plan.tasks[0].task.workload.parameters
 
 
 def test_a_class_that_is_not_known_here_cannot_come_back() -> None:
