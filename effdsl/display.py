@@ -67,12 +67,18 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
         "parameters": f"{work.parameters:,}",
         "active": f"{active:,}" if active != work.parameters else "",
         "tokens": f"{work.budget.tokens:,}",
-        "PFLOP": f"{work.train_flops / 1e15:,.4g}",
+        "PFLOP": pflop(work.train_flops),
         "memory": f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
         **in_words(planned.price),
         "tasks": ", ".join(f"{n} {state}" for state, n in states.items()),
         "reason": "; ".join(reasons),
     }
+
+
+def pflop(flops: float) -> str:
+    """FLOPs in units of 1e15: four digits, and whole ones from a thousand on."""
+    amount = flops / 1e15
+    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.4g}"
 
 
 def totals(plan: Plan) -> str:
@@ -86,7 +92,7 @@ def totals(plan: Plan) -> str:
         return ""
     price = in_words(plan.price_together(tasks_to_run))
     flops = math.fsum(task.task.workload.train_flops for task in tasks_to_run)
-    shown = [f"{flops / 1e15:,.4g} PFLOP", price["time"], price["energy"], price["cost"]]
+    shown = [f"{pflop(flops)} PFLOP", price["time"], price["energy"], price["cost"]]
     shown += [f"{price['CO2e']} CO2e"] if price["CO2e"] else []
     tasks = f"{len(tasks_to_run):,} task{'s' * (len(tasks_to_run) != 1)}"
     paces = "; ".join(map(str, plan.paces))

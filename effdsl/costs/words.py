@@ -5,6 +5,11 @@ from __future__ import annotations
 from effdsl.costs.price import JOULES_PER_KWH, Price
 
 
+def three_digits(number: float) -> str:
+    """``2499.6`` as ``2,500``, ``0.01234`` as ``0.0123``: at least three digits, never an exponent."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
 def duration(seconds: float) -> str:
     """``75`` as ``1m15s``."""
     whole = round(seconds)
@@ -18,7 +23,7 @@ def duration(seconds: float) -> str:
 def energy(joules: float) -> str:
     """``3.6e6`` as ``1 kWh``; watt-hours below one."""
     kwh = joules / JOULES_PER_KWH
-    return f"{kwh:,.3g} kWh" if kwh >= 1 else f"{kwh * 1000:.3g} Wh"
+    return f"{three_digits(kwh)} kWh" if kwh >= 1 else f"{three_digits(kwh * 1000)} Wh"
 
 
 def money(usd: float) -> str:
@@ -28,7 +33,7 @@ def money(usd: float) -> str:
 
 def emission(gco2e: float) -> str:
     """``1500`` as ``1.5 kg``."""
-    return f"{gco2e / 1000:,.3g} kg" if gco2e >= 1000 else f"{gco2e:.3g} g"
+    return f"{three_digits(gco2e / 1000)} kg" if gco2e >= 1000 else f"{three_digits(gco2e)} g"
 
 
 def in_words(price: Price) -> dict[str, str]:
