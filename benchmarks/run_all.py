@@ -14,7 +14,7 @@ BENCHMARKS = (
     "probe_cost",
     "memory",
     "training_step",
-    "rwkv",
+    "scans",
     "matmul_rate",
     "against_transformers",
 )
