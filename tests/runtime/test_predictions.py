@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from effdsl_runtime.lookup import calibration_in
+from effdsl_runtime.machine import detect
 from effdsl_runtime.render import predictions
 
 from effdsl import GH200, GQA, Attention, Budget, M, Study
@@ -26,9 +27,14 @@ def test_a_stored_task_is_predicted_afresh_with_the_catalogs_numbers() -> None:
     }
 
 
-def test_on_hardware_without_a_known_peak_no_time_is_predicted() -> None:
-    task = make_plan(STUDY, LAPTOP).tasks[0].task
+def test_on_this_machine_without_a_known_peak_memory_is_predicted_and_no_time() -> None:
+    task = make_plan(STUDY, detect()).tasks[0].task
     assert list(predictions(canonical_json(task))) == ["training", "memory of training"]
+
+
+def test_of_hardware_that_nobody_here_knows_only_flops_are_predicted() -> None:
+    task = make_plan(STUDY, LAPTOP).tasks[0].task
+    assert list(predictions(canonical_json(task))) == ["training"]
 
 
 def test_a_task_that_cannot_be_read_any_more_has_no_predictions() -> None:
