@@ -14,7 +14,7 @@ test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
 	$(BIN)/python -m pytest -q
 
 check: .venv/.ready-dev lint ## what to run while working
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

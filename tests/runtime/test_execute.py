@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow  # every test is a few processes that load torch
 HERE = str(Path(__file__).parent)
 STUDY = """
 from effdsl import *

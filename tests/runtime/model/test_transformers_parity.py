@@ -219,7 +219,7 @@ class TheirALiBi(Positions):
         (T5Bias(buckets=8, max_distance=20), lambda shape: TheirT5(shape, 8, 20)),
         (ALiBi(), TheirALiBi),
     ],
-    ids=str,
+    ids=lambda value: "theirs" if callable(value) else str(value),
 )
 @pytest.mark.parametrize("attention", [GQA(), MLA(v_dim=12)], ids=str)
 @pytest.mark.parametrize("heads", [4, 6])
