@@ -15,7 +15,7 @@ from training import CONTEXT, step_cpu_seconds, trainer_of, windows
 
 from effdsl import M
 
-PAIRS, WARM_UP = 9, 2
+PAIRS, WARM_UP = 15, 3
 SLOW_PAIRS, SLOW_WARM_UP, SLOW_BATCH = 2, 1, 4
 DTYPE = "float32"
 
