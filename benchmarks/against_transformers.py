@@ -13,8 +13,8 @@ import torch
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import parameter_count
 from families import FAMILIES, Family, Theirs
-from reporting import Result, median, report
-from training import CONTEXT, step_cpu_seconds, trainer_of, windows
+from reporting import Result, report
+from training import CONTEXT, alternating, trainer_of, windows
 
 from effdsl import M
 
@@ -31,15 +31,8 @@ def compare(family: Family) -> Result:
     trainers = [trainer_of(model, DTYPE) for model in models]
     pairs, warm_up = (SLOW_PAIRS, SLOW_WARM_UP) if family.slow else (PAIRS, WARM_UP)
     batch = windows()[:SLOW_BATCH] if family.slow else windows()
-    seconds: list[list[float]] = [[], []]
-    for number in range(warm_up + pairs):
-        for which in (0, 1) if number % 2 else (1, 0):
-            taken = step_cpu_seconds(trainers[which], number, batch)
-            if number >= warm_up:
-                seconds[which].append(taken)
-    mine, theirs = median(seconds[0]), median(seconds[1])
+    mine, theirs, ratio = alternating(trainers, batch, pairs, warm_up)
     note = f"{counts[0]:,} parameters, batch {len(batch)}, {mine:.3f} against {theirs:.3f} CPU s"
-    ratio = median([other / own for own, other in zip(*seconds, strict=True)])
     what = f"speed of ours over transformers', {family.name}, {DTYPE}"
     return Result(what, ratio, "×", at_least=family.at_least, note=note)
 

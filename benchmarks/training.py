@@ -7,12 +7,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from effdsl_runtime.engines.trainer import Trainer
 from effdsl_runtime.model.build import build
+from reporting import median
 from torch import Tensor
 
 from effdsl import GQA, RoPE
@@ -87,3 +89,21 @@ def step_cpu_seconds(trainer: Trainer, step: int, windows_bs: np.ndarray) -> flo
     start = time.process_time()
     trainer.step(step, windows_bs)
     return time.process_time() - start
+
+
+def alternating(
+    pair: Sequence[Trainer], windows_bs: np.ndarray, pairs: int, warm_up: int
+) -> tuple[float, float, float]:
+    """Median CPU seconds of a step of ours and of theirs, and the median of theirs over ours.
+
+    The two take turns, and which comes first alternates, so that whatever else the machine does meets
+    both alike; ratios are taken within the pairs.
+    """
+    seconds: list[list[float]] = [[], []]
+    for number in range(warm_up + pairs):
+        for which in (0, 1) if number % 2 else (1, 0):
+            taken = step_cpu_seconds(pair[which], number, windows_bs)
+            if number >= warm_up:
+                seconds[which].append(taken)
+    ratio = median([theirs / ours for ours, theirs in zip(*seconds, strict=True)])
+    return median(seconds[0]), median(seconds[1]), ratio

@@ -7,8 +7,8 @@ ratios within the pairs.
 
 import torch
 from effdsl_runtime.model.decoder import parameter_count
-from reporting import Result, median, report
-from training import decoder, ours, step_cpu_seconds, transformers_qwen2, windows
+from reporting import Result, report
+from training import alternating, decoder, ours, transformers_qwen2, windows
 
 from effdsl import M
 
@@ -21,16 +21,8 @@ def compare(scale: int, dtype: str) -> Result:
     pair = [ours(architecture, dtype), transformers_qwen2(architecture, dtype)]
     counts = [parameter_count(trainer.model) for trainer in pair]
     assert counts[0] == counts[1], counts
-    batch = windows()
-    seconds: list[list[float]] = [[], []]
-    for number in range(WARM_UP + PAIRS):
-        for which in (0, 1) if number % 2 else (1, 0):
-            taken = step_cpu_seconds(pair[which], number, batch)
-            if number >= WARM_UP:
-                seconds[which].append(taken)
-    mine, theirs = median(seconds[0]), median(seconds[1])
+    mine, theirs, ratio = alternating(pair, windows(), PAIRS, WARM_UP)
     note = f"{counts[0]:,} parameters, {mine:.3f} against {theirs:.3f} CPU s"
-    ratio = median([other / own for own, other in zip(*seconds, strict=True)])
     return Result(f"speed of ours over Qwen2's, {dtype}", ratio, "×", at_least=1.0, note=note)
 
 

@@ -1,0 +1,137 @@
+"""What the public views show of the records in a store."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_type_hints
+
+import attrs
+from effdsl_registry.records import Decoding, Identity, Provenance
+from effdsl_registry.schema import PUBLIC_VIEWS
+from effdsl_registry.store import Store
+
+from effdsl.metrics import METRICS
+
+
+def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    with store.reading() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_every_field_of_a_record_is_a_column_with_its_value(store: Store, make_record: Any) -> None:
+    hints = get_type_hints(Identity)
+    asked: dict[str, Any] = {name: name if hints[name] is str else i for i, name in enumerate(hints)}
+    identity = Identity(**asked)
+    provenance = attrs.evolve(
+        make_record().provenance,
+        duration_s=2.5,
+        host="h",
+        git_dirty=True,
+        threads=2,
+        flags=("throttled",),
+        libraries={"torch": "2"},
+    )
+    metrics = {metric.name: float(i) for i, metric in enumerate(METRICS)}
+    record = make_record(identity=identity, provenance=provenance, metrics=metrics)
+    store.ingest([store.write(record, None, None)])
+    with store.reading() as connection:
+        cursor = connection.execute("SELECT * FROM results")
+        names = [column[0] for column in cursor.description]
+        row = dict(zip(names, cursor.fetchall()[0], strict=True))
+    for name, value in (attrs.asdict(identity) | metrics).items():
+        assert row[name] == value, name
+    for field in attrs.fields(Provenance):
+        assert field.name in row
+    assert (row["duration_s"], row["git_dirty"], row["flags"]) == (2.5, True, ["throttled"])
+    assert row["libraries"] == {"torch": "2"}
+    assert row["finished_at"].isoformat() == "2026-01-01T00:01:00"
+    assert row["missing"] == {"aec_w": "no power meter"}
+    assert row["short_key"] == record.key[:10]
+
+
+def test_a_metric_that_was_not_measured_is_null_and_not_a_measurement(filled: Store) -> None:
+    assert query(filled, "SELECT count(*) FROM results WHERE aec_w IS NULL") == [(6,)]
+    assert query(filled, "SELECT DISTINCT metric FROM measurements ORDER BY 1") == [("amu_gb",), ("ppl",)]
+
+
+def test_the_latest_attempt_is_the_result_and_every_attempt_is_kept(store: Store, make_record: Any) -> None:
+    later = make_record(1, minute=9, outcome="failed", reason="disk full", metrics={})
+    for record in (later, make_record(1, minute=3), make_record(2)):
+        store.write(record, None, None)
+    store.ingest()
+    assert query(store, "SELECT outcome, reason FROM results ORDER BY outcome") == [
+        ("failed", "disk full"),
+        ("ok", ""),
+    ]
+    assert query(store, "SELECT count(*) FROM attempts") == [(3,)]
+    assert store.record(later.key) == later
+    assert store.known([later.key]).results[later.key].outcome == "failed"
+
+
+def test_a_cell_has_the_mean_of_its_ok_repeats_only(store: Store, make_record: Any) -> None:
+    for number, outcome in ((0, "ok"), (1, "ok"), (2, "oom")):
+        store.write(make_record(number, outcome=outcome), None, None)
+    store.ingest()
+    assert query(store, "SELECT technique, tasks, n, outcomes, ppl FROM cells") == [
+        ("T0", 3, 2, ["ok", "oom"], 50.5)
+    ]
+
+
+def test_a_cell_measured_at_two_meter_scopes_has_no_mean_energy(store: Store, make_record: Any) -> None:
+    base = make_record().provenance
+    for number, scope in ((0, "gpu"), (1, "module"), (3, "gpu"), (4, "gpu")):
+        provenance = attrs.evolve(base, meter_scope=scope)
+        store.write(
+            make_record(number, provenance=provenance, metrics={"aec_w": 100.0, "ppl": 2.0}), None, None
+        )
+    store.ingest()
+    assert query(store, "SELECT technique, aec_w, ppl FROM cells ORDER BY 1") == [
+        ("T0", None, 2.0),
+        ("T1", 100.0, 2.0),
+    ]
+
+
+def test_loss_curves_have_a_row_for_each_point(store: Store, make_record: Any) -> None:
+    store.write(make_record(loss_curve=[(1, 3.0), (2, math.nan)], eval_curve=[(2, 2.5)]), None, None)
+    store.ingest()
+    rows = query(store, "SELECT step, loss, kind FROM loss_curves ORDER BY kind, step")
+    assert rows == [(2, 2.5, "held_out"), (1, 3.0, "train"), (2, None, "train")]
+
+
+def test_decoding_has_a_row_for_each_context_of_the_latest_attempt(store: Store, make_record: Any) -> None:
+    old = make_record(1, minute=1, decoding=(Decoding(8, 9.0, 9.0, 9),))
+    new = make_record(1, minute=2, decoding=(Decoding(8, 0.5, 0.25, 100), Decoding(32, 1.5, 0.5, 400)))
+    for each in (old, new, make_record(2)):
+        store.write(each, None, None)
+    store.ingest()
+    rows = query(store, "SELECT * FROM decoding ORDER BY context")
+    names = (new.key, new.cell, "T0", 1)
+    assert rows == [(*names, 8, 0.5, 0.25, 4.0, 100), (*names, 32, 1.5, 0.5, 2.0, 400)]
+
+
+def test_expert_shares_have_a_row_for_each_layer_and_expert_of_the_latest_attempt(
+    store: Store, make_record: Any
+) -> None:
+    old = make_record(1, minute=1, expert_shares=((1.0, 0.0),))
+    new = make_record(1, minute=2, expert_shares=((0.25, 0.75), (0.5, 0.5)))
+    for each in (old, new, make_record(2)):
+        store.write(each, None, None)
+    store.ingest()
+    rows = query(store, "SELECT * FROM expert_shares ORDER BY layer, expert")
+    names = (new.key, new.cell, "T0", 1)
+    assert rows == [(*names, 0, 0, 0.25), (*names, 0, 1, 0.75), (*names, 1, 0, 0.5), (*names, 1, 1, 0.5)]
+
+
+def test_every_public_view_says_what_it_is_and_every_metric_what_it_means(filled: Store) -> None:
+    views = dict(
+        query(
+            filled,
+            "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal",
+        )
+    )
+    assert set(views) == set(PUBLIC_VIEWS)
+    assert all(views.values())
+    comments = dict(
+        query(filled, "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'results'")
+    )
+    assert all(metric.definition in comments[metric.name] for metric in METRICS)
