@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Source = Store | DuckDBPyConnection
     """Where results are read: a store, or a connection that has the store's views."""
 
-MACROS = ("numbers", "chosen", "differences", "pareto_front")
+MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups")
 
 Row = dict[str, Any]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from effdsl.metrics import METRICS
+from effdsl_registry import published
 from effdsl_registry.errors import StoreDamaged, StoreNewer
 from effdsl_registry.files import literal, quoted
 from effdsl_registry.records import Identity
@@ -32,6 +33,8 @@ PUBLIC_VIEWS = (
     "expert_shares",
     "study_tasks",
     "code",
+    "published",
+    "claims",
 )
 ENERGY = ("aec_w", "energy_j", "energy_j_per_token")
 """Metrics that mean different things at different meter scopes."""
@@ -102,6 +105,7 @@ def migrate(connection: DuckDBPyConnection, steps: Sequence[Migration], backup: 
         connection.execute(_views())
         for column, comment in _column_comments():
             connection.execute(f"COMMENT ON COLUMN results.{quoted(column)} IS {literal(comment)}")
+        published.load(connection)
         connection.execute("UPDATE internal.meta SET views_digest = ?", [_views_digest()])
 
 
@@ -182,7 +186,7 @@ def _views() -> str:
 
 @cache
 def _views_digest() -> str:
-    said = (_views(), _column_comments(), [step.sql for step in migrations()])
+    said = (_views(), _column_comments(), [step.sql for step in migrations()], published.digest())
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""The commands that draw conclusions, one module each."""

@@ -1,0 +1,61 @@
+"""What the commands of this package share: options, and how an answer reaches the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from effdsl_registry.store import Store
+
+PIPED_WIDTH = 100
+
+STORE = click.option(
+    "--store", "store_path", type=click.Path(path_type=Path, file_okay=False), help="The store's folder."
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+SCALE = click.option("--scale", help="Only this scale, e.g. 3M.")
+EVIDENCE = click.option(
+    "--evidence",
+    type=click.Choice(["measured", "published"]),
+    default="measured",
+    show_default=True,
+    help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
+)
+
+
+class Answer(Protocol):
+    """Something that prints itself and gives JSON."""
+
+    def to_json(self) -> Any: ...
+
+    def __rich__(self) -> Any: ...
+
+
+def show(answer: Callable[[Store], Answer], store_path: Path | None, as_json: bool) -> None:
+    """Ask the store, and print what comes out; what does not exist is a mistake in the call."""
+    from effdsl_registry.store import Store
+
+    from effdsl_analysis.ask import UnknownName
+
+    try:
+        result = answer(Store.find(store_path))
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console(highlight=False).print(result)
+        return
+    console = Console(width=PIPED_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(result)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

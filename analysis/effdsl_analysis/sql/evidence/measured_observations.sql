@@ -1,0 +1,7 @@
+-- The values of the subjects of measured_subjects.sql, one per repeat. Parameter: $exact (names of the metrics that are
+-- computed rather than measured, so that one repeat is all there is to know).
+
+CREATE OR REPLACE TEMP TABLE observations AS
+SELECT s.cell, m.metric, m.seed, digits12(m.value) AS value, list_contains($exact::VARCHAR[], m.metric) AS exact,
+       NULL::VARCHAR AS printed
+FROM measurements m JOIN subjects s ON split_part(s.cell, ' ', 1) = m.cell;

@@ -1,0 +1,138 @@
+"""What EfficientLLM (arXiv 2505.13840) printed: its tables as CSV files, and their rows for the store.
+
+Every value stays as it is printed; ``README.md`` beside this file says how garbled places were read and
+``definitions.md`` what each metric means.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from effdsl.metrics import BY_NAME
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Row = dict[str, str]
+
+
+@attrs.frozen
+class PublishedTable:
+    """One table of results.
+
+    Attributes:
+        number: the paper's number.
+        file: the CSV beside this module.
+        stage: ``pretraining``, ``fine-tuning`` or ``inference``.
+        axis: the dimension of choice it compares along.
+        modality: what its models read and write.
+    """
+
+    number: int
+    file: str
+    stage: str
+    axis: str
+    modality: str = "text"
+
+
+TABLES = (
+    PublishedTable(3, "table03_attention.csv", "pretraining", "attention"),
+    PublishedTable(4, "table04_positional.csv", "pretraining", "position"),
+    PublishedTable(5, "table05_moe.csv", "pretraining", "feed_forward"),
+    PublishedTable(6, "table06_attention_free.csv", "pretraining", "backbone"),
+    PublishedTable(7, "table07_peft_o1sft.csv", "fine-tuning", "fine_tuning"),
+    PublishedTable(8, "table08_peft_medical.csv", "fine-tuning", "fine_tuning"),
+    PublishedTable(9, "table09_quantization.csv", "inference", "precision"),
+    PublishedTable(10, "table10_lvm_attention.csv", "pretraining", "attention", "image"),
+    PublishedTable(11, "table11_lvm_moe.csv", "pretraining", "feed_forward", "image"),
+    PublishedTable(12, "table12_vlm_peft.csv", "fine-tuning", "fine_tuning", "vision-language"),
+    PublishedTable(13, "table13_lvm_peft.csv", "fine-tuning", "fine_tuning", "image and video"),
+    PublishedTable(16, "table16_benchmarks.csv", "inference", "precision"),
+)
+
+NUMBERS = ("parameters_b", "experts", "top_k", "micro_batch_size", "context_length", "training_steps", "gpus")
+FLAGS = ("deepspeed", "model_reconstructed")
+WORDS = (
+    "method",
+    "method_printed",
+    "model",
+    "model_printed",
+    "dataset",
+    "parameters_printed",
+    "reading_note",
+)
+
+
+def published_values() -> Iterator[dict[str, Any]]:
+    """Every printed value, as a row of the view ``published``."""
+    for table in TABLES:
+        for line, row in enumerate(_read(table.file), start=1):
+            said = {
+                "table_number": table.number,
+                "line": line,
+                "stage": table.stage,
+                "axis": table.axis,
+                "modality": table.modality,
+                "technique": _technique(row),
+                "size": row.get("model") or row["parameters_printed"],
+                **{name: row.get(name) or None for name in WORDS},
+                **{name: float(row[name]) if row.get(name) else None for name in NUMBERS},
+                **{name: row[name] == "true" if row.get(name) else None for name in FLAGS},
+            }
+            for metric in BY_NAME:
+                if row.get(metric):
+                    yield {**said, "metric": metric, "value": float(row[metric]), "printed": row[metric]}
+
+
+def claims() -> Iterator[dict[str, Any]]:
+    """Every statement, as a row of the view ``claims``."""
+    for place, row in enumerate(_read("claims.csv"), start=1):
+        yield {
+            "place": place,
+            "id": row["id"],
+            "section": row["section"],
+            "table_number": row["table"],
+            "statement": row["statement"],
+        }
+
+
+@cache
+def digest() -> str:
+    """Of everything that :func:`load` loads: another digest asks for loading again."""
+    sources = [*(table.file for table in TABLES), "claims.csv", "__init__.py"]
+    return hashlib.sha256(b"\0".join(_bytes(source) for source in sources)).hexdigest()
+
+
+def load(connection: DuckDBPyConnection) -> None:
+    """Replace what ``published`` and ``claims`` show by what the package's files say."""
+    for table, rows in (("published", published_values()), ("claims", claims())):
+        connection.execute(f"DELETE FROM internal.{table}")  # noqa: S608 - names of our own
+        said = json.dumps(list(rows))
+        connection.execute(
+            f"INSERT INTO internal.{table} BY NAME "
+            "SELECT unnest(from_json($said, json_structure($said)), recursive := true)",
+            {"said": said},
+        )
+
+
+def _technique(row: Row) -> str:
+    """The method, with its size where one block of a table holds several (Table 5)."""
+    if row["method"] in ("moe", "dense") and not row.get("model"):
+        return f"{row['method']} {row['parameters_printed']}"
+    return row["method"]
+
+
+def _read(file: str) -> Iterator[Row]:
+    return csv.DictReader(_bytes(file).decode().splitlines())
+
+
+def _bytes(file: str) -> bytes:
+    return files(__package__).joinpath(file).read_bytes()
