@@ -33,6 +33,8 @@ class PublishedTable:
         file: the CSV beside this module.
         stage: ``pretraining``, ``fine-tuning`` or ``inference``.
         axis: the dimension of choice it compares along.
+        hardware, devices: on what the paper says it ran (sections 5.3 to 5.5); empty where it does not say.
+        dataset: its data where the table has no column for it.
         modality: what its models read and write.
     """
 
@@ -40,22 +42,29 @@ class PublishedTable:
     file: str
     stage: str
     axis: str
+    hardware: str | None = None
+    devices: int | None = None
+    dataset: str | None = None
     modality: str = "text"
 
 
+TRAINED_ON = ("GH200", 48, "fineweb-edu")
+TUNED_ON = ("H200", 8)
+SERVED_ON = ("GH200", 4)
+
 TABLES = (
-    PublishedTable(3, "table03_attention.csv", "pretraining", "attention"),
-    PublishedTable(4, "table04_positional.csv", "pretraining", "position"),
-    PublishedTable(5, "table05_moe.csv", "pretraining", "feed_forward"),
-    PublishedTable(6, "table06_attention_free.csv", "pretraining", "backbone"),
-    PublishedTable(7, "table07_peft_o1sft.csv", "fine-tuning", "fine_tuning"),
-    PublishedTable(8, "table08_peft_medical.csv", "fine-tuning", "fine_tuning"),
-    PublishedTable(9, "table09_quantization.csv", "inference", "precision"),
-    PublishedTable(10, "table10_lvm_attention.csv", "pretraining", "attention", "image"),
-    PublishedTable(11, "table11_lvm_moe.csv", "pretraining", "feed_forward", "image"),
-    PublishedTable(12, "table12_vlm_peft.csv", "fine-tuning", "fine_tuning", "vision-language"),
-    PublishedTable(13, "table13_lvm_peft.csv", "fine-tuning", "fine_tuning", "image and video"),
-    PublishedTable(16, "table16_benchmarks.csv", "inference", "precision"),
+    PublishedTable(3, "table03_attention.csv", "pretraining", "attention", *TRAINED_ON),
+    PublishedTable(4, "table04_positional.csv", "pretraining", "position", *TRAINED_ON),
+    PublishedTable(5, "table05_moe.csv", "pretraining", "feed_forward", *TRAINED_ON),
+    PublishedTable(6, "table06_attention_free.csv", "pretraining", "backbone", *TRAINED_ON),
+    PublishedTable(7, "table07_peft_o1sft.csv", "fine-tuning", "fine_tuning", *TUNED_ON),
+    PublishedTable(8, "table08_peft_medical.csv", "fine-tuning", "fine_tuning", *TUNED_ON),
+    PublishedTable(9, "table09_quantization.csv", "inference", "precision", *SERVED_ON),
+    PublishedTable(10, "table10_lvm_attention.csv", "pretraining", "attention", modality="image"),
+    PublishedTable(11, "table11_lvm_moe.csv", "pretraining", "feed_forward", modality="image"),
+    PublishedTable(12, "table12_vlm_peft.csv", "fine-tuning", "fine_tuning", modality="vision-language"),
+    PublishedTable(13, "table13_lvm_peft.csv", "fine-tuning", "fine_tuning", modality="image and video"),
+    PublishedTable(16, "table16_benchmarks.csv", "inference", "precision", *SERVED_ON),
 )
 
 NUMBERS = ("parameters_b", "experts", "top_k", "micro_batch_size", "context_length", "training_steps", "gpus")
@@ -65,7 +74,6 @@ WORDS = (
     "method_printed",
     "model",
     "model_printed",
-    "dataset",
     "parameters_printed",
     "reading_note",
 )
@@ -81,9 +89,12 @@ def published_values() -> Iterator[dict[str, Any]]:
                 "stage": table.stage,
                 "axis": table.axis,
                 "modality": table.modality,
+                "hardware": table.hardware,
+                "devices": table.devices,
                 "technique": _technique(row),
                 "size": row.get("model") or row["parameters_printed"],
                 **{name: row.get(name) or None for name in WORDS},
+                "dataset": row.get("dataset") or table.dataset,
                 **{name: float(row[name]) if row.get(name) else None for name in NUMBERS},
                 **{name: row[name] == "true" if row.get(name) else None for name in FLAGS},
             }

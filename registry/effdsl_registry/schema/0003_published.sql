@@ -12,6 +12,8 @@ CREATE TABLE internal.published (
     model_printed VARCHAR,
     model_reconstructed BOOLEAN,
     dataset VARCHAR,
+    hardware VARCHAR,
+    devices INTEGER,
     size VARCHAR NOT NULL,
     parameters_b DOUBLE,
     parameters_printed VARCHAR,
