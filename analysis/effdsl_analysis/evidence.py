@@ -42,12 +42,21 @@ def laid_out(source: Source, evidence: Evidence, study: str | None = None) -> It
         UnknownName: a study that does not exist, with the nearest one.
     """
     with session(source) as connection:
-        if evidence is Evidence.PUBLISHED:
-            connection.execute(statement("evidence/published_subjects"))
-            connection.execute(statement("evidence/published_observations"))
-        else:
-            name = scope_of(connection, study, None).study
-            connection.execute(statement("evidence/measured_subjects"), {"study": name})
-            connection.execute(statement("evidence/measured_observations"), {"exact": EXACT})
-        connection.execute(statement("evidence/contrasts"))
+        lay_out(connection, evidence, study)
         yield connection
+
+
+def lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | None = None) -> None:
+    """Make or replace the four tables in a :func:`~effdsl_analysis.queries.session`.
+
+    Raises:
+        UnknownName: a study that does not exist, with the nearest one.
+    """
+    if evidence is Evidence.PUBLISHED:
+        connection.execute(statement("evidence/published_subjects"))
+        connection.execute(statement("evidence/published_observations"))
+    else:
+        name = scope_of(connection, study, None).study
+        connection.execute(statement("evidence/measured_subjects"), {"study": name})
+        connection.execute(statement("evidence/measured_observations"), {"exact": EXACT})
+    connection.execute(statement("evidence/contrasts"))

@@ -56,10 +56,11 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
                            format('{} steps of {} sequences', comparison.steps, comparison.batch_size),
                            comparison.dtype)) AS source,
        setting,
+       any_value(comparison.hardware) AS hardware, any_value(comparison.hardware_count)::INTEGER AS devices,
        any_value(try_cast(regexp_extract(feed_forward, 'experts=([0-9]+)', 1) AS INTEGER)) AS experts,
        any_value(comparison.context_length)::INTEGER AS context_length,
        any_value(identity.micro_batch_size)::INTEGER AS micro_batch_size,
-       any_value(comparison.hardware_count)::INTEGER AS gpus, NULL::BOOLEAN AS deepspeed,
+       NULL::BOOLEAN AS deepspeed,
        any_value(energy_scope) AS energy_scope
 FROM judged
 GROUP BY cell, axis, setting

@@ -7,6 +7,6 @@ SELECT DISTINCT
   parameters_b AS size_b,
   format('Table {}', table_number) AS source,
   format('Table {}', table_number) AS setting,
-  experts, context_length, micro_batch_size, gpus, deepspeed,
+  hardware, devices, experts, context_length, micro_batch_size, deepspeed,
   NULL::VARCHAR AS energy_scope
 FROM published;
