@@ -84,7 +84,7 @@ class Difference:
         return difference(self)
 
     def _repr_html_(self) -> str:
-        from effdsl_analysis.render import html
+        from effdsl_analysis.text import html
 
         return html(self.__rich__())
 

@@ -104,7 +104,7 @@ class ParetoSet:
         return pareto_set(self)
 
     def _repr_html_(self) -> str:
-        from effdsl_analysis.render import html
+        from effdsl_analysis.text import html
 
         return html(self.__rich__())
 

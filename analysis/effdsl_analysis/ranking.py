@@ -116,7 +116,7 @@ class Ranking:
         return ranking(self)
 
     def _repr_html_(self) -> str:
-        from effdsl_analysis.render import html
+        from effdsl_analysis.text import html
 
         return html(self.__rich__())
 

@@ -1,22 +1,17 @@
-"""How rankings, Pareto sets and differences look: text of at most 100 columns, or the same in a notebook.
-
-Every word that comes from a store passes through :func:`words`, so that a technique called ``[red]`` or
-one with a terminal's control characters is shown as it is spelled and does nothing.
-"""
+"""How rankings, Pareto sets and differences look: text of at most 100 columns, or the same in a notebook."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from io import StringIO
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console, ConsoleRenderable, Group
+from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.text import names, number, table, words
 
 if TYPE_CHECKING:
     from effdsl_analysis.ask import Scope
@@ -27,43 +22,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Hashable)
 C = TypeVar("C", "RankedCell", "ParetoCell")
 
-WIDTH = 100
-MOST_NAMES = 4
 PLAIN_CODE = "reference"
-
-
-def words(text: str, style: str = "") -> Text:
-    """``text`` as it is spelled: no markup, no control characters."""
-    shown = (c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return Text("".join(shown), style)
-
-
-def html(renderable: ConsoleRenderable) -> str:
-    """The text as an HTML block, escaped."""
-    console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False)
-    console.print(renderable)
-    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
-    return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
-
-
-def number(value: float, half_width: float | None = None) -> str:
-    """``value`` to the second digit of its uncertainty, or to five digits when that is unknown."""
-    if half_width and math.isfinite(half_width):
-        decimals = min(max(1 - math.floor(math.log10(half_width)), 0), 9)
-    elif value == int(value) and abs(value) < 1e15:
-        decimals = 0
-    else:
-        decimals = min(max(4 - math.floor(math.log10(abs(value))), 0), 9)
-    return f"{value:,.{decimals}f}"
-
-
-def names(found: Sequence[str], of: int) -> str:
-    """``found`` in a few words; ``of`` is how many could be there."""
-    if len(found) > MOST_NAMES:
-        if len(found) == of:
-            return "all others"
-        return f"{', '.join(found[: MOST_NAMES - 1])} and {len(found) - MOST_NAMES + 1} more"
-    return ", ".join(found)
 
 
 def ranking(result: Ranking) -> Group:
@@ -96,25 +55,25 @@ def _rank_title(block: RankBlock) -> Text:
 
 
 def _rank_table(block: RankBlock) -> Table:
-    table = _table("rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",))
+    shown = table("rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",))
     several = len({cell.n for cell in block.ranked}) > 1
     notes = {cell.cell: _rank_note(cell) for cell in block.cells}
     if several:
-        table.add_column("n", justify="right")
+        shown.add_column("n", justify="right")
     if any(notes.values()):
-        table.add_column("note", overflow="fold")
+        shown.add_column("note", overflow="fold")
     for cell in block.cells:
         if cell.mean is None:
             continue
         row = [words(text) for text in _rank_row(cell, cell.mean, len(block.ranked) - 1)]
         if several:
             row.append(words(str(cell.n)))
-        table.add_row(*row, words(notes[cell.cell]))
+        shown.add_row(*row, words(notes[cell.cell]))
     unranked = (cell for cell in block.cells if cell.rank is None)
     for (instead, why), techniques in _alike(unranked, _instead):
         row = [words(text) for text in ("", "", ", ".join(techniques), instead, "", "")]
-        table.add_row(*row, *([Text("")] if several else []), words(why))
-    return table
+        shown.add_row(*row, *([Text("")] if several else []), words(why))
+    return shown
 
 
 def _instead(cell: RankedCell) -> tuple[str, str]:
@@ -195,7 +154,7 @@ def _pareto_title(result: ParetoSet, found: ParetoGroup) -> Text:
 
 def _pareto_table(result: ParetoSet, found: ParetoGroup) -> Table:
     labels = [objective.metric.label for objective in result.objectives]
-    table = _table("technique", *labels, "place", "certain", "why", numbers=labels)
+    shown = table("technique", *labels, "place", "certain", "why", numbers=labels)
     comparable = sum(cell.values is not None for cell in found.cells)
     for cell in found.cells:
         if cell.values is None:
@@ -208,10 +167,10 @@ def _pareto_table(result: ParetoSet, found: ParetoGroup) -> Table:
             "yes" if cell.certain else "no",
             _pareto_why(cell, comparable - 1),
         )
-        table.add_row(*map(words, row))
+        shown.add_row(*map(words, row))
     for why, techniques in _alike((cell for cell in found.cells if cell.values is None), _pareto_gap):
-        table.add_row(*map(words, (", ".join(techniques), *["–"] * len(labels), "not comparable", "", why)))
-    return table
+        shown.add_row(*map(words, (", ".join(techniques), *["–"] * len(labels), "not comparable", "", why)))
+    return shown
 
 
 def _pareto_gap(cell: ParetoCell) -> str:
@@ -247,10 +206,10 @@ def difference(result: Difference) -> Group:
         return Group(words(f"{a} and {b} are equal in identity, provenance and metrics."))
     parts: list[ConsoleRenderable] = []
     for part in result.parts:
-        table = _table("", a, b, *(["b against a"] if part == "metrics" else []))
+        shown = table("", a, b, *(["b against a"] if part == "metrics" else []))
         for change in result.of(part):
-            table.add_row(*(words(text) for text in _change_row(change, part == "metrics")))
-        parts += [words(part, "bold"), table, Text("")]
+            shown.add_row(*(words(text) for text in _change_row(change, part == "metrics")))
+        parts += [words(part, "bold"), shown, Text("")]
     if not result.of("identity"):
         parts.append(words("Identity: equal."))
     if result.of("metrics"):
@@ -260,18 +219,6 @@ def difference(result: Difference) -> Group:
 
 def _change_row(change: Change, with_verdict: bool) -> list[str]:
     return [change.name, change.a, change.b, *([change.verdict] if with_verdict else [])]
-
-
-def _table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(
-            words(column),
-            justify="right" if column in numbers else "left",
-            overflow="fold",
-            no_wrap=column in ("rank", "may be", "95% interval"),
-        )
-    return table
 
 
 def _repeats(counts: Iterable[int]) -> str:
