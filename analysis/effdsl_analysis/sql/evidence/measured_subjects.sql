@@ -12,6 +12,7 @@ families AS (
 ),
 found AS (
   SELECT c.*, r.attention, r."position", r.feed_forward, r.backbone, r.aspect, r.scale,
+         r.active_parameters, r.layers, r.hidden_size,
          coalesce(r.attention, '') = 'GQA' AND coalesce(r."position", '') = 'RoPE'
            AND coalesce(r.feed_forward, '') = 'SwiGLU' AS usual
   FROM chosen($study, NULL) c JOIN results r USING (key)
@@ -56,6 +57,8 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
                            format('{} steps of {} sequences', comparison.steps, comparison.batch_size),
                            comparison.dtype)) AS source,
        setting,
+       any_value(active_parameters) / 1e9 AS active_b,
+       any_value(layers)::INTEGER AS layers, any_value(hidden_size)::INTEGER AS hidden_size,
        any_value(comparison.hardware) AS hardware, any_value(comparison.hardware_count)::INTEGER AS devices,
        any_value(try_cast(regexp_extract(feed_forward, 'experts=([0-9]+)', 1) AS INTEGER)) AS experts,
        any_value(comparison.context_length)::INTEGER AS context_length,

@@ -7,6 +7,9 @@ SELECT DISTINCT
   parameters_b AS size_b,
   format('Table {}', table_number) AS source,
   format('Table {}', table_number) AS setting,
+  -- What a token passes through: as many experts of the printed size as it is sent to. Unknown where that is not printed.
+  CASE WHEN coalesce(experts, 1) = 1 THEN parameters_b ELSE parameters_b * top_k END AS active_b,
+  NULL::INTEGER AS layers, NULL::INTEGER AS hidden_size,
   hardware, devices, experts, context_length, micro_batch_size, deepspeed,
   NULL::VARCHAR AS energy_scope
 FROM published;
