@@ -15,7 +15,7 @@ from effdsl_analysis.queries import rows, statement
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from effdsl_analysis.queries import Source
+    from effdsl_analysis.queries import Row, Source
 
 
 class Verdict(enum.Enum):
@@ -128,5 +128,16 @@ def claims(
 
 
 def _claim(connection: DuckDBPyConnection, said: dict[str, Any]) -> Claim:
-    cases = [Case(**row) for row in rows(connection, f"claims/{said['id']}", {})]
-    return Claim(**said, cases=tuple(cases))
+    return Claim(**said, cases=_cases(rows(connection, f"claims/{said['id']}", {})))
+
+
+def _cases(found: Sequence[Row]) -> tuple[Case, ...]:
+    """Each with a name of its own as far as the source, and then the technique, tell them apart."""
+    names = [row["case"] for row in found]
+    if len({row.get("source") for row in found}) > 1:
+        names = [f"{name} · {row['source']}" for name, row in zip(names, found, strict=True)]
+    names = [
+        f"{name}, {row['technique']}" if row.get("technique") and names.count(name) > 1 else name
+        for name, row in zip(names, found, strict=True)
+    ]
+    return tuple(Case(name, row["supports"], row["shown"]) for name, row in zip(names, found, strict=True))

@@ -2,34 +2,98 @@
 --
 -- A claim returns cases: ("case" VARCHAR, supports BOOLEAN, shown VARCHAR). A case is one place where the statement
 -- can be tested, a scale or a model say; `supports` is NULL where the evidence cannot decide it (a rival is missing,
--- an interval holds zero); `shown` is what was compared.
+-- an interval holds zero); `shown` is what was compared. More columns may follow, to filter on: setting, source, model,
+-- dataset, size, billions (of parameters), technique. Cases from several sources are shown with their source.
 --
--- compared(axis_, modality_, metric_)   contrasts with the conditions a claim names
--- extreme(axis_, modality_, metric_, method_, which_)   is method_ the 'lowest' or 'highest' of its rivals? A case per size.
--- than(axis_, modality_, metric_, a_, which_, b_)       is a_ 'lower' or 'higher' than b_? A case per size.
+-- What a word means, once for all claims:
+--   lowest, highest      no rival is certainly beyond it; an equal value is still the lowest. To support it, every
+--                        method that the paper compares along that axis must be there; to contradict it, one is enough.
+--   lower than, higher   strict: an equal value contradicts, an interval that holds zero decides nothing.
+--   about 25%, 3.9x      within 10% of the number, or within rounding of its last printed digit if that is wider.
+--   22-25%               from 22 to 25 once rounded to the printed digits.
+--   up to 3.9x           the largest is about 3.9x; so none goes further.
+--   42.24 GB             the number itself, within rounding of its last printed digit.
+--   The size of an effect is a case of its own beside its direction. With repeats, an interval wholly inside a range
+--   supports, one wholly outside contradicts, any other decides nothing.
+--
+-- Words about an interval low..high (for one number, give it twice):
+--   within(low, high, least, most)            does it lie in least..most?
+--   roundly(low, high, least, most, digit)    does it, once rounded to steps of `digit` (1 for 25%, 0.1 for 3.9x)?
+--   about(low, high, claimed, digit)          is it about `claimed`?
+-- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
+--   compared(axis, modality, metric)                    contrasts with the conditions a claim names; `size`,
+--                                                       `billions` and `active_b` are a's, with other_ before them b's
+--   extreme(axis, modality, metric, method, 'lowest')   cases: is method the lowest? One per size.
+--   than(axis, modality, metric, a, 'lower', b)         cases: is a lower than b? One per size.
+--   pairwise(axis, modality, metric, a, 'lower', b)     the same, one per pair of whatever sizes
+--   against(axis, modality, metric, a, b)               how far a is from b, one row per size: ratio (a over b),
+--                                                       percent (a above b), difference (a minus b), each with _low
+--                                                       and _high. No cases yet: `about` makes them.
+
+CREATE OR REPLACE TEMP MACRO within(low_, high_, least_, most_) AS
+CASE WHEN digits12(low_) >= digits12(least_) AND digits12(high_) <= digits12(most_) THEN true
+     WHEN digits12(high_) < digits12(least_) OR digits12(low_) > digits12(most_) THEN false END;
+
+CREATE OR REPLACE TEMP MACRO roundly(low_, high_, least_, most_, digit_) AS
+within(low_, high_, least_ - digit_ / 2, most_ + digit_ / 2);
+
+CREATE OR REPLACE TEMP MACRO about(low_, high_, claimed_, digit_) AS
+within(low_, high_, claimed_ - greatest(abs(claimed_) / 10, digit_ / 2), claimed_ + greatest(abs(claimed_) / 10, digit_ / 2));
+
+CREATE OR REPLACE TEMP MACRO open(verdict_) AS verdict_ IN ('tied', 'undecided');
+
+CREATE OR REPLACE TEMP MACRO noted(verdict_) AS CASE WHEN open(verdict_) THEN format(' ({})', verdict_) ELSE '' END;
 
 CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
-SELECT c.*, s.modality, s.dataset, s.size_b
-FROM contrasts c JOIN subjects s ON s.cell = c.a
-WHERE c.axis = axis_ AND modality = modality_ AND metric = metric_;
+SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
+       x.size, x.size_b AS billions, x.active_b, y.size AS other_size, y.size_b AS other_billions, y.active_b AS other_active_b
+FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
+WHERE c.axis = axis_ AND x.modality = modality_ AND c.metric = metric_;
 
 CREATE OR REPLACE TEMP MACRO extreme(axis_, modality_, metric_, method_, which_) AS TABLE
-SELECT size_a AS "case",
-       CASE WHEN bool_or(verdict = CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END) THEN false
-            WHEN bool_or(verdict IN ('tied', 'undecided')) THEN NULL
-            ELSE true END AS supports,
-       format('{} {:.5g}; {}', method_a, any_value(value_a),
-              string_agg(format('{} {:.5g}', technique_b, value_b), ', ' ORDER BY value_b)) AS shown
+WITH
+rivals AS (
+  SELECT coalesce(list(DISTINCT method ORDER BY method), []) AS methods
+  FROM published WHERE axis = axis_ AND modality = modality_ AND metric = metric_ AND method <> method_
+),
+judged AS (
+  SELECT setting, source, model, dataset, size, billions, technique_a AS technique, a, any_value(value_a) AS value,
+         bool_or(verdict = CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END) AS beaten,
+         bool_or(open(verdict)) AS unclear,
+         list_filter(any_value(methods), lambda m: NOT list_contains(list(method_b), m)) AS absent,
+         string_agg(format('{} {:.5g}', technique_b, value_b) || noted(verdict), ', '
+                    ORDER BY CASE which_ WHEN 'lowest' THEN value_b ELSE -value_b END, technique_b) AS others
+  FROM compared(axis_, modality_, metric_), rivals
+  WHERE same_size AND method_a = method_ AND method_b <> method_
+  GROUP BY setting, source, model, dataset, size, billions, technique_a, a
+)
+SELECT size AS "case",
+       CASE WHEN beaten THEN false WHEN unclear OR len(absent) > 0 THEN NULL ELSE true END AS supports,
+       format('{} {:.5g}; {}', technique, value, others)
+         || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END AS shown,
+       setting, source, model, dataset, size, billions, technique
+FROM judged ORDER BY billions, setting, a;
+
+CREATE OR REPLACE TEMP MACRO pairwise(axis_, modality_, metric_, a_, which_, b_) AS TABLE
+SELECT format('{} {}, {} {}', a_, size, b_, other_size) AS "case",
+       CASE WHEN NOT open(verdict) THEN verdict = CASE which_ WHEN 'lower' THEN 'higher' ELSE 'lower' END END AS supports,
+       format('{} {:.5g}; {} {:.5g}', technique_a, value_a, technique_b, value_b) || noted(verdict) AS shown,
+       setting, source, model, dataset, size, billions, active_b, other_size, other_billions, other_active_b,
+       same_size, technique_a AS technique
 FROM compared(axis_, modality_, metric_)
-WHERE same_size AND method_a = method_ AND method_b <> method_
-GROUP BY setting, a, size_a, size_b, method_a
-ORDER BY any_value(size_b), setting, a;
+WHERE method_a = a_ AND method_b = b_
+ORDER BY billions, other_billions, setting, a, b;
 
 CREATE OR REPLACE TEMP MACRO than(axis_, modality_, metric_, a_, which_, b_) AS TABLE
-SELECT size_a AS "case",
-       CASE WHEN verdict IN ('tied', 'undecided') THEN NULL
-            ELSE verdict = CASE which_ WHEN 'lower' THEN 'higher' ELSE 'lower' END END AS supports,
-       format('{} {:.5g}; {} {:.5g}', method_a, value_a, technique_b, value_b) AS shown
-FROM compared(axis_, modality_, metric_)
-WHERE same_size AND method_a = a_ AND method_b = b_
-ORDER BY size_b, setting, a, b;
+SELECT size AS "case", * EXCLUDE ("case") FROM pairwise(axis_, modality_, metric_, a_, which_, b_) WHERE same_size;
+
+CREATE OR REPLACE TEMP MACRO against(axis_, modality_, metric_, a_, b_) AS TABLE
+SELECT size, billions, active_b, other_size, other_billions, other_active_b, same_size,
+       1 / c.ratio AS ratio, 1 / c.ratio_high AS ratio_low, 1 / c.ratio_low AS ratio_high,
+       100 / c.ratio - 100 AS percent, 100 / c.ratio_high - 100 AS percent_low, 100 / c.ratio_low - 100 AS percent_high,
+       -c.difference AS difference, -high AS difference_low, -low AS difference_high,
+       format('{} {:.5g}; {} {:.5g}', technique_a, value_a, technique_b, value_b) AS shown,
+       setting, source, model, dataset, technique_a AS technique
+FROM compared(axis_, modality_, metric_) c
+WHERE method_a = a_ AND method_b = b_
+ORDER BY billions, other_billions, setting, a, b;
