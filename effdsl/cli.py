@@ -21,6 +21,7 @@ COMMANDS = {
         "Rank techniques by each metric, with ties.",
     ),
     "pareto": ("effdsl_analysis.commands.pareto:pareto", "Show the Pareto set for some metrics."),
+    "compare": ("effdsl_analysis.commands.compare:compare", "Compare a study with a table of the paper."),
     "diff": ("effdsl_analysis.commands.diff:diff", "Name what differs between two results."),
     "sql": ("effdsl_registry.commands:sql", "Ask the store one SELECT."),
     "export": ("effdsl_registry.commands:export", "Write results as CSV, JSON, Parquet, Markdown or LaTeX."),

@@ -1,0 +1,39 @@
+"""The command ``compare``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from effdsl_analysis.commands.options import AS_JSON, STORE, show
+
+
+class TableNumber(click.ParamType[int]):
+    """A table of the paper: ``table3``, ``"Table 3"`` or ``3``."""
+
+    name = "table"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(?:table)?\s*0*(\d{1,2})", str(value).strip(), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is no table; write table3 for Table 3", param, ctx)
+        return int(found[1])
+
+
+@click.command()
+@click.option("--measured", "study", metavar="STUDY", help="A study's name or file; else the whole store.")
+@click.option("--published", "table", type=TableNumber(), required=True, metavar="TABLE", help="E.g. table3.")
+@STORE
+@AS_JSON
+def compare(study: str | None, table: int, store_path: Path | None, as_json: bool) -> None:
+    """Compare what was measured with what the paper printed of the same techniques.
+
+    For each metric that both have: the values side by side, the sign of every pairwise difference, and
+    Kendall's tau of the two orders with the range that the repeats leave open. What differs in the
+    set-up is said first.
+    """
+    from effdsl_analysis.agreement import compare as compared
+
+    show(lambda store: compared(store, study, table), store_path, as_json)

@@ -1,0 +1,134 @@
+"""Measured and printed orders of the same techniques, side by side."""
+
+from __future__ import annotations
+
+import csv
+import json
+from importlib.resources import files
+from itertools import combinations, product
+from math import isclose, sqrt
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from effdsl_analysis.agreement import Agreement, MetricAgreement, compare
+from effdsl_analysis.ask import UnknownName
+from scipy.stats import kendalltau
+
+from effdsl.cli import group
+
+PPL = {
+    "MQA": [9.0, 9.1, 9.2],
+    "GQA": [8.0, 8.1, 8.2],
+    "MLA": [7.0, 7.3, 7.1],
+    "NSA": [7.9, 8.3, 8.1],  # not told apart from GQA
+}
+
+
+def printed(method: str, size: str, column: str) -> float:
+    """What Table 3 prints, read from its file."""
+    table = files("effdsl_registry.published").joinpath("table03_attention.csv")
+    with table.open(encoding="utf-8", newline="") as file:
+        (row,) = [
+            row
+            for row in csv.DictReader(file)
+            if (row["method"], row["parameters_printed"]) == (method, size)
+        ]
+    return float(row[column])
+
+
+@pytest.fixture
+def trained(shelf: Any) -> Any:
+    for technique, values in PPL.items():
+        shelf.repeats(technique, ppl=values, backbone="Transformer", feed_forward="SwiGLU")
+    return shelf.store
+
+
+def ppl(found: Agreement) -> MetricAgreement:
+    (metric,) = [metric for metric in found.metrics if metric.metric.name == "ppl"]
+    return metric
+
+
+@pytest.mark.parametrize("size", ["0.5B", "1.5B", "3B"])
+def test_tau_is_kendalls_tau_b_of_the_means(trained: Any, size: str) -> None:
+    (tau,) = [tau for tau in ppl(compare(trained, None, 3)).taus if tau.printed_size == size]
+    means = [sum(values) / 3 for values in PPL.values()]
+    expected = kendalltau([printed(name.lower(), size, "ppl") for name in PPL], means).statistic
+    assert tau.tau == pytest.approx(expected)
+
+
+def test_the_range_of_tau_is_that_of_all_ways_in_which_unresolved_pairs_may_go(trained: Any) -> None:
+    metric = ppl(compare(trained, None, 3))
+    for tau in metric.taus:
+        pairs = [pair for pair in metric.pairs if pair.printed_size == tau.printed_size]
+        sign = {"lower": (-1,), "higher": (1,), "tied": (-1, 1), "undecided": (-1, 1)}
+        found = [
+            sum(a * sign[pair.printed][0] for a, pair in zip(ways, pairs, strict=True)) / sqrt(6 * 6)
+            for ways in product(*(sign[pair.measured] for pair in pairs))
+        ]
+        assert isclose(tau.tau_low or 0, min(found))
+        assert isclose(tau.tau_high or 0, max(found))
+        assert tau.tau_low != tau.tau_high, "NSA and GQA are not told apart"
+
+
+def test_every_pair_says_how_each_side_orders_it(trained: Any) -> None:
+    metric = ppl(compare(trained, None, 3))
+    assert len(metric.pairs) == 3 * len(list(combinations(PPL, 2)))
+    for pair in metric.pairs:
+        a, b = (printed(name.lower(), pair.printed_size, "ppl") for name in (pair.a, pair.b))
+        assert pair.printed == ("lower" if b < a else "higher")
+        if {pair.a, pair.b} == {"GQA", "NSA"}:
+            assert (pair.measured, pair.agrees) == ("tied", None)
+        else:
+            assert pair.measured == ("lower" if PPL[pair.b][0] < PPL[pair.a][0] else "higher")
+            assert pair.agrees == (pair.measured == pair.printed)
+
+
+def test_what_differs_is_said_and_what_is_the_same_is_not(trained: Any) -> None:
+    facts = {fact.name: (fact.printed, fact.measured) for fact in compare(trained, None, 3).differs}
+    assert facts == {
+        "hardware": ("48 × GH200", "AMD EPYC x2"),
+        "data": ("fineweb-edu", "Shakespeare"),
+        "size": ("0.5B, 1.5B, 3B", "3M"),
+        "context length": (None, "256"),
+        "micro-batch size": ("4, 2, 1", "8"),
+    }
+
+
+def test_a_technique_that_the_table_does_not_print_is_left_out(shelf: Any, trained: Any) -> None:
+    shelf.repeats("MoBA", ppl=[1.0, 1.1, 1.2], backbone="Transformer", feed_forward="SwiGLU")
+    assert {value.method for value in ppl(compare(shelf.store, None, 3)).values} == {
+        "mqa", "gqa", "mla", "nsa"
+    }  # fmt: skip
+
+
+def test_one_repeat_decides_nothing(shelf: Any) -> None:
+    for place, technique in enumerate(PPL):
+        shelf.add(technique, ppl=5.0 + place, backbone="Transformer", feed_forward="SwiGLU")
+    metric = ppl(compare(shelf.store, None, 3))
+    assert {pair.measured for pair in metric.pairs} == {"undecided"}
+    assert {(tau.tau_low, tau.tau_high, tau.resolved) for tau in metric.taus} == {(-1.0, 1.0, 0)}
+
+
+def test_nothing_in_common_is_a_mistake_in_the_call_and_says_what_each_has(trained: Any) -> None:
+    with pytest.raises(UnknownName, match=r"share no two techniques: measured GQA, .* printed dora, freeze"):
+        compare(trained, None, 7)
+    with pytest.raises(UnknownName, match="no table 70 of results; there are: table3, "):
+        compare(trained, None, 70)
+
+
+def test_the_command_shows_and_gives_json(trained: Any) -> None:
+    call = ["compare", "--published", "Table 3", "--store", str(trained.root)]
+    shown = CliRunner().invoke(group, call)
+    assert shown.exit_code == 0, shown.output
+    assert "48 × GH200" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 100
+    document = json.loads(CliRunner().invoke(group, [*call, "--json"]).output)
+    assert document["table"] == "Table 3"
+    assert [metric["metric"] for metric in document["metrics"]] == ["ppl"]
+
+
+def test_a_table_that_is_no_number_is_refused() -> None:
+    refused = CliRunner().invoke(group, ["compare", "--published", "attention"])
+    assert refused.exit_code == 2
+    assert "write table3 for Table 3" in refused.output
