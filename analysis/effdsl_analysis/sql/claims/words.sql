@@ -20,10 +20,14 @@
 --   within(low, high, least, most)            does it lie in least..most?
 --   roundly(low, high, least, most, digit)    does it, once rounded to steps of `digit` (1 for 25%, 0.1 for 3.9x)?
 --   about(low, high, claimed, digit)          is it about `claimed`?
+-- A word about cases that are tested together: every(supports), an aggregate: is none false and none undecided?
+-- benchmarks(): the metrics whose mean is avg_perf, with their labels.
 -- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
 --   compared(axis, modality, metric)                    contrasts with the conditions a claim names; `size`,
 --                                                       `billions` and `active_b` are a's, with other_ before them b's
 --   extreme(axis, modality, metric, method, 'lowest')   cases: is method the lowest? One per size.
+--   extreme_but(axis, modality, metric, method, 'lowest', but)   the same, the methods of the list `but` left out
+--   better_half(axis, modality, metric, method, 'lowest', but)   cases: are at most half of the others lower?
 --   than(axis, modality, metric, a, 'lower', b)         cases: is a lower than b? One per size.
 --   pairwise(axis, modality, metric, a, 'lower', b)     the same, one per pair of whatever sizes
 --   against(axis, modality, metric, a, b)               how far a is from b, one row per size: ratio (a over b),
@@ -44,17 +48,25 @@ CREATE OR REPLACE TEMP MACRO open(verdict_) AS verdict_ IN ('tied', 'undecided')
 
 CREATE OR REPLACE TEMP MACRO noted(verdict_) AS CASE WHEN open(verdict_) THEN format(' ({})', verdict_) ELSE '' END;
 
+CREATE OR REPLACE TEMP MACRO every(supports_) AS
+CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THEN true END;
+
+CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
+FROM (VALUES ('mmlu_pro', 'MMLU-Pro'), ('bbh', 'BBH'), ('gpqa', 'GPQA'), ('ifeval', 'IFEval'), ('math', 'MATH'), ('musr', 'MuSR'))
+AS b (metric, label);
+
 CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
 SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
        x.size, x.size_b AS billions, x.active_b, y.size AS other_size, y.size_b AS other_billions, y.active_b AS other_active_b
 FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
 WHERE c.axis = axis_ AND x.modality = modality_ AND c.metric = metric_;
 
-CREATE OR REPLACE TEMP MACRO extreme(axis_, modality_, metric_, method_, which_) AS TABLE
+CREATE OR REPLACE TEMP MACRO extreme_but(axis_, modality_, metric_, method_, which_, but_) AS TABLE
 WITH
 rivals AS (
   SELECT coalesce(list(DISTINCT method ORDER BY method), []) AS methods
-  FROM published WHERE axis = axis_ AND modality = modality_ AND metric = metric_ AND method <> method_
+  FROM published
+  WHERE axis = axis_ AND modality = modality_ AND metric = metric_ AND method <> method_ AND NOT list_contains(but_, method)
 ),
 judged AS (
   SELECT setting, source, model, dataset, size, billions, technique_a AS technique, a, any_value(value_a) AS value,
@@ -64,7 +76,7 @@ judged AS (
          string_agg(format('{} {:.5g}', technique_b, value_b) || noted(verdict), ', '
                     ORDER BY CASE which_ WHEN 'lowest' THEN value_b ELSE -value_b END, technique_b) AS others
   FROM compared(axis_, modality_, metric_), rivals
-  WHERE same_size AND method_a = method_ AND method_b <> method_
+  WHERE same_size AND method_a = method_ AND method_b <> method_ AND NOT list_contains(but_, method_b)
   GROUP BY setting, source, model, dataset, size, billions, technique_a, a
 )
 SELECT size AS "case",
@@ -73,6 +85,23 @@ SELECT size AS "case",
          || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END AS shown,
        setting, source, model, dataset, size, billions, technique
 FROM judged ORDER BY billions, setting, a;
+
+CREATE OR REPLACE TEMP MACRO extreme(axis_, modality_, metric_, method_, which_) AS TABLE
+FROM extreme_but(axis_, modality_, metric_, method_, which_, []);
+
+CREATE OR REPLACE TEMP MACRO better_half(axis_, modality_, metric_, method_, which_, but_) AS TABLE
+SELECT size AS "case",
+       CASE WHEN count(*) FILTER (beyond) > count(*) / 2 THEN false
+            WHEN count(*) FILTER (beyond OR open(verdict)) <= count(*) / 2 THEN true END AS supports,
+       format('{} {:.5g}; {} of {} others {}', technique_a, any_value(value_a), count(*) FILTER (beyond), count(*), any_value(sought)) AS shown,
+       setting, source, model, dataset, size, billions, technique_a AS technique
+FROM (
+  SELECT *, CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END AS sought, verdict = sought AS beyond
+  FROM compared(axis_, modality_, metric_)
+  WHERE same_size AND method_a = method_ AND method_b <> method_ AND NOT list_contains(but_, method_b)
+)
+GROUP BY setting, source, model, dataset, size, billions, technique_a, a
+ORDER BY billions, setting, a;
 
 CREATE OR REPLACE TEMP MACRO pairwise(axis_, modality_, metric_, a_, which_, b_) AS TABLE
 SELECT format('{} {}, {} {}', a_, size, b_, other_size) AS "case",
