@@ -118,7 +118,8 @@ def claims(
         UnknownName: an id or study that does not exist.
     """
     with laid_out(source, evidence, study) as connection:
-        connection.execute(statement("claims/words"))
+        for words in ("words", "tables"):
+            connection.execute(statement(f"claims/{words}"))
         known = {row["id"]: row for row in rows(connection, "claims/statements", {})}
         for name in ids:
             if name not in known:

@@ -13,6 +13,7 @@
 --   22-25%               from 22 to 25 once rounded to the printed digits.
 --   up to 3.9x           the largest is about 3.9x; so none goes further.
 --   42.24 GB             the number itself, within rounding of its last printed digit.
+--   A metric that the evidence compares nowhere along an axis makes undecided cases, one where each value would stand.
 --   The size of an effect is a case of its own beside its direction. With repeats, an interval wholly inside a range
 --   supports, one wholly outside contradicts, any other decides nothing.
 --
@@ -20,11 +21,13 @@
 --   within(low, high, least, most)            does it lie in least..most?
 --   roundly(low, high, least, most, digit)    does it, once rounded to steps of `digit` (1 for 25%, 0.1 for 3.9x)?
 --   about(low, high, claimed, digit)          is it about `claimed`?
+--   interval_shown(low, high)                 ' [low, high]', or nothing if it is one number
 -- A word about cases that are tested together: every(supports), an aggregate: is none false and none undecided?
 -- benchmarks(): the metrics whose mean is avg_perf, with their labels.
 -- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
---   compared(axis, modality, metric)                    contrasts with the conditions a claim names; `size`,
+--   contrasted(axis, modality)                          contrasts with the conditions a claim names; `size`,
 --                                                       `billions` and `active_b` are a's, with other_ before them b's
+--   compared(axis, modality, metric)                    the same, of one metric
 --   extreme(axis, modality, metric, method, 'lowest')   cases: is method the lowest? One per size.
 --   extreme_but(axis, modality, metric, method, 'lowest', but)   the same, the methods of the list `but` left out
 --   better_half(axis, modality, metric, method, 'lowest', but)   cases: are at most half of the others lower?
@@ -48,6 +51,9 @@ CREATE OR REPLACE TEMP MACRO open(verdict_) AS verdict_ IN ('tied', 'undecided')
 
 CREATE OR REPLACE TEMP MACRO noted(verdict_) AS CASE WHEN open(verdict_) THEN format(' ({})', verdict_) ELSE '' END;
 
+CREATE OR REPLACE TEMP MACRO interval_shown(low_, high_) AS
+CASE WHEN digits12(low_) < digits12(high_) THEN format(' [{:+.4g}, {:+.4g}]', low_, high_) ELSE '' END;
+
 CREATE OR REPLACE TEMP MACRO every(supports_) AS
 CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THEN true END;
 
@@ -55,18 +61,26 @@ CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
 FROM (VALUES ('mmlu_pro', 'MMLU-Pro'), ('bbh', 'BBH'), ('gpqa', 'GPQA'), ('ifeval', 'IFEval'), ('math', 'MATH'), ('musr', 'MuSR'))
 AS b (metric, label);
 
-CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
+CREATE OR REPLACE TEMP MACRO contrasted(axis_, modality_) AS TABLE
 SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
        x.size, x.size_b AS billions, x.active_b, y.size AS other_size, y.size_b AS other_billions, y.active_b AS other_active_b
 FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
-WHERE c.axis = axis_ AND x.modality = modality_ AND c.metric = metric_;
+WHERE c.axis = axis_ AND x.modality = modality_;
+
+CREATE OR REPLACE TEMP MACRO unmeasured(axis_, modality_, metric_, method_) AS TABLE
+SELECT NULL::BOOLEAN AS supports, format('missing: {} of {}', label, technique) AS shown,
+       setting, source, model, dataset, size, size_b AS billions, active_b, technique
+FROM subjects JOIN metrics ON name = metric_
+WHERE axis = axis_ AND modality = modality_ AND method = method_ AND NOT EXISTS (FROM contrasted(axis_, modality_));
+
+CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
+FROM contrasted(axis_, modality_) WHERE metric = metric_;
 
 CREATE OR REPLACE TEMP MACRO extreme_but(axis_, modality_, metric_, method_, which_, but_) AS TABLE
 WITH
 rivals AS (
   SELECT coalesce(list(DISTINCT method ORDER BY method), []) AS methods
-  FROM published
-  WHERE axis = axis_ AND modality = modality_ AND metric = metric_ AND method <> method_ AND NOT list_contains(but_, method)
+  FROM published WHERE axis = axis_ AND modality = modality_ AND method <> method_ AND NOT list_contains(but_, method)
 ),
 judged AS (
   SELECT setting, source, model, dataset, size, billions, technique_a AS technique, a, any_value(value_a) AS value,
@@ -84,7 +98,10 @@ SELECT size AS "case",
        format('{} {:.5g}; {}', technique, value, others)
          || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END AS shown,
        setting, source, model, dataset, size, billions, technique
-FROM judged ORDER BY billions, setting, a;
+FROM judged
+UNION ALL BY NAME
+SELECT size AS "case", * EXCLUDE (active_b) FROM unmeasured(axis_, modality_, metric_, method_)
+ORDER BY billions, setting, technique;
 
 CREATE OR REPLACE TEMP MACRO extreme(axis_, modality_, metric_, method_, which_) AS TABLE
 FROM extreme_but(axis_, modality_, metric_, method_, which_, []);
@@ -111,7 +128,12 @@ SELECT format('{} {}, {} {}', a_, size, b_, other_size) AS "case",
        same_size, technique_a AS technique
 FROM compared(axis_, modality_, metric_)
 WHERE method_a = a_ AND method_b = b_
-ORDER BY billions, other_billions, setting, a, b;
+UNION ALL BY NAME
+SELECT format('{} {}, {} {}', a_, u.size, b_, o.size) AS "case", u.*,
+       o.size AS other_size, o.size_b AS other_billions, o.active_b AS other_active_b, u.size = o.size AS same_size
+FROM unmeasured(axis_, modality_, metric_, a_) u
+JOIN subjects o ON o.axis = axis_ AND o.setting = u.setting AND o.method = b_
+ORDER BY billions, other_billions, setting, technique;
 
 CREATE OR REPLACE TEMP MACRO than(axis_, modality_, metric_, a_, which_, b_) AS TABLE
 SELECT size AS "case", * EXCLUDE ("case") FROM pairwise(axis_, modality_, metric_, a_, which_, b_) WHERE same_size;
