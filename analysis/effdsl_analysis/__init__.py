@@ -1,8 +1,63 @@
-"""What follows from results: rankings, Pareto sets, differences. The queries are ``.sql`` files."""
+"""What follows from results: rankings, Pareto sets, differences. The queries are ``.sql`` files.
 
-from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.difference import Difference, diff
-from effdsl_analysis.paretoset import ParetoSet, pareto
-from effdsl_analysis.ranking import Ranking, rank
+A question is a function, and its answer an object that prints itself, shows itself in a notebook, and
+gives plain values (``to_json()``) or a DuckDB relation (:func:`relation`)::
 
-__all__ = ["Difference", "ParetoSet", "Ranking", "UnknownName", "diff", "pareto", "rank"]
+    from effdsl_registry.store import Store
+    from effdsl_analysis import pareto, published, rank, relation
+
+    store = Store.find()
+    rank(store, "small/attention")                        # a table, in a terminal or a notebook
+    relation(pareto(store, on=["ppl", "amu_gb"])).df()    # pandas; .pl() polars, .arrow() Arrow
+    published(store).filter("table_number = 3")           # the rows of a view, to go on with in SQL
+
+Each name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from effdsl_analysis.ask import UnknownName
+    from effdsl_analysis.difference import Difference, diff
+    from effdsl_analysis.paretoset import ParetoSet, pareto
+    from effdsl_analysis.published_paretoset import PublishedParetoSet, pareto_published
+    from effdsl_analysis.ranking import Ranking, rank
+    from effdsl_analysis.relations import cells, published, relation, results, view
+
+__all__ = [
+    "Difference",
+    "ParetoSet",
+    "PublishedParetoSet",
+    "Ranking",
+    "UnknownName",
+    "cells",
+    "diff",
+    "pareto",
+    "pareto_published",
+    "published",
+    "rank",
+    "relation",
+    "results",
+    "view",
+]
+
+_HOMES = {
+    "ask": ("UnknownName",),
+    "difference": ("Difference", "diff"),
+    "paretoset": ("ParetoSet", "pareto"),
+    "published_paretoset": ("PublishedParetoSet", "pareto_published"),
+    "ranking": ("Ranking", "rank"),
+    "relations": ("cells", "published", "relation", "results", "view"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

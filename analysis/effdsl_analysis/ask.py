@@ -11,6 +11,7 @@ import attrs
 from effdsl.loading import name_of
 from effdsl.metrics import BY_NAME, Better, Metric
 from effdsl.problems import nearest
+from effdsl_analysis.naming import quantity
 from effdsl_analysis.queries import rows
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ EXACT = ["kv_bytes_per_token"]
 """Metrics that are computed rather than measured: one repeat of them is all there is to know."""
 
 MOST_OBJECTIVES = 6
+
+PAPER_NAMES = {
+    "amu": "amu_gb",
+    "al": "al_s_per_iter",
+    "tt": "tt_tokens_per_param_s",
+    "st": "st_samples_per_param_s",
+    "it": "it_tokens_per_s",
+    "aec": "aec_w",
+    "sum_al": "sum_al_s",
+}
+"""Metrics as the paper calls them, where that is not their name with its unit left in."""
 
 
 class UnknownName(LookupError):
@@ -58,6 +70,13 @@ class Objective:
         """1 where lower is better, -1 where higher is."""
         return 1 if self.better is Better.LOWER else -1
 
+    def to_json(self) -> dict[str, str]:
+        """The objective as plain values."""
+        return {"metric": self.metric.name, "unit": self.metric.unit, "better": self.better.value}
+
+    def __str__(self) -> str:
+        return f"{self.better.value} {quantity(self.metric)}"
+
 
 def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | None) -> Scope:
     """The scope of ``study`` (a name or the path of its file) and ``scale``.
@@ -68,7 +87,7 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
     (known,) = rows(connection, "scope", {"study": None, "scale": None})
     name = _study_name(study, known["studies"]) if study is not None else None
     if scale is not None and scale not in known["scales"]:
-        raise UnknownName(_unknown("scale", scale, known["scales"]))
+        raise UnknownName(unknown("scale", scale, known["scales"]))
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
     if study is not None and study.endswith(".py"):
         _refuse_another_file(Path(study), Path(counts["file"]))
@@ -85,15 +104,38 @@ def _refuse_another_file(asked: Path, executed: Path) -> None:
 
 
 def named_metrics(names: Sequence[str]) -> list[Metric]:
-    """The metrics called ``names``, each once.
+    """The metrics called ``names``, each once; ``amu`` or ``AMU`` means ``amu_gb``, as in the paper.
 
     Raises:
         UnknownName: with the nearest name.
     """
-    for name in names:
-        if name not in BY_NAME:
-            raise UnknownName(_unknown("metric", name, list(BY_NAME)))
-    return [BY_NAME[name] for name in dict.fromkeys(names)]
+    return list(dict.fromkeys(map(_metric, names)))
+
+
+def _metric(name: str) -> Metric:
+    plain = name.lower()
+    metric = BY_NAME.get(PAPER_NAMES.get(plain, plain))
+    if metric is None:
+        raise UnknownName(unknown("metric", name, list(BY_NAME)))
+    return metric
+
+
+def split_objectives(names: Sequence[str]) -> list[tuple[str, Better | None]]:
+    """``ppl`` and ``ppl:max`` as a name and the direction that was given with it.
+
+    Raises:
+        UnknownName: for a direction that does not exist, none or more than six objectives.
+    """
+    directions = {"min": Better.LOWER, "max": Better.HIGHER}
+    if not 1 <= len(names) <= MOST_OBJECTIVES:
+        raise UnknownName(f"{len(names)} objectives; allowed: 1 to {MOST_OBJECTIVES}")
+    objectives = []
+    for text in names:
+        name, _, direction = text.partition(":")
+        if direction and direction not in directions:
+            raise UnknownName(unknown("direction", direction, list(directions)))
+        objectives.append((name, directions.get(direction)))
+    return objectives
 
 
 def parse_objectives(names: Sequence[str]) -> list[Objective]:
@@ -103,18 +145,12 @@ def parse_objectives(names: Sequence[str]) -> list[Objective]:
         UnknownName: for a metric or direction that does not exist, a metric named twice, none or more
             than six.
     """
-    directions = {"min": Better.LOWER, "max": Better.HIGHER}
     objectives = []
-    for name in names:
-        metric_name, _, direction = name.partition(":")
-        (metric,) = named_metrics([metric_name])
-        if direction and direction not in directions:
-            raise UnknownName(_unknown("direction", direction, list(directions)))
-        objectives.append(Objective(metric, directions.get(direction, metric.better)))
+    for name, given in split_objectives(names):
+        metric = _metric(name)
+        objectives.append(Objective(metric, given or metric.better))
     if len({objective.metric for objective in objectives}) < len(objectives):
         raise UnknownName(f"an objective is named twice in {', '.join(names)}")
-    if not 1 <= len(objectives) <= MOST_OBJECTIVES:
-        raise UnknownName(f"{len(objectives)} objectives; allowed: 1 to {MOST_OBJECTIVES}")
     return objectives
 
 
@@ -128,10 +164,11 @@ def _study_name(asked: str, known: Sequence[str]) -> str:
         return matches[0]
     if matches:
         raise UnknownName(f"study {asked!r} may be {' or '.join(matches)}; say which")
-    raise UnknownName(_unknown("study", name, known))
+    raise UnknownName(unknown("study", name, known))
 
 
-def _unknown(what: str, word: str, known: Sequence[str]) -> str:
+def unknown(what: str, word: str, known: Sequence[str]) -> str:
+    """What is said of a ``word`` that is not among the ``known`` ones."""
     if not known:
         return f"no {what} {word!r}: the store is empty; `effdsl execute STUDY` fills it"
     return f"no {what} {word!r}: {nearest(word, known)}known: {', '.join(known)}"

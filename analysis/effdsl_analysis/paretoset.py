@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from effdsl_analysis.ask import EXACT, MOST_OBJECTIVES, Objective, Scope, parse_objectives, scope_of
+from effdsl_analysis.ask import EXACT, Objective, Scope, parse_objectives, scope_of
 from effdsl_analysis.naming import Group, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
+from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -84,11 +85,9 @@ class ParetoSet:
         return {
             "schema": "effdsl/pareto",
             "version": 1,
+            "evidence": "measured",
             **self.scope.as_dict(),
-            "objectives": [
-                {"metric": o.metric.name, "unit": o.metric.unit, "better": o.better.value}
-                for o in self.objectives
-            ],
+            "objectives": [objective.to_json() for objective in self.objectives],
             "groups": [
                 {
                     "comparison": found.group.as_dict(),
@@ -97,6 +96,24 @@ class ParetoSet:
                 for found in self.groups
             ],
         }
+
+    def to_rows(self) -> Rows:
+        """One row per group and cell, with a column for each objective."""
+        names = [objective.metric.name for objective in self.objectives]
+        return Rows.of(
+            (
+                {
+                    "study": self.scope.study,
+                    "title": found.group.title,
+                    **found.group.as_dict(),
+                    **attrs.asdict(cell, filter=attrs.filters.exclude("values")),
+                    **dict(zip(names, cell.values or [None] * len(names), strict=True)),
+                }
+                for found in self.groups
+                for cell in found.cells
+            ),
+            types_of(ParetoCell) | dict.fromkeys(names, "DOUBLE"),
+        )
 
     def __rich__(self) -> Any:
         from effdsl_analysis.render import pareto_set
@@ -128,7 +145,6 @@ def pareto(
         UnknownName: a study, scale, metric or direction that does not exist, with the nearest one.
     """
     objectives = parse_objectives(on)
-    padded = objectives + objectives[:1] * (MOST_OBJECTIVES - len(objectives))
     with session(source) as connection:
         scope = scope_of(connection, study, scale)
         found = rows(
@@ -139,8 +155,6 @@ def pareto(
                 "scale": scale,
                 "objectives": [o.metric.name for o in objectives],
                 "signs": [o.sign for o in objectives],
-                "padded": [o.metric.name for o in padded],
-                "padded_signs": [o.sign for o in padded],
                 "exact": EXACT,
             },
         )

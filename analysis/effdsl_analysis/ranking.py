@@ -12,6 +12,7 @@ from effdsl.metrics import BY_NAME, METRICS, Metric
 from effdsl_analysis.ask import EXACT, Scope, named_metrics, scope_of
 from effdsl_analysis.naming import Group, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
+from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -109,6 +110,25 @@ class Ranking:
             ],
             "without_value": {metric.name: reason for metric, reason in self.without_value},
         }
+
+    def to_rows(self) -> Rows:
+        """One row per metric, comparison group and cell."""
+        return Rows.of(
+            (
+                {
+                    "study": self.scope.study,
+                    "metric": block.metric.name,
+                    "unit": block.metric.unit,
+                    "better": block.metric.better.value,
+                    "title": block.group.title,
+                    **block.group.as_dict(),
+                    **attrs.asdict(cell),
+                }
+                for block in self.blocks
+                for cell in block.cells
+            ),
+            types_of(RankedCell),
+        )
 
     def __rich__(self) -> Any:
         from effdsl_analysis.render import ranking

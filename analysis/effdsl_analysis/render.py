@@ -147,7 +147,7 @@ def pareto_set(result: ParetoSet) -> Group:
 
 
 def _pareto_title(result: ParetoSet, found: ParetoGroup) -> Text:
-    wanted = ", ".join(f"{o.better.value} {quantity(o.metric)}" for o in result.objectives)
+    wanted = ", ".join(map(str, result.objectives))
     repeats = _repeats(cell.n for cell in found.cells if cell.values)
     return words(f"Pareto set for {wanted} · {found.group.title} · {repeats}", "bold")
 

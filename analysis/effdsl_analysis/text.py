@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from html import escape
 from io import StringIO
 
-from rich.console import Console, ConsoleRenderable
+from rich.console import Console, ConsoleRenderable, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -25,11 +26,41 @@ def words(text: str, style: str = "") -> Text:
 
 
 def html(renderable: ConsoleRenderable) -> str:
-    """The text as an HTML block, escaped."""
-    console = Console(file=StringIO(), width=WIDTH, record=True, highlight=False)
-    console.print(renderable)
-    style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
-    return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
+    """The same in a notebook, escaped: tables as tables, in the notebook's own colours."""
+    return f'<div style="overflow-x:auto">{_html(renderable)}</div>'
+
+
+def _html(shown: RenderableType) -> str:
+    if isinstance(shown, Group):
+        return "".join(map(_html, shown.renderables))
+    if isinstance(shown, Table):
+        return _html_table(shown)
+    if isinstance(shown, Text):
+        return f"<p>{_html_words(shown)}</p>" if shown.plain else ""
+    console = Console(file=StringIO(), width=WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(shown)
+    return f"<pre>{escape(captured.get())}</pre>"
+
+
+def _html_table(shown: Table) -> str:
+    align = [f' style="text-align:{"right" if c.justify == "right" else "left"}"' for c in shown.columns]
+    columns = [[*map(_html_words, column.cells)] for column in shown.columns]
+    head = "".join(
+        f"<th{style}>{_html_words(column.header)}</th>"
+        for style, column in zip(align, shown.columns, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td{style}>{cell}</td>" for style, cell in zip(align, row, strict=True)) + "</tr>"
+        for row in zip(*columns, strict=True)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_words(shown: RenderableType) -> str:
+    text = shown if isinstance(shown, Text) else Text(str(shown))
+    parts = [(escape(part.text), part.style) for part in text.render(Console(file=StringIO()))]
+    return "".join(f"<b>{word}</b>" if style and style.bold else word for word, style in parts)
 
 
 def number(value: float, half_width: float | None = None) -> str:
@@ -38,6 +69,8 @@ def number(value: float, half_width: float | None = None) -> str:
         decimals = min(max(1 - math.floor(math.log10(half_width)), 0), 9)
     elif value == int(value) and abs(value) < 1e15:
         decimals = 0
+    elif abs(value) < 1e-4:
+        return f"{value:.5g}"
     else:
         decimals = min(max(4 - math.floor(math.log10(abs(value))), 0), 9)
     return f"{value:,.{decimals}f}"

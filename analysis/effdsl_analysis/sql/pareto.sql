@@ -1,8 +1,7 @@
 -- Which cells are worth choosing from, given several objectives at once?
 --
 -- Parameters: $study, $scale (NULL: any), $objectives (metric names), $signs (1: lower is better, -1: higher is better),
--- $padded and $padded_signs (the same, the first repeated up to six), $exact (objectives that are computed rather than
--- measured).
+-- $exact (objectives that are computed rather than measured).
 -- One row per comparison group and cell, judged by the means over its `ok` repeats:
 --   place          front, dominated, or not comparable (an objective is missing: see reason)
 --   certain        front: no cell of the group could dominate it; dominated: some cell certainly does. "Could" and
@@ -40,8 +39,7 @@ groups AS MATERIALIZED (
 ),
 compared AS MATERIALIZED (
   SELECT grp, cell, "values", n,
-         list_transform(range(1, 7), lambda k:
-           ($padded_signs::INTEGER[])[k] * "values"[list_position($objectives::VARCHAR[], ($padded::VARCHAR[])[k])]) AS x
+         padded(list_transform("values", lambda v, k: ($signs::INTEGER[])[k] * v)) AS x
   FROM complete c JOIN groups g
     ON g.comparison = c.comparison AND g.energy_scope IS NOT DISTINCT FROM c.energy_scope
 ),
@@ -49,11 +47,7 @@ points AS MATERIALIZED (
   SELECT cell AS point, grp, x[1] AS x1, x[2] AS x2, x[3] AS x3, x[4] AS x4, x[5] AS x5, x[6] AS x6 FROM compared
 ),
 front AS MATERIALIZED (FROM pareto_front('points')),
-beats AS MATERIALIZED (
-  SELECT a.grp, a.point AS a, b.point AS b FROM points a JOIN points b USING (grp)
-  WHERE b.x1 <= a.x1 AND b.x2 <= a.x2 AND b.x3 <= a.x3 AND b.x4 <= a.x4 AND b.x5 <= a.x5 AND b.x6 <= a.x6
-    AND (b.x1 < a.x1 OR b.x2 < a.x2 OR b.x3 < a.x3 OR b.x4 < a.x4 OR b.x5 < a.x5 OR b.x6 < a.x6)
-),
+beats AS MATERIALIZED (FROM dominance('points')),
 doubts AS (
   FROM beats
   UNION

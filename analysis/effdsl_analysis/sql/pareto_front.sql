@@ -5,6 +5,10 @@
 --            which changes nothing. A point with a NULL, NaN or infinite objective takes no part.
 --   The points (point, grp) that no other of their group dominates: at most as large in every objective and smaller
 --   in one. Points that are the same in all objectives stay together, on the front or off it.
+-- dominance(points)
+--   The pairs (grp, a, b) of the same table in which b dominates a: all pairs, so for hundreds of points, not millions.
+-- padded("values")
+--   One to six objectives as the six that both ask for.
 --
 -- Exact. Comparing all pairs is quadratic, so most points are dropped first against a few strong ones: the 16 of least
 -- `score`, then the 512 best of those that are left. The score grows with every objective; so a point that is at most
@@ -59,3 +63,11 @@ unbeaten AS (
       AND (b.x1 < a.x1 OR b.x2 < a.x2 OR b.x3 < a.x3 OR b.x4 < a.x4 OR b.x5 < a.x5 OR b.x6 < a.x6))
 )
 SELECT point, grp FROM few JOIN unbeaten USING (grp, x1, x2, x3, x4, x5, x6);
+
+CREATE OR REPLACE TEMP MACRO dominance(points) AS TABLE
+SELECT a.grp, a.point AS a, b.point AS b FROM query_table(points) a JOIN query_table(points) b USING (grp)
+WHERE b.x1 <= a.x1 AND b.x2 <= a.x2 AND b.x3 <= a.x3 AND b.x4 <= a.x4 AND b.x5 <= a.x5 AND b.x6 <= a.x6
+  AND (b.x1 < a.x1 OR b.x2 < a.x2 OR b.x3 < a.x3 OR b.x4 < a.x4 OR b.x5 < a.x5 OR b.x6 < a.x6);
+
+CREATE OR REPLACE TEMP MACRO padded("values") AS
+  list_transform(range(0, 6), lambda k: "values"[1 + k % len("values")]);

@@ -1,0 +1,135 @@
+"""Answers and views as DuckDB relations, to go on with in SQL, pandas, polars or Arrow.
+
+A relation lives in a database of its own in memory: the store is read, closed, and free for others. Go on
+with ``relation.filter(…)``, ``relation.query("r", "SELECT … FROM r")`` or ``relation.fetchall()``;
+``.df()`` needs pandas, ``.arrow()`` pyarrow, ``.pl()`` polars and pyarrow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from effdsl_analysis.ask import UnknownName, unknown
+from effdsl_analysis.queries import session
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+    from effdsl_analysis.queries import Source
+
+Type = str | list[str]
+
+TYPES: dict[str, Type] = {
+    "bool": "BOOLEAN",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "str": "VARCHAR",
+    "dict": "JSON",
+    "tuple[str, ...]": ["VARCHAR"],
+}
+
+
+@attrs.frozen
+class Rows:
+    """An answer as a table.
+
+    Attributes:
+        types: SQL type by column; a list of one type for a list.
+        records: the rows; a column that one does not have is NULL there.
+    """
+
+    types: Mapping[str, Type]
+    records: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, records: Iterable[Mapping[str, Any]], known: Mapping[str, Type] | None = None) -> Rows:
+        """``records``, of the ``known`` types, else of those that their values have."""
+        kept, types = list(records), known or {}
+        names = dict.fromkeys(name for record in kept for name in record) or types
+        return cls({name: types.get(name) or _found(r.get(name) for r in kept) for name in names}, kept)
+
+
+def types_of(cell: type) -> dict[str, Type]:
+    """Types of an attrs class's fields. Its annotations are strings, as they are not evaluated."""
+    kinds = {field.name: str(field.type).removesuffix(" | None") for field in attrs.fields(cell)}
+    return {name: TYPES[kind] for name, kind in kinds.items() if kind in TYPES}
+
+
+class Tabular(Protocol):
+    """An answer that is rows, too."""
+
+    def to_rows(self) -> Rows: ...
+
+
+def relation(answer: Tabular) -> DuckDBPyRelation:
+    """The rows of an answer, e.g. of a ranking: one per metric, group and technique."""
+    import duckdb
+
+    rows = answer.to_rows()
+    columns = ", ".join(
+        f"unnest(from_json(${place}, '{json.dumps([kind])}')) AS {_quoted(name)}"
+        for place, (name, kind) in enumerate(rows.types.items(), start=1)
+    )
+    values = [json.dumps([record.get(name) for record in rows.records]) for name in rows.types]
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE answer AS SELECT {columns}", values)
+    return connection.table("answer")
+
+
+def view(source: Source, name: str) -> DuckDBPyRelation:
+    """The rows of one of the store's views, e.g. ``"loss_curves"``.
+
+    Raises:
+        UnknownName: for a view that does not exist, with the nearest one.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    with session(source) as store, TemporaryDirectory() as folder:
+        known = [row[0] for row in store.execute(_VIEWS).fetchall()]
+        if name not in known:
+            raise UnknownName(unknown("view", name, known))
+        copy = str(Path(folder) / "rows.parquet")
+        store.table(name).write_parquet(copy)
+        connection.read_parquet(copy).create(name)
+    return connection.table(name)
+
+
+def results(source: Source) -> DuckDBPyRelation:
+    """The latest result of every task: what it was, how it ended, every metric, where it ran."""
+    return view(source, "results")
+
+
+def cells(source: Source) -> DuckDBPyRelation:
+    """Every cell over its repeats: means and spreads of the metrics."""
+    return view(source, "cells")
+
+
+def published(source: Source) -> DuckDBPyRelation:
+    """What the paper's tables print, a row per value."""
+    return view(source, "published")
+
+
+_VIEWS = """
+SELECT view_name FROM duckdb_views()
+WHERE NOT internal AND schema_name = 'main' AND database_name = current_database() ORDER BY view_name
+"""
+
+
+def _found(values: Iterable[Any]) -> Type:
+    kinds = {type(value).__name__ for value in values if value is not None}
+    if kinds <= {"tuple", "list"} and kinds:
+        return TYPES["tuple[str, ...]"]
+    if kinds == {"int", "float"}:
+        return TYPES["float"]
+    return TYPES[kinds.pop()] if len(kinds) == 1 else TYPES["str"]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
