@@ -58,8 +58,7 @@ CREATE OR REPLACE TEMP MACRO every(supports_) AS
 CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THEN true END;
 
 CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
-FROM (VALUES ('mmlu_pro', 'MMLU-Pro'), ('bbh', 'BBH'), ('gpqa', 'GPQA'), ('ifeval', 'IFEval'), ('math', 'MATH'), ('musr', 'MuSR'))
-AS b (metric, label);
+SELECT name AS metric, label FROM metrics WHERE name IN ('mmlu_pro', 'bbh', 'gpqa', 'ifeval', 'math', 'musr');
 
 CREATE OR REPLACE TEMP MACRO contrasted(axis_, modality_) AS TABLE
 SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
@@ -67,14 +66,14 @@ SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
 FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
 WHERE c.axis = axis_ AND x.modality = modality_;
 
+CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
+FROM contrasted(axis_, modality_) WHERE metric = metric_;
+
 CREATE OR REPLACE TEMP MACRO unmeasured(axis_, modality_, metric_, method_) AS TABLE
 SELECT NULL::BOOLEAN AS supports, format('missing: {} of {}', label, technique) AS shown,
        setting, source, model, dataset, size, size_b AS billions, active_b, technique
 FROM subjects JOIN metrics ON name = metric_
-WHERE axis = axis_ AND modality = modality_ AND method = method_ AND NOT EXISTS (FROM contrasted(axis_, modality_));
-
-CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
-FROM contrasted(axis_, modality_) WHERE metric = metric_;
+WHERE axis = axis_ AND modality = modality_ AND method = method_ AND NOT EXISTS (FROM compared(axis_, modality_, metric_));
 
 CREATE OR REPLACE TEMP MACRO extreme_but(axis_, modality_, metric_, method_, which_, but_) AS TABLE
 WITH
