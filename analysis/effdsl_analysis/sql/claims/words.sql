@@ -100,7 +100,7 @@ SELECT size AS "case",
 FROM judged
 UNION ALL BY NAME
 SELECT size AS "case", * EXCLUDE (active_b) FROM unmeasured(axis_, modality_, metric_, method_)
-ORDER BY billions, setting, technique;
+ORDER BY billions, size, setting, technique;
 
 CREATE OR REPLACE TEMP MACRO extreme(axis_, modality_, metric_, method_, which_) AS TABLE
 FROM extreme_but(axis_, modality_, metric_, method_, which_, []);
@@ -117,7 +117,7 @@ FROM (
   WHERE same_size AND method_a = method_ AND method_b <> method_ AND NOT list_contains(but_, method_b)
 )
 GROUP BY setting, source, model, dataset, size, billions, technique_a, a
-ORDER BY billions, setting, a;
+ORDER BY billions, size, setting, a;
 
 CREATE OR REPLACE TEMP MACRO pairwise(axis_, modality_, metric_, a_, which_, b_) AS TABLE
 SELECT format('{} {}, {} {}', a_, size, b_, other_size) AS "case",
@@ -132,7 +132,7 @@ SELECT format('{} {}, {} {}', a_, u.size, b_, o.size) AS "case", u.*,
        o.size AS other_size, o.size_b AS other_billions, o.active_b AS other_active_b, u.size = o.size AS same_size
 FROM unmeasured(axis_, modality_, metric_, a_) u
 JOIN subjects o ON o.axis = axis_ AND o.setting = u.setting AND o.method = b_
-ORDER BY billions, other_billions, setting, technique;
+ORDER BY billions, size, other_billions, other_size, setting, technique;
 
 CREATE OR REPLACE TEMP MACRO than(axis_, modality_, metric_, a_, which_, b_) AS TABLE
 SELECT size AS "case", * EXCLUDE ("case") FROM pairwise(axis_, modality_, metric_, a_, which_, b_) WHERE same_size;
@@ -146,4 +146,4 @@ SELECT size, billions, active_b, other_size, other_billions, other_active_b, sam
        setting, source, model, dataset, technique_a AS technique
 FROM compared(axis_, modality_, metric_) c
 WHERE method_a = a_ AND method_b = b_
-ORDER BY billions, other_billions, setting, a, b;
+ORDER BY billions, size, other_billions, other_size, setting, a, b;
