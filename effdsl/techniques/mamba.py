@@ -122,8 +122,8 @@ class Mamba2Layer(RecurrentTechnique):
 
     @property
     def products(self) -> int:
-        """Into the scan's width and out of it, and three in the scan."""
-        return 5
+        """Into the scan's width and out of it; those of the scan are float32."""
+        return 2
 
     def parameters(self, shape: Shape) -> int:
         conv = (self.conv_width + 1) * self._convolved

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from effdsl.techniques.mamba import DUAL_CHUNK
+from effdsl_runtime.model.kernel import without_autocast
 
 LEAST_LOGARITHM = -60.0
 
@@ -28,9 +29,9 @@ def dual_scan(
     B_btn: Tensor,
     C_btn: Tensor,
     D_h: Tensor,
-    state_bni: Tensor | None = None,
+    state_bhnp: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """``(b, t, i)`` and the state after the last token ``(b, n, i)``, both float32.
+    """``(b, t, i)`` and the state after the last token ``(b, h, n, p)``, both float32.
 
     Args:
         x_bti: inputs, ``i = h * p`` channels.
@@ -38,54 +39,63 @@ def dual_scan(
         A_h: negative, as are all decays' logarithms.
         B_btn, C_btn: what writes into the state, and what reads it.
         D_h: how much of the input is added to the output.
-        state_bni: the state before the first token; default zero.
+        state_bhnp: the state before the first token; default zero.
     """
-    out: tuple[Tensor, Tensor] = _DualScan.apply(  # type: ignore[no-untyped-call]
-        x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bni
-    )
+    with without_autocast(x_bti.device):
+        out: tuple[Tensor, Tensor] = _DualScan.apply(  # type: ignore[no-untyped-call]
+            x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp
+        )
     return out
 
 
 class _Chunks(NamedTuple):
-    """The inputs in ``k`` chunks of ``q`` tokens, float32, zeros after the last token.
+    """The inputs in ``k`` chunks of ``q`` tokens, float32, zeros after the last token; see ``_by_head``.
 
     Attributes:
-        delta_bkqh: step sizes.
-        decay_bkqh: logarithm of a state's decay from its chunk's start to after each token.
-        written_bkqi: inputs times steps.
-        B_bkqn, C_bkqn: as given.
+        delta_kbhq1: step sizes.
+        from_start_kbhq1: a state's decay from its chunk's start to after each token.
+        decay_kbhq1: its logarithm.
+        written_kbhqp: inputs times steps.
+        B_kb1qn, C_kb1qn: as given.
     """
 
-    delta_bkqh: Tensor
-    decay_bkqh: Tensor
-    written_bkqi: Tensor
-    B_bkqn: Tensor
-    C_bkqn: Tensor
+    delta_kbhq1: Tensor
+    from_start_kbhq1: Tensor
+    decay_kbhq1: Tensor
+    written_kbhqp: Tensor
+    B_kb1qn: Tensor
+    C_kb1qn: Tensor
 
     @property
-    def to_end_bkqh(self) -> Tensor:
+    def to_end_kbhq1(self) -> Tensor:
         """Decay from after each token to its chunk's end."""
-        return _decay(self.decay_bkqh[:, :, -1:] - self.decay_bkqh)
+        return _decay(self.decay_kbhq1, self.decay_kbhq1[:, :, :, -1:])
 
     @property
-    def from_start_bkqh(self) -> Tensor:
-        """Decay from a chunk's start to after each token."""
-        return _decay(self.decay_bkqh)
-
-    @property
-    def whole_bk1h(self) -> Tensor:
+    def whole_kbh11(self) -> Tensor:
         """Decay over each chunk."""
-        return _decay(self.decay_bkqh[:, :, -1:])
+        return self.from_start_kbhq1[:, :, :, -1:]
 
     def between(self) -> Tensor:
-        """Decay from after each token to after each token that is not earlier, else zero."""
-        decay_bkhq = self.decay_bkqh.transpose(2, 3).contiguous()
-        return _decay(decay_bkhq.unsqueeze(4) - decay_bkhq.unsqueeze(3)).tril_()
+        """Decay from after token ``s`` to after ``q``, ``(k, b, h, q, s)``; one where ``q`` is earlier."""
+        return _decay(self.decay_kbhq1.mT, self.decay_kbhq1)
+
+    def scores(self) -> Tensor:
+        """``C_q' B_s`` for all heads, ``(k, b, 1, q, s)``; zero where ``q`` is earlier."""
+        return (self.C_kb1qn @ self.B_kb1qn.mT).tril_()
+
+    def empty_states(self) -> Tensor:
+        """Room for the state before each chunk, and after the last: ``(k + 1, b, h, n, p)``."""
+        chunks, batch, heads, _, head_dim = self.written_kbhqp.shape
+        return self.written_kbhqp.new_empty(chunks + 1, batch, heads, self.B_kb1qn.shape[4], head_dim)
 
 
-def _decay(logarithm: Tensor) -> Tensor:
-    """A state never quite vanishes: numbers near float32's smallest are many times as slow to multiply."""
-    return logarithm.clamp(LEAST_LOGARITHM, 0).exp_()
+def _decay(earlier: Tensor | float, later: Tensor) -> Tensor:
+    """From one logarithm of a decay to a later one.
+
+    A state never quite vanishes: numbers near float32's smallest are many times as slow to multiply.
+    """
+    return (later - earlier).clamp_(LEAST_LOGARITHM, 0).exp_()
 
 
 class _DualScan(torch.autograd.Function):
@@ -98,109 +108,115 @@ class _DualScan(torch.autograd.Function):
         B_btn: Tensor,
         C_btn: Tensor,
         D_h: Tensor,
-        state_bni: Tensor | None,
+        state_bhnp: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         parts = _chunks(x_bti, step_bth, A_h, B_btn, C_btn)
-        starts, last_bni = _starts(parts, state_bni)
-        y_bkqi = _per_head(parts.C_bkqn @ starts, parts.from_start_bkqh)
-        mixing = parts.between().mul_((parts.C_bkqn @ parts.B_bkqn.mT).unsqueeze(2))
-        y_bkqi += _joined(mixing @ _by_head(parts.written_bkqi, mixing.shape[2]))
-        y_bti = y_bkqi.flatten(1, 2)[:, : x_bti.shape[1]] + _per_head(x_bti.float(), D_h)
-        ctx.save_for_backward(x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bni, y_bti)
-        return y_bti, last_bni
+        states = _states(parts, state_bhnp)
+        y_kbhqp = (parts.C_kb1qn * parts.from_start_kbhq1) @ states[:-1]
+        _add_product(y_kbhqp, parts.between().mul_(parts.scores()), parts.written_kbhqp)
+        y_bti = _by_token(y_kbhqp, x_bti.shape[1])
+        _add_per_head(y_bti, x_bti.float(), D_h)
+        ctx.save_for_backward(x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp, y_bti)
+        return y_bti, states[-1].clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope_bti: Tensor, slope_bni: Tensor) -> tuple[Tensor | None, ...]:
-        x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bni, y_bti = ctx.saved_tensors
-        parts, tokens, x = _chunks(x_bti, step_bth, A_h, B_btn, C_btn), x_bti.shape[1], x_bti.float()
-        starts, last_bni = _starts(parts, state_bni)
-        slope_bkqi = _in_chunks(slope_bti, parts.B_bkqn.shape[2])
-        read_bkqi = _per_head(slope_bkqi, parts.from_start_bkqh)
-        ends, slope_bni = _end_gradients(parts, parts.C_bkqn.mT @ read_bkqi, slope_bni)
-        written_grad, scores_bkqs = _among_gradients(parts, slope_bkqi)
-        to_end = parts.to_end_bkqh
-        written_grad += _per_head(parts.B_bkqn @ ends, to_end)
-        C_grad = read_bkqi @ starts.mT + scores_bkqs @ parts.B_bkqn
-        B_grad = _per_head(parts.written_bkqi, to_end) @ ends.mT + scores_bkqs.mT @ parts.C_bkqn
-        leaving_bkh = _head_sums(ends * torch.cat((starts[:, 1:], last_bni.unsqueeze(1)), 1), len(A_h)).sum(2)
-        through_bth = _head_sums(slope_bti * x, len(A_h))
-        arriving_bth = _head_sums(slope_bti * y_bti, len(A_h)) - through_bth * D_h
+    def backward(ctx: Any, slope_bti: Tensor, slope_bhnp: Tensor) -> tuple[Tensor | None, ...]:
+        x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp, y_bti = ctx.saved_tensors
+        parts, x, heads = _chunks(x_bti, step_bth, A_h, B_btn, C_btn), x_bti.float(), len(A_h)
+        tokens, chunk = x.shape[1], parts.delta_kbhq1.shape[3]
+        slope_kbhqp = _by_head(slope_bti, chunk, heads)
+        states, ends = _states(parts, state_bhnp), _state_gradients(parts, slope_kbhqp, slope_bhnp)
+        written_grad, scores_grad = _among_gradients(parts, slope_kbhqp)
+        _add_product(written_grad, parts.B_kb1qn * parts.to_end_kbhq1, ends[1:])
+        B_grad, C_grad = _shared_gradients(parts, slope_kbhqp, states, ends, scores_grad)
+        written_bti, delta_bth = _by_token(written_grad, tokens), _by_token(parts.delta_kbhq1, tokens)
+        through_bth, scaled_bth = _head_sums(slope_bti * x, heads), _head_sums(written_bti * x, heads)
+        arriving_bth = _head_sums(slope_bti * y_bti, heads) - through_bth * D_h
         decay_grad = _decay_gradient(
-            _in_chunks(arriving_bth, parts.B_bkqn.shape[2]),
-            _head_sums(parts.written_bkqi * written_grad, len(A_h)),
-            leaving_bkh,
+            _by_head(arriving_bth - scaled_bth * delta_bth, chunk, heads),
+            states[1:].mul_(ends[1:]).sum((3, 4), keepdim=True),
         )
-        A_grad = (decay_grad * parts.delta_bkqh).sum((0, 1, 2))
-        written_bti, decay_bth, B_grad, C_grad = (
-            grad.flatten(1, 2)[:, :tokens] for grad in (written_grad, decay_grad, B_grad, C_grad)
-        )
-        delta_bth = parts.delta_bkqh.flatten(1, 2)[:, :tokens]
-        delta_grad = decay_bth * A_h + _head_sums(written_bti * x, len(A_h))
-        x_grad = _per_head(written_bti, delta_bth) + _per_head(slope_bti, D_h)
+        A_grad = (decay_grad * parts.delta_kbhq1).sum((0, 1, 3, 4))
+        delta_grad = _by_token(decay_grad, tokens) * A_h + scaled_bth
+        x_grad = _per_head(written_bti, delta_bth)
+        _add_per_head(x_grad, slope_bti, D_h)
         return (
             x_grad.to(x_bti.dtype),
             (delta_grad * step_bth.float().sigmoid()).to(step_bth.dtype),
             A_grad,
-            B_grad.to(B_btn.dtype),
-            C_grad.to(C_btn.dtype),
+            _by_token(B_grad, tokens).to(B_btn.dtype),
+            _by_token(C_grad, tokens).to(C_btn.dtype),
             through_bth.sum((0, 1)),
-            slope_bni if state_bni is not None else None,
+            ends[0] if state_bhnp is not None else None,
         )
 
 
 def _chunks(x_bti: Tensor, step_bth: Tensor, A_h: Tensor, B_btn: Tensor, C_btn: Tensor) -> _Chunks:
-    chunk = min(DUAL_CHUNK, x_bti.shape[1])
-    delta_bth = F.softplus(step_bth.float())
-    written_bti = _per_head(x_bti.float(), delta_bth)
-    delta_bkqh, written_bkqi, B_bkqn, C_bkqn = (
-        _in_chunks(part, chunk) for part in (delta_bth, written_bti, B_btn.float(), C_btn.float())
+    chunk, heads = min(DUAL_CHUNK, x_bti.shape[1]), len(A_h)
+    delta_kbhq1 = _by_head(F.softplus(step_bth.float()), chunk, heads)
+    decay_kbhq1 = (delta_kbhq1 * A_h.view(-1, 1, 1)).cumsum(3)
+    return _Chunks(
+        delta_kbhq1,
+        _decay(0.0, decay_kbhq1),
+        decay_kbhq1,
+        _by_head(x_bti, chunk, heads).mul_(delta_kbhq1),
+        _by_head(B_btn, chunk, 1),
+        _by_head(C_btn, chunk, 1),
     )
-    return _Chunks(delta_bkqh, (delta_bkqh * A_h).cumsum(2), written_bkqi, B_bkqn, C_bkqn)
 
 
-def _in_chunks(x_bte: Tensor, chunk: int) -> Tensor:
-    missing = -x_bte.shape[1] % chunk
-    return torch.unflatten(F.pad(x_bte, (0, 0, 0, missing)), 1, (-1, chunk))
+def _by_head(x_bti: Tensor, chunk: int, heads: int) -> Tensor:
+    """A copy ``(k, b, h, q, p)``, float32, where each matrix that a product multiplies is in one piece."""
+    missing = -x_bti.shape[1] % chunk
+    padded = F.pad(x_bti, (0, 0, 0, missing)) if missing else x_bti
+    x_bkqhp = torch.unflatten(torch.unflatten(padded, 2, (heads, -1)), 1, (-1, chunk))
+    x_kbhqp = x_bkqhp.permute(1, 0, 3, 2, 4)
+    return x_kbhqp.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
 
-def _starts(parts: _Chunks, state_bni: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The state before each chunk ``(b, k, n, i)``, and after the last."""
-    added = parts.B_bkqn.mT @ _per_head(parts.written_bkqi, parts.to_end_bkqh)
-    if state_bni is None:
-        state_bni = torch.zeros_like(added[:, 0])
-    whole_bk1h = parts.whole_bk1h
-    starts = torch.empty_like(added)
-    for k in range(added.shape[1]):
-        starts[:, k] = state_bni
-        state_bni = added[:, k] + _per_head(state_bni, whole_bk1h[:, k])
-    return starts, state_bni
+def _by_token(x_kbhqp: Tensor, tokens: int) -> Tensor:
+    """``(b, t, i)``: undoes ``_by_head``."""
+    return x_kbhqp.permute(1, 0, 3, 2, 4).flatten(3).flatten(1, 2)[:, :tokens]
 
 
-def _end_gradients(parts: _Chunks, read_bkni: Tensor, slope_bni: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of the state after each chunk ``(b, k, n, i)``, and before the first.
-
-    ``read_bkni`` is what each chunk's own outputs pass back to the state before it.
-    """
-    whole_bk1h = parts.whole_bk1h
-    ends = torch.empty_like(read_bkni)
-    for k in range(read_bkni.shape[1] - 1, -1, -1):
-        ends[:, k] = slope_bni
-        slope_bni = read_bkni[:, k] + _per_head(slope_bni, whole_bk1h[:, k])
-    return ends, slope_bni
+def _states(parts: _Chunks, state_bhnp: Tensor | None) -> Tensor:
+    """The state before each chunk, and after the last: ``(k + 1, b, h, n, p)``."""
+    states, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
+    torch.matmul((parts.B_kb1qn * parts.to_end_kbhq1).mT, parts.written_kbhqp, out=states[1:])
+    states[0] = 0 if state_bhnp is None else state_bhnp
+    for k in range(len(whole_kbh11)):
+        states[k + 1].addcmul_(states[k], whole_kbh11[k])
+    return states
 
 
-def _among_gradients(parts: _Chunks, slope_bkqi: Tensor) -> tuple[Tensor, Tensor]:
-    """Of what a chunk's tokens give each other: gradients of ``written_bkqi`` and of ``C B'``."""
-    between, heads = parts.between(), parts.delta_bkqh.shape[3]
-    slope_bkhqp = _by_head(slope_bkqi, heads)
-    scores_grad = slope_bkhqp @ _by_head(parts.written_bkqi, heads).mT
-    scores_bkqs = scores_grad.mul_(between).sum(2)
-    mixing = between.mul_((parts.C_bkqn @ parts.B_bkqn.mT).unsqueeze(2))
-    return _joined(mixing.mT @ slope_bkhqp), scores_bkqs
+def _state_gradients(parts: _Chunks, slope_kbhqp: Tensor, slope_bhnp: Tensor) -> Tensor:
+    """The gradient of each of the states."""
+    grads, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
+    torch.matmul((parts.C_kb1qn * parts.from_start_kbhq1).mT, slope_kbhqp, out=grads[:-1])
+    grads[-1] = slope_bhnp
+    for k in reversed(range(len(whole_kbh11))):
+        grads[k].addcmul_(grads[k + 1], whole_kbh11[k])
+    return grads
 
 
-def _decay_gradient(arriving_bkqh: Tensor, sent_bkqh: Tensor, leaving_bkh: Tensor) -> Tensor:
+def _among_gradients(parts: _Chunks, slope_kbhqp: Tensor) -> tuple[Tensor, Tensor]:
+    """Of what a chunk's tokens give each other: gradients of ``written_kbhqp`` and of ``scores``."""
+    between = parts.between()
+    scores_grad = (slope_kbhqp @ parts.written_kbhqp.mT).mul_(between).sum(2, keepdim=True).tril_()
+    return between.mul_(parts.scores()).mT @ slope_kbhqp, scores_grad
+
+
+def _shared_gradients(
+    parts: _Chunks, slope_kbhqp: Tensor, states: Tensor, ends: Tensor, scores_grad: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of ``B_kb1qn`` and ``C_kb1qn``, from the states' and the scores'."""
+    B_grad = (parts.written_kbhqp @ ends[1:].mT).mul_(parts.to_end_kbhq1).sum(2, keepdim=True)
+    C_grad = (slope_kbhqp @ states[:-1].mT).mul_(parts.from_start_kbhq1).sum(2, keepdim=True)
+    return B_grad + scores_grad.mT @ parts.C_kb1qn, C_grad + scores_grad @ parts.B_kb1qn
+
+
+def _decay_gradient(net_kbhq1: Tensor, leaving_kbh11: Tensor) -> Tensor:
     """The gradient of each token's decay logarithm.
 
     That decay scales everything that passes from before its token to the token or beyond. A token's
@@ -208,10 +224,25 @@ def _decay_gradient(arriving_bkqh: Tensor, sent_bkqh: Tensor, leaving_bkh: Tenso
     sends. So from a token to the end of its chunk: what arrives, less what was sent from there on, plus
     what leaves the chunk in the state. The three cancel where the decay is total; rounded, what is left
     weighs about 1e-7 of them.
+
+    Args:
+        net_kbhq1: what arrives at each token, less what it sends.
+        leaving_kbh11: what leaves each chunk.
     """
-    net = arriving_bkqh - sent_bkqh
-    net[:, :, -1] += leaving_bkh
-    return net.flip(2).cumsum(2).flip(2)
+    net_kbhq1[:, :, :, -1:] += leaving_kbh11
+    return net_kbhq1.flip(3).cumsum(3).flip(3)
+
+
+def _add_product(sum_kbhqp: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add ``left @ right`` to ``sum_kbhqp``, where it is."""
+    flat = sum_kbhqp.view(-1, *sum_kbhqp.shape[3:])
+    torch.baddbmm(flat, left.flatten(0, 2), right.flatten(0, 2), out=flat)
+
+
+def _add_per_head(sum_i: Tensor, x_i: Tensor, scale_h: Tensor) -> None:
+    """Add channels ``(..., i)`` times the scale of their head ``(h)`` to ``sum_i``, where it is."""
+    sum_hp, x_hp = (torch.unflatten(channels, -1, (len(scale_h), -1)) for channels in (sum_i, x_i))
+    sum_hp.addcmul_(x_hp, scale_h.unsqueeze(1))
 
 
 def _per_head(x_i: Tensor, scale_h: Tensor) -> Tensor:
@@ -222,11 +253,3 @@ def _per_head(x_i: Tensor, scale_h: Tensor) -> Tensor:
 def _head_sums(x_i: Tensor, heads: int) -> Tensor:
     """Channels ``(..., i)`` summed within each head."""
     return torch.unflatten(x_i, -1, (heads, -1)).sum(-1)
-
-
-def _by_head(x_bkqi: Tensor, heads: int) -> Tensor:
-    return torch.unflatten(x_bkqi, 3, (heads, -1)).transpose(2, 3)
-
-
-def _joined(x_bkhqp: Tensor) -> Tensor:
-    return x_bkhqp.transpose(2, 3).flatten(3)

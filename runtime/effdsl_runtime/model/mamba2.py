@@ -47,11 +47,11 @@ class DualMixer(Mixer):
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         gate_bti, convolved_btc, step_bth = self.project(x_btd)
         x_bti, B_btn, C_btn = self.conv(convolved_btc, cache).split(self.widths, dim=2)
-        held_bni = cache.state("state") if cache is not None else None
-        y_bti, state_bni = dual_scan(
-            x_bti, step_bth + self.step_bias, -self.A_log.float().exp(), B_btn, C_btn, self.D, held_bni
+        held_bhnp = cache.state("state") if cache is not None else None
+        y_bti, state_bhnp = dual_scan(
+            x_bti, step_bth + self.step_bias, -self.A_log.float().exp(), B_btn, C_btn, self.D, held_bhnp
         )
         if cache is not None:
-            cache.replace("state", state_bni)
+            cache.replace("state", state_bhnp)
         out: Tensor = self.out(self.norm(gated(gate_bti, y_bti).float()))
         return out

@@ -132,12 +132,15 @@ def recurrence(u_btd, step_btd, A_nd, B_btn, C_btn, D_d, state_bnd):
     return torch.stack(outs, 1), state_bnd
 
 
-def recurrence_by_head(x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bni):
+def recurrence_by_head(x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp):
     """The same with one step size, decay and D for all channels of a head."""
     size = x_bti.shape[2] // len(A_h)
     A_ni = A_h.repeat_interleave(size).expand(B_btn.shape[2], -1)
     step_bti, D_i = step_bth.repeat_interleave(size, 2), D_h.repeat_interleave(size)
-    return recurrence(x_bti, step_bti, A_ni, B_btn, C_btn, D_i, state_bni)
+    y_bti, state_bni = recurrence(
+        x_bti, step_bti, A_ni, B_btn, C_btn, D_i, state_bhnp.transpose(1, 2).flatten(2)
+    )
+    return y_bti, state_bni.unflatten(2, (len(A_h), size)).transpose(1, 2)
 
 
 def scan_inputs(tokens: int, channels: int, steps: int, states: int, decay: float, seed: int, per_head: bool):
@@ -154,7 +157,7 @@ def scan_inputs(tokens: int, channels: int, steps: int, states: int, decay: floa
         drawn(2, tokens, states),
         drawn(2, tokens, states),
         drawn(steps),
-        drawn(2, states, channels),
+        drawn(2, steps, states, channels // steps) if per_head else drawn(2, states, channels),
     ]
     return [x.requires_grad_() for x in inputs]
 
