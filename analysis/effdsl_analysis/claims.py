@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl.problems import nearest
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.queries import rows, statement
@@ -78,11 +79,23 @@ class Claim:
 
 @attrs.frozen
 class Claims:
-    """The claims that were asked for, each with its verdict on one kind of evidence."""
+    """The claims that were asked for, each with its verdict; prints as text or HTML, and gives JSON.
+
+    Attributes:
+        evidence: what they were tested on.
+        study: of measured evidence, the one study asked for.
+        claims: in the paper's order, or in the order asked for.
+        with_cases: whether the text shows the cases of each.
+    """
 
     evidence: Evidence
     study: str | None
     claims: tuple[Claim, ...]
+    with_cases: bool = False
+
+    def of(self, verdict: Verdict) -> tuple[Claim, ...]:
+        """Those with this verdict."""
+        return tuple(claim for claim in self.claims if claim.verdict is verdict)
 
     def to_json(self) -> list[dict[str, Any]]:
         """One document of plain values per claim."""
@@ -102,9 +115,24 @@ class Claims:
             for claim in self.claims
         ]
 
+    def __rich__(self) -> Any:
+        from effdsl_analysis.claims_text import claims
+
+        return claims(self)
+
+    def _repr_html_(self) -> str:
+        from effdsl_analysis.text import html
+
+        return html(self.__rich__())
+
 
 def claims(
-    source: Source, evidence: Evidence, *, ids: Sequence[str] = (), study: str | None = None
+    source: Source,
+    evidence: Evidence,
+    *,
+    ids: Sequence[str] = (),
+    study: str | None = None,
+    with_cases: bool = False,
 ) -> Claims:
     """The paper's claims with their verdicts.
 
@@ -113,19 +141,24 @@ def claims(
         evidence: published: what the paper's own tables say; measured: what the store's results say.
         ids: only these (``C1`` to ``C87``), in this order.
         study: of measured evidence, only this study's.
+        with_cases: show the cases of each when the answer is printed.
 
     Raises:
-        UnknownName: an id or study that does not exist.
+        UnknownName: an id or study that does not exist, with the nearest one.
     """
     with laid_out(source, evidence, study) as connection:
         for words in ("words", "tables"):
             connection.execute(statement(f"claims/{words}"))
         known = {row["id"]: row for row in rows(connection, "claims/statements", {})}
-        for name in ids:
-            if name not in known:
-                raise UnknownName(f"no claim {name!r}; there are C1 to C{len(known)}")
-        found = [_claim(connection, known[name]) for name in (ids or known)]
-    return Claims(evidence, study, tuple(found))
+        asked = [_known(name, list(known)) for name in ids] or list(known)
+        found = [_claim(connection, known[name]) for name in dict.fromkeys(asked)]
+    return Claims(evidence, study, tuple(found), with_cases)
+
+
+def _known(name: str, known: Sequence[str]) -> str:
+    if name.upper() not in known:
+        raise UnknownName(f"no claim {name!r}: {nearest(name, known)}there are {known[0]} to {known[-1]}")
+    return name.upper()
 
 
 def _claim(connection: DuckDBPyConnection, said: dict[str, Any]) -> Claim:

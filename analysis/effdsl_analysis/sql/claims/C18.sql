@@ -15,4 +15,4 @@ SELECT 'largest gain' AS "case", about(max(points_low), max(points_high), 3.5, 0
 FROM scores GROUP BY setting, source
 UNION ALL BY NAME
 SELECT 'largest gain' AS "case", NULL AS supports, 'missing: a benchmark score of an MoE and of a dense language model' AS shown
-WHERE NOT EXISTS (FROM scores);
+WHERE NOT EXISTS (FROM scores) AND EXISTS (FROM figures WHERE axis = 'feed_forward' AND modality = 'text');

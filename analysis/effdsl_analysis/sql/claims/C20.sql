@@ -11,7 +11,8 @@ others AS (
 )
 SELECT format('{}, {}', size, technique) AS "case",
        CASE WHEN verdict <> 'undecided' THEN verdict IN ('equal', 'tied') END AS supports,
-       format('{} {:.5g}; {} {:.5g} ({:+.0f}% off the optimal ratio, {})', best, best_value, technique, value, 100 * off, verdict) AS shown,
+       format('{} {:.5g}; {} {:.5g} ({:+.0f}% off the optimal ratio, {})', best, best_value, technique, value, 100 * off,
+              verdict) AS shown,
        source, size_b
 FROM others WHERE near
 UNION ALL BY NAME
@@ -22,5 +23,5 @@ SELECT size AS "case", NULL AS supports,
 FROM others GROUP BY setting, source, size, size_b, best HAVING NOT bool_or(near)
 UNION ALL BY NAME
 SELECT 'shapes' AS "case", NULL AS supports, 'missing: the loss of models of one size and several shapes' AS shown
-WHERE NOT EXISTS (FROM others)
+WHERE NOT EXISTS (FROM others) AND EXISTS (FROM figures)
 ORDER BY size_b;

@@ -94,7 +94,8 @@ CREATE OR REPLACE TEMP MACRO worse_on_all() AS TABLE
 WITH
 wanted AS (SELECT axis, modality, count(*) AS metrics FROM judged_metrics() GROUP BY axis, modality),
 pairs AS (
-  SELECT setting, source, axis, modality, block, a, technique_a, technique_b, min(billions) AS billions, any_value(metrics) AS metrics,
+  SELECT setting, source, axis, modality, block, a, technique_a, technique_b,
+         min(billions) AS billions, any_value(metrics) AS metrics,
          bool_and(worse) AND count(*) = any_value(metrics) AS worse_on_all,
          bool_and(worse OR unclear) AND NOT worse_on_all AS unclear
   FROM block_contrasts() JOIN wanted USING (axis, modality)

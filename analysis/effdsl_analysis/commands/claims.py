@@ -1,0 +1,46 @@
+"""The command ``claims``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+
+
+@click.command()
+@click.argument("study", required=False)
+@EVIDENCE
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="Only this claim, with its cases, e.g. C5; may be repeated.",
+)
+@click.option("--why", is_flag=True, help="Show the cases of every claim, with their values.")
+@STORE
+@AS_JSON
+def claims(
+    study: str | None, evidence: str, ids: tuple[str, ...], why: bool, store_path: Path | None, as_json: bool
+) -> None:
+    """Test what EfficientLLM claims, on its own tables or on what was measured here.
+
+    \b
+    effdsl claims --evidence published             which of the 87 claims its tables support
+    effdsl claims small/attention                  which a study supports
+    effdsl claims --evidence published --id C5     one claim, with the values that decide it
+
+    A claim is tested wherever it can be, at each scale or for each model, and where it gives a number,
+    on that number. It holds if every case supports it, fails if none does, holds partly if some do; it is
+    undecided if none contradicts it but some cannot tell.
+    """
+    from effdsl_analysis.claims import claims as tested
+    from effdsl_analysis.evidence import Evidence
+
+    kind = Evidence(evidence)
+    if kind is Evidence.PUBLISHED and study:
+        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    wanted = [name.strip() for listed in ids for name in listed.split(",")]
+    show(lambda s: tested(s, kind, ids=wanted, study=study, with_cases=why or bool(ids)), store_path, as_json)
