@@ -23,6 +23,7 @@ ESTIMATED = ("time", "energy", "cost", "CO2e")
 IN_NUMBERS = ("parameters", "active", "tokens", "PFLOP", "memory", *ESTIMATED)
 COLUMNS = ("technique", "scale", *IN_NUMBERS, "tasks", "reason")
 RIGHT = IN_NUMBERS
+MOST_IN_NOTEBOOK = 100
 WHERE_KNOWN = ("active", *ESTIMATED)
 
 
@@ -183,17 +184,24 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
 
 
 def plan_html(plan: Plan) -> str:
-    """The plan as an HTML table for a notebook; every text is escaped."""
-    table = plan_table(plan, 100)
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in table.rows
-    )
-    last = "<br>".join(escape(line) for line in (totals(plan), plan.summary()) if line)
+    """The plan as an HTML table for a notebook, at most 100 cells of it; every text is escaped."""
+    table = plan_table(plan, MOST_IN_NOTEBOOK)
+    aligned = ("right" if name in RIGHT else "left" for name in table.columns)
+    styles = [f' style="text-align:{way};padding:2px 8px"' for way in aligned]
+    head = _html_row("th", table.columns, styles)
+    body = "".join(_html_row("td", row, styles) for row in table.rows)
+    left_out = len(plan.cells) - len(table.rows)
+    more = f"{left_out:,} more cells are not shown." if left_out else ""
+    last = "<br>".join(escape(line) for line in (more, totals(plan), plan.summary()) if line)
     return (
-        f"<p><b>{escape(plan.study)}</b> · {escape(setting(plan))}</p><table><thead><tr>{head}</tr></thead>"
+        f"<p><b>{escape(plan.study)}</b> · {escape(setting(plan))}</p><table><thead>{head}</thead>"
         f"<tbody>{body}</tbody></table><p>{last}</p>"
     )
+
+
+def _html_row(tag: str, texts: Sequence[str], styles: Sequence[str]) -> str:
+    cells = (f"<{tag}{style}>{escape(text)}</{tag}>" for text, style in zip(texts, styles, strict=True))
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def study_html(study: Study) -> str:

@@ -12,6 +12,7 @@ from html import escape
 from io import StringIO
 
 from rich.console import Console, ConsoleRenderable, Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -44,7 +45,7 @@ def _html(shown: RenderableType) -> str:
 
 
 def _html_table(shown: Table) -> str:
-    align = [f' style="text-align:{"right" if c.justify == "right" else "left"}"' for c in shown.columns]
+    align = [f' style="text-align:{c.justify};padding:2px 8px"' for c in shown.columns]
     columns = [[*map(_html_words, column.cells)] for column in shown.columns]
     head = "".join(
         f"<th{style}>{_html_words(column.header)}</th>"
@@ -59,8 +60,10 @@ def _html_table(shown: Table) -> str:
 
 def _html_words(shown: RenderableType) -> str:
     text = shown if isinstance(shown, Text) else Text(str(shown))
-    parts = [(escape(part.text), part.style) for part in text.render(Console(file=StringIO()))]
-    return "".join(f"<b>{word}</b>" if style and style.bold else word for word, style in parts)
+    console = Console(file=StringIO())
+    base = console.get_style(text.style)
+    parts = [(escape(part.text), base + (part.style or Style())) for part in text.render(console)]
+    return "".join(f"<b>{word}</b>" if style.bold else word for word, style in parts)
 
 
 def number(value: float, half_width: float | None = None) -> str:
