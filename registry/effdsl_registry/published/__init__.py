@@ -103,6 +103,19 @@ def published_values() -> Iterator[dict[str, Any]]:
                     yield {**said, "metric": metric, "value": float(row[metric]), "printed": row[metric]}
 
 
+def models() -> Iterator[dict[str, Any]]:
+    """The models that Tables 2 and 15 list, with their size as it is printed there."""
+    for number, file in ((2, "table02_models.csv"), (15, "table15_models.csv")):
+        for line, row in enumerate(_read(file), start=1):
+            yield {
+                "table_number": number,
+                "line": line,
+                "model": row["model"],
+                "parameters_b": float(row["parameters_b"]),
+                "parameters_printed": row["parameters_printed"],
+            }
+
+
 def claims() -> Iterator[dict[str, Any]]:
     """Every statement, as a row of the view ``claims``."""
     for place, row in enumerate(_read("claims.csv"), start=1):

@@ -1,0 +1,2 @@
+-- How many printed values are examined? See published.sql.
+SELECT count(*) AS examined FROM printed;
