@@ -22,23 +22,34 @@ if TYPE_CHECKING:
     from effdsl_analysis.difference import Difference, diff
     from effdsl_analysis.paretoset import ParetoSet, pareto
     from effdsl_analysis.published_paretoset import PublishedParetoSet, pareto_published
+    from effdsl_analysis.published_ranking import PublishedRanking, rank_published
     from effdsl_analysis.ranking import Ranking, rank
     from effdsl_analysis.relations import cells, published, relation, results, view
+    from effdsl_analysis.rule_comparison import RuleComparison, compare_rules
+    from effdsl_analysis.rules import Rule
+    from effdsl_analysis.scoring import Scores, scores
 
 __all__ = [
     "Difference",
     "ParetoSet",
     "PublishedParetoSet",
+    "PublishedRanking",
     "Ranking",
+    "Rule",
+    "RuleComparison",
+    "Scores",
     "UnknownName",
     "cells",
+    "compare_rules",
     "diff",
     "pareto",
     "pareto_published",
     "published",
     "rank",
+    "rank_published",
     "relation",
     "results",
+    "scores",
     "view",
 ]
 
@@ -47,8 +58,12 @@ _HOMES = {
     "difference": ("Difference", "diff"),
     "paretoset": ("ParetoSet", "pareto"),
     "published_paretoset": ("PublishedParetoSet", "pareto_published"),
+    "published_ranking": ("PublishedRanking", "rank_published"),
     "ranking": ("Ranking", "rank"),
     "relations": ("cells", "published", "relation", "results", "view"),
+    "rule_comparison": ("RuleComparison", "compare_rules"),
+    "rules": ("Rule",),
+    "scoring": ("Scores", "scores"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,26 +6,78 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, SCALE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.rules import Rule
 
 
 @click.command()
 @click.argument("study", required=False)
+@EVIDENCE
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Rank by this metric; may be repeated."
 )
-@SCALE
+@click.option("--scale", help="Only this scale, e.g. 3M; of published evidence also a model, e.g. phi-4.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME",
+    help="Of published evidence, only this group, e.g. attention; may be repeated.",
+)
+@click.option(
+    "--rule",
+    type=click.Choice([rule.value for rule in Rule]),
+    help="Of published evidence: how several scales become one value.  [default: mean]",
+)
+@click.option("--rules", "by_all_rules", is_flag=True, help="Show where the rules disagree.")
 @STORE
 @AS_JSON
 def rank(
-    study: str | None, metrics: tuple[str, ...], scale: str | None, store_path: Path | None, as_json: bool
+    study: str | None,
+    evidence: str,
+    metrics: tuple[str, ...],
+    scale: str | None,
+    groups: tuple[str, ...],
+    rule: str | None,
+    by_all_rules: bool,
+    store_path: Path | None,
+    as_json: bool,
 ) -> None:
-    """Rank the techniques of STUDY (a name or a file), or of everything in the store.
+    """Rank the techniques of STUDY (a name or a file), of the whole store, or of the paper.
 
-    One table per metric and group of comparable results: mean over repeats with its 95% interval, and
-    the rank with its ties. Results are compared only at the same scale, hardware, data, budget and
-    dtype, energies only when the same kind of meter read them.
+    \b
+    effdsl rank small/attention                     what was measured, with intervals and ties
+    effdsl rank --evidence published                the paper's tables, in its leaderboard's groups
+    effdsl rank --evidence published --rules        where another rule gives another rank
+
+    Measured: one table per metric and group of comparable results: mean over repeats with its 95%
+    interval, and the rank with its ties. Results are compared only at the same scale, hardware, data,
+    budget and dtype, energies only when the same kind of meter read them.
+
+    Published: one table per group: the mean of the printed values over its sizes or models, and the
+    rank. Printed values have no intervals; equal ones share a rank.
     """
+    from effdsl_analysis.evidence import Evidence
+    from effdsl_analysis.published_ranking import rank_published
     from effdsl_analysis.ranking import rank as ranked
+    from effdsl_analysis.rule_comparison import compare_rules
 
-    show(lambda store: ranked(store, study, metrics=metrics or None, scale=scale), store_path, as_json)
+    kind = Evidence(evidence)
+    chosen = Rule(rule) if rule else None
+    if kind is Evidence.PUBLISHED:
+        _refuse(study, "the paper has no studies: --group NAME chooses among its groups")
+    if by_all_rules:
+        _refuse(rule or scale, "--rules shows every rule and every scale: leave out --rule and --scale")
+        show(lambda s: compare_rules(s, kind, study, groups=groups, metrics=metrics), store_path, as_json)
+    elif kind is Evidence.PUBLISHED:
+        asked = {"groups": groups, "metrics": metrics}
+        show(lambda s: rank_published(s, **asked, rule=chosen, scale=scale), store_path, as_json)
+    else:
+        _refuse(groups, "measured results are grouped by what they share: name a STUDY, not a --group")
+        _refuse(rule, "measured results are ranked at each scale; --rules shows ranks over all scales")
+        show(lambda s: ranked(s, study, metrics=metrics or None, scale=scale), store_path, as_json)
+
+
+def _refuse(given: object, why: str) -> None:
+    if given:
+        raise click.UsageError(why)

@@ -4,6 +4,8 @@
 --                      NULL: any), and the quality metric.
 -- published_rows()     the rows of `published` that take part, with their group; the leaderboard leaves out "None",
 --                      which is no positional encoding.
+-- paper_metrics()      what is ranked beside quality, in the order of the paper's columns: name, place. What describes a
+--                      run (GPU hours, context, devices) is not.
 
 CREATE OR REPLACE TEMP MACRO published_groups() AS TABLE
 FROM (VALUES
@@ -24,3 +26,9 @@ SELECT g."group", g.place, g.title, g.quality, p.*
 FROM published p JOIN published_groups() g
   ON g.table_number = p.table_number AND coalesce(p.parameters_b >= g.least_b AND p.parameters_b <= g.most_b, g.least_b IS NULL)
 WHERE NOT (g."group" = 'positional_encoding' AND p.method = 'none');
+
+CREATE OR REPLACE TEMP MACRO paper_metrics() AS TABLE
+FROM (VALUES
+  ('amu_gb', 1), ('pcu', 2), ('al_s_per_iter', 3), ('sum_al_s', 4), ('tt_tokens_per_param_s', 5),
+  ('st_samples_per_param_s', 6), ('it_tokens_per_s', 7), ('aec_w', 8), ('mcr', 9)
+) AS m (name, place);
