@@ -11,6 +11,7 @@ import attrs
 from effdsl.key import short
 from effdsl.metrics import METRICS, Better, Metric
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
     from effdsl_registry.records import Record
@@ -77,6 +78,10 @@ class Difference:
             "equal": not self.changes,
             "changes": [attrs.asdict(change) for change in self.changes],
         }
+
+    def to_rows(self) -> Rows:
+        """One row per change."""
+        return Rows.of(map(attrs.asdict, self.changes), types_of(Change))
 
     def __rich__(self) -> Any:
         from effdsl_analysis.render import difference

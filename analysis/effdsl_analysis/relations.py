@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
 
     from effdsl_analysis.queries import Source
 
-Type = str | list[str]
-
-TYPES: dict[str, Type] = {
+TYPES = {
     "bool": "BOOLEAN",
     "int": "BIGINT",
     "float": "DOUBLE",
     "str": "VARCHAR",
     "dict": "JSON",
-    "tuple[str, ...]": ["VARCHAR"],
+    "tuple[str, ...]": "VARCHAR[]",
 }
+NOTHING = {"nothing": "VARCHAR"}
 
 
 @attrs.frozen
@@ -40,38 +39,48 @@ class Rows:
     """An answer as a table.
 
     Attributes:
-        types: SQL type by column; a list of one type for a list.
+        types: SQL type by column.
         records: the rows; a column that one does not have is NULL there.
     """
 
-    types: Mapping[str, Type]
+    types: Mapping[str, str]
     records: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, records: Iterable[Mapping[str, Any]], known: Mapping[str, Type] | None = None) -> Rows:
+    def of(cls, records: Iterable[Mapping[str, Any]], known: Mapping[str, str] | None = None) -> Rows:
         """``records``, of the ``known`` types, else of those that their values have."""
         kept, types = list(records), known or {}
         names = dict.fromkeys(name for record in kept for name in record) or types
         return cls({name: types.get(name) or _found(r.get(name) for r in kept) for name in names}, kept)
 
 
-def types_of(cell: type) -> dict[str, Type]:
+def types_of(cell: type) -> dict[str, str]:
     """Types of an attrs class's fields. Its annotations are strings, as they are not evaluated."""
     kinds = {field.name: str(field.type).removesuffix(" | None") for field in attrs.fields(cell)}
     return {name: TYPES[kind] for name, kind in kinds.items() if kind in TYPES}
 
 
+@runtime_checkable
 class Tabular(Protocol):
-    """An answer that is rows, too."""
+    """An answer that says how it looks as rows."""
 
     def to_rows(self) -> Rows: ...
 
 
-def relation(answer: Tabular) -> DuckDBPyRelation:
-    """The rows of an answer, e.g. of a ranking: one per metric, group and technique."""
+class Listed(Protocol):
+    """An answer whose document is a list of rows already."""
+
+    def to_json(self) -> list[dict[str, Any]]: ...
+
+
+def relation(answer: Tabular | Listed) -> DuckDBPyRelation:
+    """The rows of an answer, e.g. of a ranking: one per metric, group and technique.
+
+    An answer that found nothing and declares no columns has one, ``nothing``, and no row.
+    """
     import duckdb
 
-    rows = answer.to_rows()
+    rows = answer.to_rows() if isinstance(answer, Tabular) else Rows.of(answer.to_json(), NOTHING)
     columns = ", ".join(
         f"unnest(from_json(${place}, '{json.dumps([kind])}')) AS {_quoted(name)}"
         for place, (name, kind) in enumerate(rows.types.items(), start=1)
@@ -122,13 +131,18 @@ WHERE NOT internal AND schema_name = 'main' AND database_name = current_database
 """
 
 
-def _found(values: Iterable[Any]) -> Type:
-    kinds = {type(value).__name__ for value in values if value is not None}
-    if kinds <= {"tuple", "list"} and kinds:
-        return TYPES["tuple[str, ...]"]
-    if kinds == {"int", "float"}:
-        return TYPES["float"]
-    return TYPES[kinds.pop()] if len(kinds) == 1 else TYPES["str"]
+def _found(values: Iterable[Any]) -> str:
+    """The one type of ``values``; text where there is none, JSON where there are several."""
+    kinds = {_kind(value) for value in values if value is not None}
+    if kinds == {"BIGINT", "DOUBLE"}:
+        return "DOUBLE"
+    return "JSON" if len(kinds) > 1 else next(iter(kinds), "VARCHAR")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "VARCHAR[]" if all(isinstance(one, str) for one in value) else "JSON"
+    return TYPES[type(value).__name__]
 
 
 def _quoted(name: str) -> str:

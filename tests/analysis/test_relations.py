@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 import effdsl_analysis
 import pytest
-from effdsl_analysis import UnknownName, pareto, pareto_published, rank, relation
-from effdsl_analysis.relations import Rows
+from effdsl_analysis import UnknownName, diff, pareto, pareto_published, rank, relation
 from effdsl_registry.store import Store
 
 NOWHERE = Store(Path("/nonexistent/effdsl-store"))
@@ -72,12 +71,40 @@ def test_an_answer_without_rows_still_has_columns() -> None:
 
 def test_types_come_from_values_where_nothing_declares_them() -> None:
     class Answer:
-        def to_rows(self) -> Rows:
-            return Rows.of([{"a": 1, "b": "x", "c": ["y"], "d": True}, {"a": 2.5, "b": None, 'e"': {"f": 1}}])
+        def to_json(self) -> list[dict[str, Any]]:
+            return [
+                {"a": 1, "b": "x", "c": ["y"], "d": True, "e": None, "g": [{"h": 1}]},
+                {"a": 2.5, "b": None, "c": [], 'f"': {"i": 1}, "g": []},
+            ]
 
     found = relation(Answer())
-    assert [*map(str, found.types)] == ["DOUBLE", "VARCHAR", "VARCHAR[]", "BOOLEAN", "JSON"]
-    assert found.fetchall() == [(1.0, "x", ["y"], True, None), (2.5, None, None, None, '{"f":1}')]
+    assert dict(zip(found.columns, map(str, found.types), strict=True)) == {
+        "a": "DOUBLE",
+        "b": "VARCHAR",
+        "c": "VARCHAR[]",
+        "d": "BOOLEAN",
+        "e": "VARCHAR",
+        "g": "JSON",
+        'f"': "JSON",
+    }
+    assert found.fetchall() == [
+        (1.0, "x", ["y"], True, None, '[{"h":1}]', None),
+        (2.5, None, [], None, None, "[]", '{"i":1}'),
+    ]
+
+
+def test_a_list_of_nothing_is_a_relation_without_rows() -> None:
+    class Answer:
+        def to_json(self) -> list[dict[str, Any]]:
+            return []
+
+    assert relation(Answer()).fetchall() == []
+
+
+def test_a_difference_has_a_row_per_change(full: Any) -> None:
+    a, b = full.repeats("MLA", ppl=[50.0, 51.0])
+    changed = relation(diff(full.store, a, b)).filter("name = 'PPL'").project("a, b, relative").fetchall()
+    assert changed == [("50", "51", 0.02)]
 
 
 @pytest.mark.parametrize("name", ["results", "cells", "published", "claims", "measurements", "study_tasks"])
