@@ -5,7 +5,7 @@ STUDY ?= studies/small/attention.py
 
 .PHONY: study test check lint types bench clean
 
-study: .venv/.ready ## train five attentions on Shakespeare, rank them, show the Pareto set
+study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the Pareto set
 	$(BIN)/effdsl execute $(STUDY)
 	$(BIN)/effdsl rank $(STUDY)
 	$(BIN)/effdsl pareto $(STUDY) --on ppl,al_s_per_iter,amu_gb

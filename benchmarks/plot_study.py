@@ -19,6 +19,7 @@ from effdsl_analysis import rank
 from effdsl_analysis.ranking import Ranking
 from effdsl_registry.store import Store
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
@@ -47,9 +48,11 @@ def main(study: str, target: Path) -> None:
         raise SystemExit(f"no results of {study!r} in {store.root}")
     techniques = sorted({row[0] for row in points})
     colour = dict(zip(techniques, COLOURS, strict=False))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.3), layout="constrained")
     draw_points(left, points, rank(store, study, metrics=["al_s_per_iter", "ppl"]), colour)
     draw_curves(right, curves, colour)
+    names = [Line2D([], [], color=colour[name], marker="o", linewidth=2, label=name) for name in techniques]
+    figure.legend(handles=names, loc="outside upper center", ncols=len(names), frameon=False)
     figure.savefig(target, dpi=130)
 
 
@@ -68,9 +71,9 @@ def draw_points(axes: Axes, rows: Sequence[Point], ranking: Ranking, colour: dic
             xerr=None if time.low is None else MS * (time.mean - time.low),
             yerr=None if ppl.low is None else ppl.mean - ppl.low,
             color=colour[technique],
-            capsize=3,
+            elinewidth=1.8,
+            capsize=4,
         )
-        axes.annotate(technique, (MS * time.mean, ppl.mean), (8, 6), textcoords="offset points")
     axes.set(xlabel="AL, ms per iteration (lower is better)", ylabel="held-out perplexity (lower is better)")
     axes.set_title("dots: repeats; crosses: means with 95% intervals", fontsize=10)
     axes.grid(alpha=0.3)
@@ -84,12 +87,9 @@ def draw_curves(axes: Axes, rows: Sequence[tuple[str, int, float]], colour: dict
     for technique, curve in curves.items():
         losses = [loss for _, loss in curve]
         smooth = [fmean(losses[max(0, i - STEPS_SMOOTHED) : i + 1]) for i in range(len(losses))]
-        axes.plot(
-            [step for step, _ in curve], smooth, color=colour[technique], label=technique, linewidth=1.5
-        )
+        axes.plot([step for step, _ in curve], smooth, color=colour[technique], linewidth=1.5)
     axes.set(xlabel="optimizer step", ylabel="training loss, nats per token")
     axes.set_title("mean over repeats", fontsize=10)
-    axes.legend(frameon=False)
     axes.grid(alpha=0.3)
 
 
