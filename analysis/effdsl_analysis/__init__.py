@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from effdsl_analysis.ask import UnknownName
     from effdsl_analysis.difference import Difference, diff
+    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.paretoset import ParetoSet, pareto
     from effdsl_analysis.published_paretoset import PublishedParetoSet, pareto_published
     from effdsl_analysis.published_ranking import PublishedRanking, rank_published
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Difference",
+    "Evidence",
     "ParetoSet",
     "PublishedParetoSet",
     "PublishedRanking",
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "ask": ("UnknownName",),
     "difference": ("Difference", "diff"),
+    "evidence": ("Evidence",),
     "paretoset": ("ParetoSet", "pareto"),
     "published_paretoset": ("PublishedParetoSet", "pareto_published"),
     "published_ranking": ("PublishedRanking", "rank_published"),

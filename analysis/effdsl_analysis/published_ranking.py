@@ -71,7 +71,7 @@ class PublishedRanking:
 
     def to_json(self) -> list[dict[str, Any]]:
         """One plain document per rank."""
-        return [attrs.asdict(rank) for rank in self.ranks]
+        return [attrs.asdict(rank) | {"evidence": Evidence.PUBLISHED.value} for rank in self.ranks]
 
     def to_rows(self) -> Rows:
         """One row per group, metric and technique."""
