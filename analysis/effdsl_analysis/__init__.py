@@ -1,4 +1,4 @@
-"""What follows from results: rankings, Pareto sets, differences. The queries are ``.sql`` files.
+"""What follows from evidence: rankings, Pareto sets, scores, claims. The queries are ``.sql`` files.
 
 A question is a function, and its answer an object that prints itself, shows itself in a notebook, and
 gives plain values (``to_json()``) or a DuckDB relation (:func:`relation`)::
@@ -18,7 +18,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from effdsl_analysis.agreement import Agreement, compare
     from effdsl_analysis.ask import UnknownName
+    from effdsl_analysis.audit import Audit
+    from effdsl_analysis.claims import Claims
     from effdsl_analysis.difference import Difference, diff
     from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.paretoset import ParetoSet, pareto
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from effdsl_analysis.scoring import Scores, scores
 
 __all__ = [
+    "Agreement",
+    "Audit",
+    "Claims",
     "Difference",
     "Evidence",
     "ParetoSet",
@@ -42,6 +48,7 @@ __all__ = [
     "Scores",
     "UnknownName",
     "cells",
+    "compare",
     "compare_rules",
     "diff",
     "pareto",
@@ -56,7 +63,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "agreement": ("Agreement", "compare"),
     "ask": ("UnknownName",),
+    "audit": ("Audit",),
+    "claims": ("Claims",),
     "difference": ("Difference", "diff"),
     "evidence": ("Evidence",),
     "paretoset": ("ParetoSet", "pareto"),

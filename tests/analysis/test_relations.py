@@ -10,7 +10,19 @@ from typing import Any
 import attrs
 import effdsl_analysis
 import pytest
-from effdsl_analysis import UnknownName, diff, pareto, pareto_published, rank, relation
+from effdsl_analysis import (
+    Evidence,
+    UnknownName,
+    diff,
+    pareto,
+    pareto_published,
+    rank,
+    rank_published,
+    relation,
+    scores,
+)
+from effdsl_analysis.audit import audit
+from effdsl_analysis.claims import claims
 from effdsl_registry.store import Store
 
 NOWHERE = Store(Path("/nonexistent/effdsl-store"))
@@ -101,6 +113,17 @@ def test_a_list_of_nothing_is_a_relation_without_rows() -> None:
     assert relation(Answer()).fetchall() == []
 
 
+def test_printed_ranks_scores_claims_and_findings_are_relations_too() -> None:
+    printed, measured = Evidence.PUBLISHED, Evidence.MEASURED
+    attention = rank_published(NOWHERE, groups=["attention"], metrics=["ppl"])
+    answers: list[Any] = [attention, claims(NOWHERE, printed), audit(NOWHERE, measured)]
+    assert [len(relation(answer).fetchall()) for answer in answers] == [4, 87, 0]
+    best = relation(attention).filter("rank = 1").project("technique, value").fetchall()
+    assert best == [("mla", pytest.approx((8.73 + 7.79 + 7.29) / 3))]
+    tuned = relation(scores(NOWHERE, printed, groups=["fine_tuning_7b_8b"]))
+    assert len(tuned.fetchall()) == 7 * 3
+
+
 def test_a_difference_has_a_row_per_change(full: Any) -> None:
     a, b = full.repeats("MLA", ppl=[50.0, 51.0])
     changed = relation(diff(full.store, a, b)).filter("name = 'PPL'").project("a, b, relative").fetchall()
@@ -148,5 +171,7 @@ def test_an_unknown_view_is_refused_with_the_nearest_one() -> None:
 def test_every_public_name_can_be_imported_and_no_other() -> None:
     assert [name for name in effdsl_analysis.__all__ if not hasattr(effdsl_analysis, name)] == []
     assert set(effdsl_analysis.__all__) <= set(dir(effdsl_analysis))
+    hidden = [n for n in effdsl_analysis.__all__ if importlib.util.find_spec(f"effdsl_analysis.{n}")]
+    assert hidden == []  # a module of the same name would take its place once it is imported
     with pytest.raises(AttributeError, match="no attribute 'ranks'"):
         effdsl_analysis.ranks  # noqa: B018
