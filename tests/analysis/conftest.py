@@ -1,15 +1,21 @@
-"""A store that a test fills with results in a line each."""
+"""A store that a test fills with results in a line each, and what the paper printed."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import attrs
+import effdsl_registry
 import pytest
+from effdsl_analysis.claims import claims
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.queries import rows, session, statement
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask
 
@@ -85,7 +91,7 @@ class Shelf:
         ``called`` is what its study calls it, where that is not the technique's own name.
         """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
-        identity = attrs.evolve(IDENTITY, technique=technique, attention=technique, **columns)
+        identity = attrs.evolve(IDENTITY, technique=technique, **{"attention": technique, **columns})
         cell = digest(evidence, *attrs.astuple(attrs.evolve(identity, seed=0)))
         key = digest(cell, identity.seed)
         record = Record(
@@ -133,3 +139,77 @@ class Shelf:
 def shelf(tmp_path: Path) -> Shelf:
     """An empty store to fill."""
     return Shelf(tmp_path / "store")
+
+
+Cases = dict[str, bool | None]
+
+
+@attrs.frozen
+class Paper:
+    """The paper's tables, read from the files themselves, every number exact."""
+
+    folder: Path
+
+    def blocks(self, file: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """The rows of a table by model and method."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        with (self.folder / file).open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                found.setdefault(row["model"], {})[row["method"]] = {
+                    name: exact(text) for name, text in row.items()
+                }
+        return found
+
+
+def exact(text: str) -> Fraction | str:
+    """The number that a token says, or the token."""
+    try:
+        return Fraction(text)
+    except ValueError:
+        return text
+
+
+@pytest.fixture(scope="session")
+def paper() -> Paper:
+    """What the paper printed."""
+    return Paper(Path(effdsl_registry.__file__).parent / "published")
+
+
+@pytest.fixture(scope="session")
+def published_cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cases]:
+    """Per claim, its cases on published evidence and whether each supports it."""
+    asked = claims(Store(tmp_path_factory.mktemp("claims")), Evidence.PUBLISHED)
+    return {claim.id: {case.case: case.supports for case in claim.cases} for claim in asked.claims}
+
+
+@pytest.fixture
+def cases_of(tmp_path: Path) -> Any:
+    """A function: a claim's cases on made-up evidence, one dict per subject, metrics as lists of repeats."""
+
+    def ask(claim: str, *subjects: dict[str, Any], axis: str, modality: str = "text") -> Cases:
+        with session(Store(tmp_path)) as connection:
+            for name in ("subjects", "observations"):
+                connection.execute(statement(f"evidence/published_{name}"))
+                connection.execute(f"DELETE FROM {name}")  # noqa: S608 - names of our own
+            for place, subject in enumerate(subjects):
+                _insert(connection, {"cell": f"cell {place}", "axis": axis, "modality": modality} | subject)
+            connection.execute(statement("evidence/contrasts"))
+            connection.execute(statement("claims/words"))
+            return {row["case"]: row["supports"] for row in rows(connection, f"claims/{claim}", {})}
+
+    return ask
+
+
+def _insert(connection: Any, subject: dict[str, Any]) -> None:
+    said = {name: value for name, value in subject.items() if name not in BY_NAME}
+    said |= {"setting": "made up", "source": "made up", "technique": subject["method"]}
+    connection.execute(
+        f"INSERT INTO subjects ({', '.join(said)}) VALUES ({', '.join('?' * len(said))})",  # noqa: S608
+        list(said.values()),
+    )
+    for metric in BY_NAME.keys() & subject.keys():
+        for seed, value in enumerate(subject[metric]):
+            connection.execute(
+                "INSERT INTO observations (cell, metric, seed, value, exact) VALUES (?, ?, ?, ?, false)",
+                [subject["cell"], metric, seed, value],
+            )
