@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
 PERFORMANCE = "performance"
+SIGNS: dict[Better | None, int] = {Better.LOWER: 1, Better.HIGHER: -1}
 
 
 @attrs.frozen
@@ -158,9 +159,10 @@ def pareto_published(
         UnknownName: a group, size, metric or direction that does not exist, with the nearest one.
     """
     asked = [(_metric_name(name), better) for name, better in split_objectives(on)]
+    metrics, given = [name for name, _ in asked], [better for _, better in asked]
     with session(source) as connection:
         (known,) = rows(connection, "published_scope", {})
-        _check(known, [name for name, _ in asked], groups, size)
+        _check(known, metrics, groups, size)
         found = rows(
             connection,
             "pareto_published",
@@ -168,17 +170,14 @@ def pareto_published(
                 "groups": list(groups) or None,
                 "size": size,
                 "each_size": each_size,
-                "objectives": [name for name, _ in asked],
-                "signs": [
-                    None if better is None else 1 if better is Better.LOWER else -1 for _, better in asked
-                ],
+                "objectives": metrics,
+                "signs": [SIGNS.get(better) for better in given],
             },
         )
     if not found:
         raise UnknownName(f"{' and '.join(groups)} has nothing printed for {size}")
-    given = [better for _, better in asked]
     sets = tuple(_group(list(one), given) for _, one in groupby(found, key=lambda row: row["grp"]))
-    return PublishedParetoSet(tuple(name for name, _ in asked), sets)
+    return PublishedParetoSet(tuple(metrics), sets)
 
 
 def _metric_name(name: str) -> str:

@@ -36,9 +36,11 @@ def _title(found: PrintedGroup) -> Text:
 
 def _averaged(found: PrintedGroup) -> str:
     """What the values are of; scales are few and short, models are counted."""
-    sizes = max((cell.sizes for cell in found.cells), key=len)
-    if found.size or len(sizes) == 1:
-        return found.size or "as printed"
+    sizes = list(dict.fromkeys(size for cell in found.cells for size in cell.sizes))
+    if len(sizes) == 1:
+        return sizes[0]
+    if all(len(cell.sizes) == 1 for cell in found.cells):
+        return "each technique at a size of its own"
     named = ", ".join(sizes)
     return f"means over {named if len(named) <= MOST_LETTERS else f'{len(sizes)} models'}"
 

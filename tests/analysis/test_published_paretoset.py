@@ -209,6 +209,21 @@ def test_the_text_names_who_dominates_and_stays_within_100_columns() -> None:
     assert "3 of 4 are on the front: mla, nsa, mqa." in shown
 
 
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        (("--group", "attention"), "means over 0.5B, 1.5B, 3B"),
+        (("--group", "quantization_14b_34b"), "means over 5 models"),
+        (("--group", "positional_encoding"), "1.5B"),
+        (("--group", "moe", "--each-size"), "each technique at a size of its own"),
+        (("--scale", "phi-4"), "phi-4"),
+    ],
+)
+def test_the_title_says_what_the_values_are_of(words: tuple[str, ...], title: str) -> None:
+    shown = call("--evidence", "published", "--on", "performance", *words).output
+    assert shown.splitlines()[0].endswith(f" · {title}")
+
+
 def test_the_text_names_the_groups_that_lack_a_metric() -> None:
     shown = " ".join(call("--evidence", "published", "--on", "performance,pcu").output.split())
     assert "No PCU is printed for: Attention; Positional encoding;" in shown
