@@ -252,6 +252,22 @@ def test_sensitivity_is_open_while_intervals_overlap(cases_of: Any) -> None:
     assert cases_of("C66", before, after | {"bbh": [0.10, 0.11, 0.09]}, axis="precision") == {"phi-4": False}
 
 
+def test_scores_rise_with_size_unless_two_are_tied(cases_of: Any) -> None:
+    """A tie between two sizes leaves the benchmark open, and a fall denies it."""
+    models = [
+        at("bfloat16", "qwen2.5-7b", 7, math=[0.20, 0.21, 0.22]),
+        at("bfloat16", "qwen2.5-14b", 14, math=[0.30, 0.31, 0.32]),
+        at("bfloat16", "qwen2.5-32b", 32, math=[0.40, 0.41, 0.42]),
+    ]
+    for middle, expected in (
+        ([0.30, 0.31, 0.32], True),
+        ([0.19, 0.21, 0.24], None),
+        ([0.10, 0.11, 0.12], False),
+    ):
+        models[1]["math"] = middle
+        assert cases_of("C65", *models, axis="precision") == {"MATH": expected}
+
+
 def test_a_rank_is_open_between_models_that_are_tied(cases_of: Any) -> None:
     """Phi-4 second or first of three is not certainly in the first third."""
     models = [

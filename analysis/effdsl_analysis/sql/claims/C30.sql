@@ -4,7 +4,8 @@ WITH light AS (SELECT cell FROM figures WHERE axis = 'fine_tuning' AND metric = 
 SELECT size AS "case",
        CASE WHEN bool_or(verdict = 'lower') THEN false WHEN NOT bool_or(open(verdict)) THEN true END AS supports,
        format('{} {:.5g}; {}', technique_a, any_value(value_a),
-              string_agg(format('{} {:.5g}', technique_b, value_b) || noted(verdict), ', ' ORDER BY value_b, technique_b)) AS shown,
+              string_agg(format('{} {:.5g}', technique_b, value_b) || noted(verdict), ', '
+                         ORDER BY value_b, technique_b)) AS shown,
        source, technique_a AS technique
 FROM compared('fine_tuning', 'text', 'loss')
 WHERE same_size AND method_a = 'lora-plus' AND method_b NOT IN ('lora-plus', 'full') AND billions IN (1, 3)

@@ -3,7 +3,8 @@
 -- three digits, so that a difference below 1% is none.
 WITH batches AS (
   SELECT setting, source, size, size_b, cell, method,
-         max(value) FILTER (metric = 'st_samples_per_param_s') * max(value) FILTER (metric = 'al_s_per_iter') * size_b * 1e9 AS samples
+         max(value) FILTER (metric = 'st_samples_per_param_s') * max(value) FILTER (metric = 'al_s_per_iter')
+           * size_b * 1e9 AS samples
   FROM figures
   WHERE axis = 'fine_tuning' AND modality = 'text' AND dataset = 'openo1-sft'
   GROUP BY setting, source, size, size_b, cell, method

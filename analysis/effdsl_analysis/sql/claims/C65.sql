@@ -6,13 +6,14 @@ WITH sizes AS (
   WHERE axis = 'precision' AND modality = 'text' AND starts_with(size, 'qwen2.5-') GROUP BY size
 ),
 steps AS (
-  SELECT c.* EXCLUDE (billions, other_billions), x.billions, y.billions AS other_billions
+  SELECT setting, source, metric, verdict,
+         {'billions': x.billions, 'shown': format('{} {:.4g}', size, value_a)} AS smaller,
+         {'billions': y.billions, 'shown': format('{} {:.4g}', other_size, value_b) || noted(verdict)} AS larger
   FROM contrasted('precision', 'text') c JOIN sizes x USING (size) JOIN sizes y ON y.size = c.other_size
   WHERE method_a = 'bfloat16' AND method_b = 'bfloat16' AND y.billions > x.billions
 )
 SELECT label AS "case", every(CASE WHEN NOT open(verdict) THEN verdict = 'higher' END) AS supports,
-       string_agg(format('{} {:.4g} to {} {:.4g}', size, value_a, other_size, value_b) || noted(verdict), ', '
-                  ORDER BY billions, other_billions) AS shown,
+       array_to_string(list_transform(list_sort(list_distinct(list(smaller) || list(larger))), lambda m: m.shown), ', ') AS shown,
        source
 FROM steps JOIN benchmarks() USING (metric)
 GROUP BY setting, source, label

@@ -14,6 +14,7 @@ SELECT format('{} on {}', CASE label WHEN 'IFEval' THEN 'weak' ELSE 'strong' END
        CASE label WHEN 'IFEval' THEN within(first_rank, last_rank, models * 2 / 3 + 1, models)
                   ELSE within(first_rank, last_rank, 1, models / 3) END AS supports,
        format('{:.4g}, rank {} of {}', value,
-              CASE WHEN first_rank = last_rank THEN first_rank::VARCHAR ELSE format('{}-{}', first_rank, last_rank) END, models) AS shown,
+              CASE WHEN first_rank = last_rank THEN first_rank::VARCHAR ELSE format('{}-{}', first_rank, last_rank) END,
+              models) AS shown,
        source
 FROM ranked ORDER BY label;

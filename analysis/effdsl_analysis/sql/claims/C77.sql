@@ -4,7 +4,8 @@ WITH judged AS (
   SELECT setting, source, size, billions, technique_a AS technique, a, label,
          every(CASE WHEN NOT open(verdict) THEN verdict = 'lower' END) AS worst
   FROM contrasted('fine_tuning', 'vision-language') JOIN metrics ON name = metric
-  WHERE same_size AND method_a = 'lora-plus' AND method_b <> 'lora-plus' AND metric IN ('loss', 'amu_gb', 'al_s_per_iter', 'aec_w')
+  WHERE same_size AND method_a = 'lora-plus' AND method_b <> 'lora-plus'
+    AND metric IN ('loss', 'amu_gb', 'al_s_per_iter', 'aec_w')
   GROUP BY setting, source, size, billions, technique_a, a, label
 )
 SELECT size AS "case",
