@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.problems import nearest
-from effdsl_analysis.ask import UnknownName
+from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.queries import rows, statement
 
@@ -152,7 +152,8 @@ def claims(
         known = {row["id"]: row for row in rows(connection, "claims/statements", {})}
         asked = [_known(name, list(known)) for name in ids] or list(known)
         found = [_claim(connection, known[name]) for name in dict.fromkeys(asked)]
-    return Claims(evidence, study, tuple(found), with_cases)
+        name = scope_of(connection, study, None).study if evidence is Evidence.MEASURED else None
+    return Claims(evidence, name, tuple(found), with_cases)
 
 
 def _known(name: str, known: Sequence[str]) -> str:
