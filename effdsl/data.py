@@ -15,7 +15,7 @@ import attrs
 
 from effdsl.declare import HasTag, Invalid, identity, keyed, language, transport
 from effdsl.problems import nearest
-from effdsl.validate import number, one_of, positive_int
+from effdsl.validate import number, one_of, optional, positive_int, some_text, whole
 
 SHAKESPEARE_REVISION = "56f080deb5a0608635913cd2436e47be77e490a422aa604e389c72ae2daf67bd"
 SHAKESPEARE_WORKS = (
@@ -28,6 +28,7 @@ SHAKESPEARE_WORKS = (
     "taming_of_the_shrew", "tempest", "timon_of_athens", "tragedy_of_titus_andronicus",
     "troilus_and_cressida", "twelfth_night", "two_gentlemen_of_verona", "winters_tale",
 )  # fmt: skip
+QWEN, QWEN_VOCABULARY = "Qwen/Qwen2.5-0.5B", 151_936  # rows of its embedding, padded
 SMALLEST_BPE = 257  # 256 bytes and the mark between documents
 
 
@@ -61,13 +62,23 @@ class ByteTokenizer:
 class HubTokenizer:
     """A published tokenizer, loaded by id where the hub can be reached.
 
-    ``vocab_size`` is that of the embedding, which may be padded beyond the tokens in use. A ``revision``
-    that is a commit hash never changes its meaning; ``main`` may.
+    ``vocab_size`` is that of the embedding, which may be padded beyond the tokens in use; a plan is made
+    without the hub, so it is known for the default id alone and given with any other. A ``revision`` that
+    is a commit hash never changes its meaning; ``main`` may.
     """
 
-    id: str = identity(default="Qwen/Qwen2.5-0.5B")
-    revision: str = identity(default="main")
-    vocab_size: int = identity(default=151_936, validator=positive_int)
+    id: str = identity(default=QWEN, validator=some_text)
+    revision: str = identity(default="main", validator=some_text)
+    vocab_size: int = identity(default=None, converter=whole, validator=optional(positive_int))
+
+    def __attrs_post_init__(self) -> None:
+        if self.vocab_size is None:
+            if self.id != QWEN:
+                raise Invalid(
+                    f"vocab_size= is missing for {self.id!r}, and every price depends on it",
+                    f"give the rows of its embedding: HubTokenizer({self.id!r}, vocab_size=...)",
+                )
+            object.__setattr__(self, "vocab_size", QWEN_VOCABULARY)
 
     def __str__(self) -> str:
         return self.id
@@ -79,7 +90,8 @@ Tokenizer = BPE | ByteTokenizer | HubTokenizer
 def _a_tokenizer(_: Any, field: Any, value: Any) -> None:
     if not isinstance(value, Tokenizer):
         raise Invalid(
-            "is not a tokenizer", "allowed: BPE(vocab_size=2048), ByteTokenizer(), HubTokenizer(id=...)"
+            "is not a tokenizer",
+            "allowed: BPE(vocab_size=2048), ByteTokenizer(), HubTokenizer(id=..., vocab_size=...)",
         )
 
 

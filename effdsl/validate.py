@@ -36,6 +36,16 @@ def positive_fraction(_: Any, field: Any, value: Any) -> None:
         raise Invalid("must be above 0 and at most 1")
 
 
+def text(_: Any, field: Any, value: Any) -> None:
+    if not isinstance(value, str):
+        raise Invalid("must be text in quotes")
+
+
+def some_text(_: Any, field: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise Invalid("must be text in quotes, not empty")
+
+
 def one_of(*allowed: object) -> Validator:
     def check(_: Any, field: Any, value: Any) -> None:
         if value not in allowed:

@@ -131,6 +131,12 @@ def test_vocabulary_is_that_of_the_tokenizer() -> None:
     ]
 
 
+def test_only_the_vocabulary_of_the_default_tokenizer_is_known() -> None:
+    """Written out or not, Qwen2.5's is one declaration; any other id takes what it is given."""
+    assert canonical_json(HubTokenizer()) == canonical_json(HubTokenizer(vocab_size=151_936))
+    assert HubTokenizer("gpt2", vocab_size=50_257).vocab_size == 50_257
+
+
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
@@ -144,6 +150,9 @@ def test_vocabulary_is_that_of_the_tokenizer() -> None:
         (lambda: Parquet("a.parquet", held_out_fraction=0), "between 0 and 1"),
         (lambda: JSONL("a.jsonl", held_out_fraction=1.0), "between 0 and 1"),
         (lambda: FineWebEdu(sample="sample-350B"), "allowed: 'sample-10BT'"),
+        (lambda: HubTokenizer("gpt2"), "vocab_size= is missing for 'gpt2'.*\n.*vocab_size=\\.\\.\\."),
+        (lambda: HubTokenizer("Qwen/Qwen2.5-7B"), "vocab_size= is missing"),
+        (lambda: HubTokenizer(revision=3), "must be text in quotes"),
     ],
 )
 def test_mistakes_say_what_is_allowed(declare: object, message: str) -> None:

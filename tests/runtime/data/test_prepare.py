@@ -320,7 +320,7 @@ def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text
     """Offline, a published tokenizer is refused with its name and the way out."""
     program = f"""
 from effdsl.data import *; from effdsl_runtime.data import DataError, prepare
-data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer")).resolve()
+data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer", vocab_size=300)).resolve()
 try: prepare(data, lambda text: None)
 except DataError as error: print(error)
 """
