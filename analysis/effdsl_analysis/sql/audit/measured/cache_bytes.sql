@@ -9,7 +9,7 @@ SELECT 'error' AS severity, short_key AS "table", cells_of(seen, ['cache_bytes',
 FROM taken WHERE cache_bytes < kv_bytes_per_token * context_length * (1 - 1e-6)
 UNION ALL
 SELECT 'error', t.short_key, cells_of(t.seen, ['cache_bytes']),
-       format('The cache has {:.0f} bytes at a context of {} tokens, less than the {:.0f} of the shorter one before.',
+       format('The cache has {} bytes at a context of {} tokens, less than the {} of the shorter one before.',
               l.cache_bytes, l.context, l.before), t.key
 FROM longer l JOIN taken t USING (key) WHERE l.cache_bytes < l.before
 ORDER BY key, explanation;

@@ -1,5 +1,5 @@
--- Which fractions are not between 0 and 1 (2% for the sampling of PCU), and which amounts are negative or, for times and
--- perplexity, not above 0? MFU is left to rate_above_peak. A finding per value.
+-- Which fractions are not between 0 and 1, and which amounts are negative? Sampling may take PCU 2% above 1; MFU is left to
+-- rate_above_peak. A time, a memory or a perplexity of 0 is none either. A finding per value.
 SELECT 'error' AS severity, t.short_key AS "table", [t.seen[m.metric]] AS cells,
        format('{} is {:.6g}; {}.', m.metric, m.value,
               CASE WHEN n.unit = 'fraction' THEN 'a fraction lies between 0 and 1'
