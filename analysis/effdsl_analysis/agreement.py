@@ -10,6 +10,7 @@ from effdsl.metrics import BY_NAME, Metric
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence, lay_out
 from effdsl_analysis.queries import Row, rows, session, statement
+from effdsl_analysis.relations import Rows, types_of
 from effdsl_analysis.text import names
 
 if TYPE_CHECKING:
@@ -131,6 +132,19 @@ class Agreement:
                 for found in self.metrics
             ],
         }
+
+    def to_rows(self) -> Rows:
+        """One row per metric and pair of techniques: what each side says of their order."""
+        types = types_of(Pair) | {"metric": "VARCHAR", "setting": "VARCHAR", "table": "VARCHAR"}
+        about = {"study": self.study, "table": f"Table {self.table}"}
+        return Rows.of(
+            (
+                {**about, "metric": found.metric.name, "setting": found.setting, **attrs.asdict(pair)}
+                for found in self.metrics
+                for pair in found.pairs
+            ),
+            types,
+        )
 
     def __rich__(self) -> Any:
         from effdsl_analysis.agreement_text import agreement

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from effdsl_analysis.agreement import Agreement, MetricAgreement, compare
 from effdsl_analysis.ask import UnknownName
+from effdsl_analysis.relations import relation
 from scipy.stats import kendalltau
 
 from effdsl.cli import group
@@ -115,6 +116,13 @@ def test_nothing_in_common_is_a_mistake_in_the_call_and_says_what_each_has(train
         compare(trained, None, 7)
     with pytest.raises(UnknownName, match="no table 70 of results; there are: table3, "):
         compare(trained, None, 70)
+
+
+def test_its_pairs_are_the_rows_of_a_relation(trained: Any) -> None:
+    found = relation(compare(trained, None, 3))
+    told = found.filter("measured_size = '3M' AND agrees").project("a, b, printed_size").fetchall()
+    assert ("GQA", "MQA", "0.5B") in told
+    assert len(found.fetchall()) == 18
 
 
 def test_the_command_shows_and_gives_json(trained: Any) -> None:
