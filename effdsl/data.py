@@ -72,7 +72,8 @@ class HubTokenizer:
     vocab_size: int = identity(default=None, converter=whole, validator=optional(positive_int))
 
     def __attrs_post_init__(self) -> None:
-        if self.vocab_size is None:
+        given: Any = self.vocab_size
+        if given is None:
             if self.id != QWEN:
                 raise Invalid(
                     f"vocab_size= is missing for {self.id!r}, and every price depends on it",

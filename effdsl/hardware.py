@@ -8,44 +8,83 @@ datasheet named in ``source``. What is not known is ``None``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from effdsl.declare import evolve, identity, keyed, transport
-from effdsl.problems import Problem, report
+from effdsl.declare import Invalid, evolve, identity, keyed, transport
+from effdsl.problems import Problem, report, spelled
 from effdsl.units import GB, Bytes
-from effdsl.validate import positive_int
+from effdsl.validate import number, one_of, optional, positive, positive_int, some_text, text
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def _memory(_: Any, field: Any, value: Any) -> None:
+    if not isinstance(value, Bytes) or value.value < 1:
+        raise Invalid("must be memory above 0, with its unit", "e.g. memory=80*GB")
+
+
+def _peaks(_: Any, field: Any, value: Any) -> None:
+    example = "e.g. peak_flops={'float32': 67e12, 'bfloat16': 989e12}"
+    if not isinstance(value, Mapping):
+        raise Invalid("must map a dtype to FLOP/s of one device", example)
+    if unknown := [dtype for dtype in value if dtype not in DTYPES]:
+        raise Invalid(f"no dtype {unknown[0]!r}; allowed: {', '.join(DTYPES)}", example)
+    for dtype, rate in value.items():
+        try:
+            positive(_, field, rate)
+        except Invalid:
+            raise Invalid(f"{rate!r} FLOP/s in {dtype}: must be a number above 0", example) from None
+
+
+def _is_int(count: object) -> bool:
+    return isinstance(count, int) and not isinstance(count, bool)
 
 
 @keyed("hardware")
 class Hardware:
-    """A class of device and how many of them.
+    """A class of device and how many of them, e.g. ``Hardware("MI300X", memory=192*GB)``.
 
-    Only ``name`` and ``count`` are in the key: correcting a datasheet number re-runs nothing.
+    Only ``name`` and ``count`` are in the key: correcting a datasheet number re-runs nothing. What is left
+    out is not known: without ``memory`` nothing is infeasible, without ``peak_flops`` of the dtype in use
+    there is no time before a task has run, and without ``power_limit_w`` no energy.
 
     Attributes:
-        memory: memory of one device.
-        peak_flops: dense FLOP/s of one device by dtype.
+        kind: ``"gpu"`` or ``"cpu"``.
+        memory: memory of one device, e.g. ``80*GB``.
+        peak_flops: dense FLOP/s of one device by dtype, e.g. ``{"bfloat16": 989e12}``.
         bandwidth: memory bandwidth of one device in bytes/s.
         power_limit_w: power limit of one device in W.
-        kind: ``"gpu"`` or ``"cpu"``.
+        bf16: whether it computes in bfloat16, which ``Recipe(dtype="auto")`` then takes; by default it does
+            when ``peak_flops`` has a rate for it.
+        source: where the numbers come from.
     """
 
-    name: str = identity()
+    name: str = identity(validator=some_text)
     count: int = identity(default=1, validator=positive_int)
-    kind: str = transport(default="gpu")
-    memory: Bytes | None = transport(default=None)
-    peak_flops: dict[str, float] = transport(factory=dict, hash=False)
-    bandwidth: float | None = transport(default=None)
-    power_limit_w: float | None = transport(default=None)
-    bf16: bool = transport(default=False)
-    source: str = transport(default="")
+    kind: str = transport(default="gpu", validator=one_of("gpu", "cpu"))
+    memory: Bytes | None = transport(default=None, validator=optional(_memory))
+    peak_flops: Mapping[str, float] = transport(factory=dict, validator=_peaks, hash=False)
+    bandwidth: float | None = transport(default=None, converter=number, validator=optional(positive))
+    power_limit_w: float | None = transport(default=None, converter=number, validator=optional(positive))
+    bf16: bool = transport(default=None, validator=optional(one_of(True, False)))
+    source: str = transport(default="", validator=text)
 
-    def __rmul__(self, count: int) -> Hardware:
-        if isinstance(count, bool) or not isinstance(count, int):
-            return NotImplemented
-        return evolve(self, count=self.count * count)
+    def __attrs_post_init__(self) -> None:
+        given: Any = self.bf16
+        if given is None:
+            object.__setattr__(self, "bf16", "bfloat16" in self.peak_flops)
+
+    def __rmul__(self, count: object) -> Hardware:
+        if not _is_int(count):
+            message = f"{spelled(count)} * {self.name}: a number of devices is a whole number"
+            report(Problem(message, "e.g. 4 * GH200"))
+            return self
+        return evolve(self, count=count * self.count)  # type: ignore[operator]  # an int, as just checked
+
+    __mul__ = __rmul__
 
     def __str__(self) -> str:
         return self.name if self.count == 1 else f"{self.count} × {self.name}"
@@ -63,6 +102,8 @@ class ThisMachine:
     def __rmul__(self, count: object) -> ThisMachine:
         report(Problem(f"{count!r} * THIS_MACHINE: this machine is one", "name a cluster, e.g. 48 * GH200"))
         return self
+
+    __mul__ = __rmul__
 
     def __str__(self) -> str:
         return "this machine"
