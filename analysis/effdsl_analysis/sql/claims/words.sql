@@ -60,11 +60,14 @@ CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THE
 CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
 SELECT name AS metric, label FROM metrics WHERE name IN ('mmlu_pro', 'bbh', 'gpqa', 'ifeval', 'math', 'musr');
 
-CREATE OR REPLACE TEMP MACRO contrasted(axis_, modality_) AS TABLE
+-- Joined once: most claims ask for it.
+CREATE OR REPLACE TEMP TABLE comparisons AS
 SELECT c.* EXCLUDE (size_a, size_b), x.modality, x.model, x.dataset,
        x.size, x.size_b AS billions, x.active_b, y.size AS other_size, y.size_b AS other_billions, y.active_b AS other_active_b
-FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
-WHERE c.axis = axis_ AND x.modality = modality_;
+FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b;
+
+CREATE OR REPLACE TEMP MACRO contrasted(axis_, modality_) AS TABLE
+FROM comparisons WHERE axis = axis_ AND modality = modality_;
 
 CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
 FROM contrasted(axis_, modality_) WHERE metric = metric_;
