@@ -32,9 +32,9 @@ def claims(
     effdsl claims small/attention                  which a study supports
     effdsl claims --evidence published --id C5     one claim, with the values that decide it
 
-    A claim is tested wherever it can be, at each scale or for each model, and where it gives a number,
-    on that number. It holds if every case supports it, fails if none does, holds partly if some do; it is
-    undecided if none contradicts it but some cannot tell.
+    A claim is tested wherever it can be: at each scale or for each model, and where it gives a number,
+    on that number. It holds if every case supports it, holds partly if some support and some contradict
+    it, fails if some contradict and none support it, and is undecided otherwise.
     """
     from effdsl_analysis.claims import claims as tested
     from effdsl_analysis.evidence import Evidence

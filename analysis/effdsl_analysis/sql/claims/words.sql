@@ -48,7 +48,6 @@ CREATE OR REPLACE TEMP MACRO about(low_, high_, claimed_, digit_) AS
 within(low_, high_, claimed_ - greatest(abs(claimed_) / 10, digit_ / 2), claimed_ + greatest(abs(claimed_) / 10, digit_ / 2));
 
 CREATE OR REPLACE TEMP MACRO open(verdict_) AS verdict_ IN ('tied', 'undecided');
-
 CREATE OR REPLACE TEMP MACRO noted(verdict_) AS CASE WHEN open(verdict_) THEN format(' ({})', verdict_) ELSE '' END;
 
 CREATE OR REPLACE TEMP MACRO interval_shown(low_, high_) AS
@@ -68,7 +67,6 @@ FROM contrasts c JOIN subjects x ON x.cell = c.a JOIN subjects y ON y.cell = c.b
 
 CREATE OR REPLACE TEMP MACRO contrasted(axis_, modality_) AS TABLE
 FROM comparisons WHERE axis = axis_ AND modality = modality_;
-
 CREATE OR REPLACE TEMP MACRO compared(axis_, modality_, metric_) AS TABLE
 FROM contrasted(axis_, modality_) WHERE metric = metric_;
 
