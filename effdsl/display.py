@@ -59,8 +59,7 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
         return named | {"tasks": unsupported, "reason": planned.unsupported}
     work = planned.cell.workload
     states = Counter(task.state.value for task in tasks)
-    remark = work.architecture.remark(work.budget.context_length)
-    reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), remark)))
+    reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), planned.remark)))
     active = work.active_parameters
     return {
         "technique": labels.technique,
@@ -144,7 +143,7 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
         "data": str(work.data),
         "shape": values_of(shape),
         "parameters": work.parameters,
-        "remark": work.architecture.remark(work.budget.context_length),
+        "remark": planned.remark,
         "budget": values_of(work.budget) | {"tokens": work.budget.tokens},
         "recipe": values_of(work.recipe),
         "estimated": _estimated_json(planned, planned.cell),

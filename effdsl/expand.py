@@ -13,11 +13,11 @@ from effdsl.costs import UNPRICED, MemoryEstimate, Price, training_memory
 from effdsl.data import Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
-from effdsl.problems import Collector, Problem, StudyError
+from effdsl.problems import Collector, Problem, StudyError, listed
+from effdsl.remarks import remark_on
 from effdsl.shapes import Shape, shape_for
 from effdsl.study import Study
 from effdsl.task import Cell, Engine, Labels, Pretraining
-from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import Parts
 from effdsl.techniques.base import Technique, Unsupported
 from effdsl.training import SMALL, Recipe, TrainingBudget
@@ -26,7 +26,10 @@ from effdsl.units import Count
 
 @attrs.frozen
 class PlannedCell:
-    """A cell with its price; or, where a technique cannot be built at this shape, the reason."""
+    """A cell with its price; or, where a technique cannot be built at this shape, the reason.
+
+    ``remark`` says where it is not quite what its name promises; usually empty.
+    """
 
     choice: Choice
     labels: Labels
@@ -34,6 +37,7 @@ class PlannedCell:
     memory: MemoryEstimate | None = None
     price: Price = UNPRICED
     unsupported: str = ""
+    remark: str = ""
 
 
 def expand(study: Study, machine: Hardware, place: Collector | None = None) -> tuple[PlannedCell, ...]:
@@ -48,28 +52,86 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
         StudyError: with every mistake that shows only when the study is worked out.
     """
     hardware = machine if isinstance(study.hw, ThisMachine) else study.hw
-    problems: list[Problem] = []
-    choices = list(_choices(study))
-    kept = [choice for choice in choices if _keeps(study, choice, problems, place)]
-    if not kept and not problems:
-        problems.append(
-            _at(
-                place,
-                study,
-                f"keep= leaves none of the {len(choices)} combinations",
-                "loosen keep= or drop it",
-            )
-        )
+    mistakes = _Mistakes(study, place)
+    kept = _kept(study, mistakes)
+    declared = _resolved(study.data, mistakes)
     cells: list[PlannedCell] = []
     for scale, group in itertools.groupby(kept, key=lambda choice: choice.scale):
-        try:
-            common = _Common.of(study, scale, hardware)
-            cells += [_cell(choice, common) for choice in group]
-        except (Invalid, Unsupported) as error:
-            problems.append(_at(place, study, f"at {scale}: {error}", error.hint))
-    if problems:
-        raise StudyError(problems)
+        data = declared or default_data(scale)
+        common = _common(study, scale, data, hardware, mistakes)
+        for choice in group:
+            try:
+                shape = _shape(choice, data)
+            except Invalid as error:
+                mistakes.at(scale, error)
+                continue
+            if common is not None:
+                cells.append(_cell(choice, shape, common))
+    mistakes.raise_any()
     return tuple(cells)
+
+
+@attrs.define
+class _Mistakes:
+    """What is wrong with a study as a whole; the same mistake at several scales is one."""
+
+    study: Study
+    place: Collector | None
+    _found: list[Problem] = attrs.field(factory=list)
+    _at_scales: dict[Problem, list[Count]] = attrs.field(factory=dict)
+
+    def note(self, message: str, hint: str, *values: object, line: int = 0) -> None:
+        """A mistake on ``line``, or where the first of ``values`` that this file declares stands."""
+        self._found.append(self._placed(message, hint, values, line))
+
+    def at(self, scale: Count, error: Invalid, *values: object) -> None:
+        """A mistake that may be one at other scales too."""
+        problem = self._placed(str(error), error.hint, values)
+        self._at_scales.setdefault(problem, []).append(scale)
+
+    def raise_any(self) -> None:
+        for problem, scales in self._at_scales.items():
+            where = listed(map(str, dict.fromkeys(scales)))
+            self._found.append(attrs.evolve(problem, message=f"at {where}: {problem.message}"))
+        if self._found:
+            raise StudyError(self._found)
+
+    def _placed(self, message: str, hint: str, values: tuple[object, ...], line: int = 0) -> Problem:
+        if self.place is None:
+            return Problem(message, hint)
+        lines = map(self.place.line_of, (*values, self.study))
+        return Problem(message, hint, self.place.file, line or next(filter(None, lines), 0))
+
+
+def _kept(study: Study, mistakes: _Mistakes) -> list[Choice]:
+    """The combinations that the study's filter keeps."""
+    choices = list(_choices(study))
+    if study.keep is None:
+        return choices
+    try:
+        kept = [choice for choice in choices if study.keep(choice)]
+    except Exception as error:  # the user's function: whatever it raises is a mistake in the study
+        file = mistakes.place.file if mistakes.place else ""
+        inside = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        hint = f"a cell has {', '.join(CHOSEN)}; e.g. keep=lambda cell: cell.scale <= 1.5*B"
+        line = inside[-1] if inside else 0
+        mistakes.note(f"keep= fails: {type(error).__name__}: {error}", hint, line=line)
+        return choices
+    if not kept:
+        message = f"keep= leaves none of the {len(choices)} combinations"
+        mistakes.note(message, "loosen keep= or drop it")
+    return kept
+
+
+def _resolved(data: Data | None, mistakes: _Mistakes) -> Data | None:
+    """The study's own data with its content; as declared where that cannot be read."""
+    if data is None:
+        return None
+    try:
+        return data.resolve()
+    except Invalid as error:
+        mistakes.note(f"data: {error}", error.hint, data)
+        return data
 
 
 def _choices(study: Study) -> Iterator[Choice]:
@@ -81,24 +143,10 @@ def _choices(study: Study) -> Iterator[Choice]:
             yield Choice(scale, backbone, aspect, Parts(*parts))  # type: ignore[arg-type]
 
 
-def _keeps(study: Study, choice: Choice, problems: list[Problem], place: Collector | None) -> bool:
-    if study.keep is None or problems:
-        return True
-    try:
-        return bool(study.keep(choice))
-    except Exception as error:  # the user's function: whatever it raises is a mistake in the study
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno or 0
-        file = place.file if place else ""
-        hint = f"a cell has {', '.join(CHOSEN)}"
-        problems.append(Problem(f"keep= fails: {type(error).__name__}: {error}", hint, file, line))
-        return True
-
-
 @attrs.frozen
 class _Common:
     """What all cells of a scale share: made once, so that it is written once into their keys."""
 
-    scale: Count
     axes: tuple[type, ...]
     data: Data
     budget: TrainingBudget
@@ -106,26 +154,31 @@ class _Common:
     engine: Engine
     hardware: Hardware
 
-    @classmethod
-    def of(cls, study: Study, scale: Count, hardware: Hardware) -> _Common:
-        data = data_at(study, scale).resolve()
-        return cls(
-            scale=scale,
-            axes=tuple(type(axis) for axis in study.axis.axes),
-            data=data,
-            budget=study.budget_at(scale).resolve(scale, hardware.count),
-            recipe=study.recipe_at(scale).resolve(scale, hardware.bf16),
-            engine=study.engine,
-            hardware=hardware,
-        )
 
-    def shape(self, aspect: AspectRatio | None) -> Shape:
-        """The transformer's shape; other backbones keep its width."""
-        return shape_for(self.scale, self.data.vocab_size, aspect.ratio if aspect else None)
+def _common(
+    study: Study, scale: Count, data: Data, hardware: Hardware, mistakes: _Mistakes
+) -> _Common | None:
+    try:
+        budget = study.budget_at(scale).resolve(scale, hardware.count)
+    except Invalid as error:
+        mistakes.at(scale, error, *study.per_scale.get(scale, ()), study.budget)
+        return None
+    return _Common(
+        axes=tuple(type(axis) for axis in study.axis.axes),
+        data=data,
+        budget=budget,
+        recipe=study.recipe_at(scale).resolve(scale, hardware.bf16),
+        engine=study.engine,
+        hardware=hardware,
+    )
 
 
-def _cell(choice: Choice, common: _Common) -> PlannedCell:
-    shape = common.shape(choice.aspect)
+def _shape(choice: Choice, data: Data) -> Shape:
+    """The transformer's shape; other backbones keep its width."""
+    return shape_for(choice.scale, data.vocab_size, choice.aspect.ratio if choice.aspect else None)
+
+
+def _cell(choice: Choice, shape: Shape, common: _Common) -> PlannedCell:
     try:
         architecture = choice.backbone.resolve(shape).assemble(shape, choice.parts)
     except Unsupported as error:
@@ -134,15 +187,10 @@ def _cell(choice: Choice, common: _Common) -> PlannedCell:
     labels = labels_of(choice, architecture, common.axes)
     workload = Pretraining(architecture, common.data, common.budget, common.recipe)
     cell = Cell(workload, common.engine, common.hardware, labels)
-    return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware))
+    remark = remark_on(choice, architecture, shape, common.budget.context_length)
+    return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware), remark=remark)
 
 
-def data_at(study: Study, scale: Count) -> Data:
-    """The study's data; by default what a laptop can train on below 100M parameters."""
-    if study.data is not None:
-        return study.data
+def default_data(scale: Count) -> Data:
+    """What a study trains on that names no data: below 100M parameters what a laptop can."""
     return Shakespeare() if scale.value < SMALL else FineWebEdu()
-
-
-def _at(place: Collector | None, value: object, message: str, hint: str = "") -> Problem:
-    return Problem(message, hint, place.file, place.line_of(value)) if place else Problem(message, hint)

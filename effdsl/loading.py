@@ -60,7 +60,9 @@ def load_study(reference: str) -> LoadedStudy:
     if collector.problems or study is None:
         raise StudyError(collector.problems)
     if not study.name:
-        study = evolve(study, name=name_of(file))
+        named = evolve(study, name=name_of(file))
+        collector.stands_for(named, study)
+        study = named
     return LoadedStudy(study, file, collector)
 
 

@@ -19,6 +19,7 @@ from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
 from effdsl.key import Canon
 from effdsl.problems import Collector, Problem, StudyError
+from effdsl.remarks import ratios_at
 from effdsl.study import Study
 from effdsl.task import Address, Cell, Task, address_of
 
@@ -257,10 +258,17 @@ def _refuse_duplicates(
             labels = same[0].labels
             scales = dict.fromkeys(str(cell.choice.scale) for cell in same)
             message = f"{shown} are the same cell at {' and '.join(scales)}"
-            hint = f"each means {labels.technique}; keep one of them"
+            hint = f"each means {labels.technique}; keep one of them" + _ratios(same[0])
             problems.append(Problem(message, hint, *_place_of(same[-1].choice, study, place)))
     if problems:
         raise StudyError(problems)
+
+
+def _ratios(planned: PlannedCell) -> str:
+    """Which ratios differ, where the study has an axis of them."""
+    if planned.choice.aspect is None or planned.cell is None:
+        return ""
+    return f"; {ratios_at(planned.choice.scale, planned.cell.workload.data.vocab_size)}"
 
 
 def _place_of(choice: Choice, study: Study, place: Collector | None) -> tuple[str, int]:

@@ -58,6 +58,11 @@ class Collector:
         """The line of ``file`` that is being run."""
         return _line_in(self.file)
 
+    def stands_for(self, value: object, original: object) -> None:
+        """Let ``value``, a changed copy of ``original``, have its line."""
+        self._keep.append(value)
+        self.lines[id(value)] = self.line_of(original)
+
     def line_of(self, value: object) -> int:
         """The line that declared ``value``; 0 when it was not declared in this file."""
         return self.lines.get(id(value), 0)
@@ -94,6 +99,12 @@ def report(*problems: Problem) -> None:
     for problem in problems:
         place = problem if problem.line else attrs.evolve(problem, file=collector.file, line=line)
         collector.problems.append(place)
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

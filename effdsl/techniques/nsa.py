@@ -155,10 +155,13 @@ class NSA(AttentionTechnique):
 
     def remark(self, context_length: int) -> str:
         blocks = self.blocks()
-        selected = blocks.select_count * blocks.select_block
-        if selected < context_length:
-            return ""
-        return f"not sparse: {blocks.select_count} blocks of {blocks.select_block} hold the whole context"
+        remarks = []
+        if blocks.select_count * blocks.select_block >= context_length:
+            held = f"{blocks.select_count} blocks of {blocks.select_block} hold the whole context"
+            remarks.append(f"not sparse: {held}")
+        if not self.compressed(context_length):
+            remarks.append(f"nothing compressed: no block of {blocks.compress_block:,} fits the context")
+        return "; ".join(remarks)
 
     def dense_masks_per_token(self, shape: Shape, context_length: int) -> float:
         """Of the selection: one element per group and key."""

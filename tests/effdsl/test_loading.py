@@ -150,6 +150,66 @@ def test_a_filter_that_fails_is_a_mistake_with_its_line(tmp_path: Path) -> None:
     assert "a cell has scale, backbone, aspect, attention, position, feed_forward" in only
 
 
+def test_a_filter_that_takes_no_cell_is_a_mistake_on_the_line_of_its_study(tmp_path: Path) -> None:
+    """The error is raised in our code, which has other lines than the study."""
+    (only,) = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+
+        study = Study(axis=Attention([MQA, GQA]), scales=[3*M], keep=lambda: True)
+        """,
+    )
+    assert line(3, "keep= fails: TypeError") in only
+
+
+def test_mistakes_that_show_when_a_study_is_worked_out_come_at_once_with_their_lines(tmp_path: Path) -> None:
+    """Missing files, a filter that fails, batches and shapes that cannot be: none hides another."""
+    found = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        few = Budget(steps=10, batch_size=3, micro_batch_size=2)
+        study = Study(
+            axis=Attention([MQA, GQA]), scales=[0.01*M, 3*M, 4*M],
+            data=LocalText("none*.txt"),
+            budget=few,
+            per_scale={
+                4*M: Budget(micro_batch_size=3)},
+            keep=lambda cell: cell.foo,
+        )
+        """,
+    )
+    assert len(found) == 4
+    text = "\n".join(found)
+    assert line(2, "at 10K and 3M: batch_size=3 is not a multiple of micro_batch_size=2") in text
+    assert line(3, "at 10K: no shape of 10K with a vocabulary of 2,048") in text
+    assert line(5, "data: none*.txt: no such file") in text
+    assert line(9, "keep= fails: AttributeError") in text
+
+
+def test_mistakes_of_a_study_without_a_file_have_no_line() -> None:
+    """In a notebook there is no file to point into."""
+    study = Study(Attention([MQA]), [3 * M], keep=lambda: True)
+    with pytest.raises(StudyError) as caught:
+        make_plan(study, LAPTOP)
+    assert str(caught.value).startswith("keep= fails: TypeError")
+
+
+def test_ratios_that_mean_the_same_shape_are_refused_with_those_that_differ(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """\
+        from effdsl import *
+        study = Study(Shape([AspectRatio(16), AspectRatio(24), AspectRatio(128)]), [3*M, 4*M])
+        """,
+    )
+    assert len(found) == 2
+    text = "\n".join(found)
+    assert "every ratio is 7 x 192 at 3M" in text
+    assert "at 4M a ratio of 16 to 33 is 9 x 192, 34 to 73 is 5 x 256, 74 to 128 is 3 x 320" in text
+
+
 def test_an_unknown_study_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / "attention.py").write_text("from effdsl import *\nstudy = Study()\n")

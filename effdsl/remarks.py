@@ -1,0 +1,66 @@
+"""What a plan should say of a cell that can be built, but is not quite what its name promises."""
+
+from __future__ import annotations
+
+from effdsl.architecture import Architecture
+from effdsl.choice import Choice
+from effdsl.shapes import DEEPEST, SHALLOWEST, Shape, reference_parameters, shape_for
+from effdsl.units import Count
+
+FAR_IN_SIZE = 0.2
+FAR_IN_RATIO = 1.25
+
+
+def remark_on(choice: Choice, architecture: Architecture, shape: Shape, context_length: int) -> str:
+    """Remarks on the cell of ``choice``, separated by ``"; "``; usually none.
+
+    Args:
+        choice: what the study chose.
+        architecture: what is built of it.
+        shape: the transformer's at this scale.
+        context_length: tokens per sequence.
+    """
+    remarks = (
+        architecture.remark(context_length),
+        _size(choice, architecture, shape, context_length),
+        _ratio(choice, shape),
+    )
+    return "; ".join(filter(None, remarks))
+
+
+def _size(choice: Choice, architecture: Architecture, shape: Shape, context_length: int) -> str:
+    """How far the parameters that a token meets are from the transformer's with its usual parts."""
+    parameters = architecture.parameters(context_length)
+    active = architecture.active_parameters(context_length)
+    share = active / reference_parameters(shape) - 1
+    if abs(share) <= FAR_IN_SIZE:
+        return ""
+    what = "parameters" if active == parameters else "active parameters"
+    return (
+        f"{abs(share):.0%} {'more' if share > 0 else 'fewer'} {what} than {choice.scale}'s usual transformer"
+    )
+
+
+def _ratio(choice: Choice, shape: Shape) -> str:
+    """What the nearest shape makes of the ratio that was asked for, where that is far from it."""
+    if choice.aspect is None:
+        return ""
+    asked, found = choice.aspect.ratio, shape.hidden_size / shape.layers
+    if max(asked / found, found / asked) <= FAR_IN_RATIO:
+        return ""
+    return f"a ratio of {asked:g} was asked for, the nearest at {choice.scale} is {found:.3g}"
+
+
+def ratios_at(scale: Count, vocab_size: int) -> str:
+    """Which aspect ratios are which shape at ``scale``, for who asked for two that are the same."""
+    found: dict[str, list[int]] = {}
+    for ratio in range(DEEPEST, SHALLOWEST + 1):
+        shape = shape_for(scale, vocab_size, float(ratio))
+        found.setdefault(f"{shape.layers} x {shape.hidden_size}", []).append(ratio)
+    if len(found) == 1:
+        return f"every ratio is {next(iter(found))} at {scale}; another scale has more shapes"
+    ranges = (
+        f"{ratios[0]} to {ratios[-1]} is {name}" if len(ratios) > 1 else f"{ratios[0]} is {name}"
+        for name, ratios in found.items()
+    )
+    return f"at {scale} a ratio of {', '.join(ranges)}"
