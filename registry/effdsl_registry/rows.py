@@ -90,34 +90,36 @@ def as_csv(rows: Rows) -> str:
 
 def as_markdown(rows: Rows) -> str:
     """A GitHub table; numbers to six digits, aligned right; names cannot break out of their cell."""
-
-    def escape(text: str) -> str:
-        return html.escape(text, quote=False).translate(str.maketrans(_MARKDOWN))
-
     lines = [
-        _line((escape(column.name) for column in rows.columns), " | ", "| ", " |"),
+        _line((markdown_text(column.name) for column in rows.columns), " | ", "| ", " |"),
         _line(("---:" if column.is_number else "---" for column in rows.columns), " | ", "| ", " |"),
     ]
-    lines += [_line(map(escape, shown(row)), " | ", "| ", " |") for row in rows.rows]
+    lines += [_line(map(markdown_text, shown(row)), " | ", "| ", " |") for row in rows.rows]
     return "\n".join(lines) + "\n"
 
 
 def as_latex(rows: Rows) -> str:
     """A booktabs tabular; numbers to six digits, aligned right; every special character escaped."""
-
-    def escape(text: str) -> str:
-        return text.translate(str.maketrans(_LATEX))
-
     lines = [
         r"\begin{tabular}{" + "".join("r" if column.is_number else "l" for column in rows.columns) + "}",
         r"\toprule",
-        _line((escape(column.name) for column in rows.columns), " & ", "", r" \\"),
+        _line((latex_text(column.name) for column in rows.columns), " & ", "", r" \\"),
         r"\midrule",
-        *(_line(map(escape, shown(row)), " & ", "", r" \\") for row in rows.rows),
+        *(_line(map(latex_text, shown(row)), " & ", "", r" \\") for row in rows.rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def markdown_text(text: str) -> str:
+    """``text`` as Markdown that shows it as it is spelled, also in a table's cell."""
+    return html.escape(text, quote=False).translate(str.maketrans(_MARKDOWN))
+
+
+def latex_text(text: str) -> str:
+    """``text`` as LaTeX that shows it as it is spelled."""
+    return text.translate(str.maketrans(_LATEX))
 
 
 def as_text(rows: Rows) -> str:

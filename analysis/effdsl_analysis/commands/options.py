@@ -37,8 +37,16 @@ class Answer(Protocol):
     def __rich__(self) -> Any: ...
 
 
-def show(answer: Callable[[Store], Answer], store_path: Path | None, as_json: bool) -> None:
-    """Ask the store, and print what comes out; what does not exist is a mistake in the call."""
+def show(
+    answer: Callable[[Store], Answer],
+    store_path: Path | None,
+    as_json: bool,
+    write: Callable[[Any], str] | None = None,
+) -> None:
+    """Ask the store, and print what comes out; what does not exist is a mistake in the call.
+
+    ``write`` gives the answer in a form that is neither JSON nor for reading at once, e.g. LaTeX.
+    """
     from effdsl_registry.store import Store
 
     from effdsl_analysis.ask import UnknownName
@@ -49,6 +57,9 @@ def show(answer: Callable[[Store], Answer], store_path: Path | None, as_json: bo
         raise click.UsageError(str(error)) from error
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    if write is not None:
+        click.echo(write(result), nl=False)
         return
     from rich.console import Console
 

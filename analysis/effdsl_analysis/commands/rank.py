@@ -30,6 +30,15 @@ from effdsl_analysis.rules import Rule
     help="Of published evidence: how several scales become one value.  [default: mean]",
 )
 @click.option("--rules", "by_all_rules", is_flag=True, help="Show where the rules disagree.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "latex"]),
+    default="text",
+    show_default=True,
+    help="markdown, latex: a table per group for a paper, the best in bold, ± from repeats.",
+)
 @STORE
 @AS_JSON
 def rank(
@@ -40,6 +49,7 @@ def rank(
     groups: tuple[str, ...],
     rule: str | None,
     by_all_rules: bool,
+    form: str,
     store_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -49,6 +59,7 @@ def rank(
     effdsl rank small/attention                     what was measured, with intervals and ties
     effdsl rank --evidence published                the paper's tables, in its leaderboard's groups
     effdsl rank --evidence published --rules        where another rule gives another rank
+    effdsl rank small/attention -f latex > rank.tex  a table for a paper
 
     Measured: one table per metric and group of comparable results: mean over repeats with its 95%
     interval, and the rank with its ties. Results are compared only at the same scale, hardware, data,
@@ -61,9 +72,14 @@ def rank(
     from effdsl_analysis.published_ranking import rank_published
     from effdsl_analysis.ranking import rank as ranked
     from effdsl_analysis.rule_comparison import compare_rules
+    from effdsl_analysis.tables import latex, markdown
 
     kind = Evidence(evidence)
     chosen = Rule(rule) if rule else None
+    write = {"text": None, "markdown": markdown, "latex": latex}[form]
+    if write is not None:
+        _refuse(as_json, "--json and --format exclude each other")
+        _refuse(by_all_rules, "--rules prints text or --json: leave out --format")
     if kind is Evidence.PUBLISHED:
         _refuse(study, "the paper has no studies: --group NAME chooses among its groups")
     if by_all_rules:
@@ -71,11 +87,11 @@ def rank(
         show(lambda s: compare_rules(s, kind, study, groups=groups, metrics=metrics), store_path, as_json)
     elif kind is Evidence.PUBLISHED:
         asked = {"groups": groups, "metrics": metrics}
-        show(lambda s: rank_published(s, **asked, rule=chosen, scale=scale), store_path, as_json)
+        show(lambda s: rank_published(s, **asked, rule=chosen, scale=scale), store_path, as_json, write)
     else:
         _refuse(groups, "measured results are grouped by what they share: name a STUDY, not a --group")
         _refuse(rule, "measured results are ranked at each scale; --rules shows ranks over all scales")
-        show(lambda s: ranked(s, study, metrics=metrics or None, scale=scale), store_path, as_json)
+        show(lambda s: ranked(s, study, metrics=metrics or None, scale=scale), store_path, as_json, write)
 
 
 def _refuse(given: object, why: str) -> None:
