@@ -84,6 +84,7 @@ class Shelf:
         meter_scope: str = "",
         evidence: str = "measured",
         canonical: str = "",
+        loss_curve: Sequence[tuple[int, float | None]] = (),
         **columns: Any,
     ) -> str:
         """One result: identity columns and metrics by name; returns its key.
@@ -106,6 +107,7 @@ class Shelf:
             identity=identity,
             metrics={name: value for name, value in metrics.items() if value is not None},
             missing=dict(missing or {}),
+            loss_curve=loss_curve,
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",

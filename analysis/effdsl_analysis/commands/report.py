@@ -1,0 +1,54 @@
+"""The command ``report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from effdsl_analysis.commands.options import STORE
+
+
+@click.command()
+@click.argument("studies", nargs=-1, metavar="[STUDY]...")
+@click.option(
+    "--evidence",
+    type=click.Choice(["measured", "published", "both"]),
+    default="both",
+    show_default=True,
+    help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    show_default=True,
+    help="The file to write.",
+)
+@STORE
+def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Path | None) -> None:
+    """Write one page of rankings, trade-offs, charts and claims that works offline.
+
+    STUDY is a name or a file; without one, the page shows every study in the store, each in a part of
+    its own beside the paper's tables.
+    """
+    from effdsl_registry.files import write_whole
+    from effdsl_registry.store import Store
+
+    from effdsl_analysis.ask import UnknownName
+    from effdsl_analysis.evidence import Evidence
+    from effdsl_analysis.report import MissingPackage
+    from effdsl_analysis.report import report as html_report
+
+    kinds = list(Evidence) if evidence == "both" else [Evidence(evidence)]
+    if studies and Evidence.MEASURED not in kinds:
+        raise click.UsageError("the paper has no studies: leave out STUDY or --evidence published")
+    try:
+        page = html_report(Store.find(store_path), studies, kinds=kinds)
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    except MissingPackage as error:
+        raise click.ClickException(str(error)) from error
+    write_whole(output.absolute(), page.encode())
+    click.echo(f"{output}: {len(page.encode()) / 1e6:.1f} MB", err=True)

@@ -1,0 +1,95 @@
+"""Rankings as heat tables: what stands in each cell, and in which tier it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from effdsl_analysis.grid import Grid, GridColumn, Standing
+from effdsl_analysis.text import number
+
+TIERS = 5
+"""Shades of a heat table: 0 is the best tier, the last one has no shade."""
+
+
+@attrs.frozen
+class HeatCell:
+    """One cell as it is shown; all texts are empty where there is no value.
+
+    Attributes:
+        value: the number.
+        spread: ± half of its 95% interval.
+        rank: its rank, with the ranks that the repeats leave open.
+        tier: 0 (best) to 4; ``None`` without a value, and where no technique is told from another.
+        best: whether nothing is certainly better.
+        sort: what the column is sorted by.
+        title: what a reader may ask for: ties, or why there is no value.
+    """
+
+    value: str = ""
+    spread: str = ""
+    rank: str = ""
+    tier: int | None = None
+    best: bool = False
+    sort: str = ""
+    title: str = ""
+
+
+@attrs.frozen
+class HeatColumn:
+    """The head of a column."""
+
+    label: str
+    unit: str
+    better: str
+    definition: str
+
+
+@attrs.frozen
+class HeatTable:
+    """The ranking of one group, ready to be shown."""
+
+    id: str
+    title: str
+    note: str
+    columns: tuple[HeatColumn, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
+
+def heat_table(id_: str, grid: Grid) -> HeatTable:
+    """``grid`` with its tiers."""
+    cells = [_column(column) for column in grid.columns]
+    return HeatTable(
+        id_,
+        grid.title,
+        grid.note,
+        tuple(HeatColumn(c.label, c.unit, c.metric.better.value, c.metric.definition) for c in grid.columns),
+        tuple((name, tuple(column[i] for column in cells)) for i, name in enumerate(grid.techniques)),
+    )
+
+
+def _column(column: GridColumn) -> list[HeatCell]:
+    worst = max((s.rank for s in column.standings if s is not None), default=1)
+    return [
+        HeatCell(title=reason) if standing is None else _cell(standing, worst, reason)
+        for standing, reason in zip(column.standings, column.reasons, strict=True)
+    ]
+
+
+def _cell(standing: Standing, worst: int, reason: str) -> HeatCell:
+    between = f" ({standing.rank_lo}–{standing.rank_hi})" if standing.rank_lo < standing.rank_hi else ""
+    half = standing.half_width
+    return HeatCell(
+        value=number(standing.value, half),
+        spread=f"±{number(half, half)}" if half else "",
+        rank=f"{standing.rank}{between}",
+        tier=None if worst == 1 else round((TIERS - 1) * (standing.rank - 1) / (worst - 1)),
+        best=standing.rank == 1,
+        sort=repr(standing.value),
+        title="; ".join(filter(None, [_ties(standing.tied_with), reason])),
+    )
+
+
+def _ties(tied: Sequence[str]) -> str:
+    return f"not told apart from {', '.join(tied)}" if tied else ""
