@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -198,23 +198,10 @@ def _print(rows: Rows, as_json: bool, as_csv: bool) -> None:
     elif as_csv:
         click.echo(form.as_csv(rows), nl=False)
     elif sys.stdout.isatty():
-        _print_table(rows)
+        from rich.console import Console
+
+        from effdsl_registry.terminal import print_rows
+
+        print_rows(rows, Console(highlight=False))
     else:
         click.echo(form.as_text(rows), nl=False)
-
-
-def _print_table(rows: Rows) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from effdsl_registry.rows import shown
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in rows.columns:
-        table.add_column(Text(column.name), justify="right" if column.is_number else "left", overflow="fold")
-    for row in rows.rows:
-        cells: list[Any] = [Text(cell) for cell in shown(row)]  # Text: nobody's name is markup
-        table.add_row(*cells)
-    Console(highlight=False).print(table)

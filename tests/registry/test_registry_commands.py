@@ -154,15 +154,6 @@ def test_a_reader_that_stops_early_sees_no_traceback(filled: Store) -> None:
     process.wait()
 
 
-def test_the_table_of_a_terminal_shows_markup_as_it_is_written(
-    filled: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from effdsl_registry.door import ask
-
-    commands._print_table(ask(filled, "SELECT '[red]GQA[/red]' AS technique, 2 AS n"))
-    assert "[red]GQA[/red]" in capsys.readouterr().out
-
-
 def test_importing_the_commands_does_not_import_duckdb() -> None:
     script = "import sys, effdsl_registry.commands, effdsl_registry.store; sys.exit('duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
