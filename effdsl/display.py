@@ -58,7 +58,7 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
         named = {"technique": labels.technique, "scale": labels.scale}
         return named | {"tasks": unsupported, "reason": planned.unsupported}
     work = planned.cell.workload
-    states = Counter(task.state.value for task in tasks)
+    states = Counter(task.standing for task in tasks)
     reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), planned.remark)))
     active = work.active_parameters
     return {
@@ -86,8 +86,7 @@ def totals(plan: Plan) -> str:
 
     Empty when nothing is to run.
     """
-    here = plan.to_run()
-    tasks_to_run = here or tuple(task for task in plan.tasks if task.state is State.UNAVAILABLE)
+    here, tasks_to_run = plan.to_run(), plan.to_price()
     if not tasks_to_run:
         return ""
     price = in_words(plan.price_together(tasks_to_run))
@@ -120,14 +119,23 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "version": 1,
         "study": plan.study,
         "machine": str(plan.machine),
-        "counts": {state.value: n for state, n in plan.counts().items()},
+        "counts": plan.standings(),
         "estimated": {
-            "to_run": attrs.asdict(plan.price_to_run()),
+            "to_run": _total_json(plan, plan.to_run()),
+            "to_run_elsewhere": _total_json(plan, () if plan.to_run() else plan.to_price()),
             "speed": [attrs.asdict(pace) for pace in plan.paces],
         },
         "cells": [_cell_json(cell) for cell in plan.cells],
         "tasks": [_task_json(task) for task in plan.tasks],
     }
+
+
+def _total_json(plan: Plan, tasks: Sequence[PlannedTask]) -> dict[str, Any] | None:
+    """The price of ``tasks`` together; ``None`` of none."""
+    if not tasks:
+        return None
+    flops = math.fsum(task.task.workload.train_flops for task in tasks)
+    return {"tasks": len(tasks), "train_flops": flops, **attrs.asdict(plan.price_together(tasks))}
 
 
 def _cell_json(planned: PlannedCell) -> dict[str, Any]:
@@ -177,7 +185,7 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
         "technique": labels.technique,
         "scale": labels.scale,
         "seed": task.task.seed,
-        "state": task.state.value,
+        "state": task.standing,
         "reason": task.reason,
     }
 

@@ -9,11 +9,10 @@ from typing import ClassVar
 import attrs
 
 from effdsl.costs.price import JOULES_PER_KWH, Price
-from effdsl.costs.words import duration, energy, money
+from effdsl.costs.words import duration, energy, money, seconds_in
 from effdsl.declare import Invalid
-from effdsl.plan import TO_RUN, Plan, PlannedTask, State
+from effdsl.plan import Plan, PlannedTask, State
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 NOISE = 1e-9  # of a sum of floats
 
 
@@ -70,36 +69,42 @@ class MoneyLimit(Limit):
 
 
 def limit_from(text: str) -> Limit:
-    """The limit that ``"2h"``, ``"90m"``, ``"50kWh"`` or ``"$100"`` means.
+    """The limit that ``"2h30m"``, ``"50kWh"`` or ``"$100"`` means; what estimates are printed as is read too.
 
     Raises:
         Invalid: for anything else.
     """
-    number = r"(\d+(?:\.\d+)?)"
-    if found := re.fullmatch(rf"{number}\s*([smhd])", text):
-        return TimeLimit(float(found[1]) * SECONDS[found[2]])
-    if found := re.fullmatch(rf"{number}\s*kWh", text):
-        return EnergyLimit(float(found[1]) * JOULES_PER_KWH)
+    number = r"(\d[\d,]*(?:\.\d+)?)"
+    if (seconds := seconds_in(text)) is not None:
+        return TimeLimit(seconds)
+    if found := re.fullmatch(rf"{number}\s*(k?)Wh", text):
+        return EnergyLimit(_number(found[1]) * JOULES_PER_KWH / (1 if found[2] else 1000))
     if found := re.fullmatch(rf"\${number}", text):
-        return MoneyLimit(float(found[1]))
-    raise Invalid(f"{text!r} is not a budget", "e.g. 90m, 2h, 50kWh or '$100'")
+        return MoneyLimit(_number(found[1]))
+    raise Invalid(f"{text!r} is not a budget", "e.g. 90m, 2h30m, 50kWh or '$100'")
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
 
 
 def within(plan: Plan, limit: Limit) -> Plan:
     """``plan`` with only as many tasks to run as ``limit`` allows; the rest are ``left out``.
 
-    Tasks are taken in the plan's order, repeat by repeat, and one that is too dear is passed over. No
-    task of a later repeat is taken once one of an earlier repeat was left out, so that no cell has two
-    repeats before every cell has one.
+    Where nothing is to run here, what is to run on other hardware is limited in the same way. Tasks are
+    taken in the plan's order, repeat by repeat, and one that is too dear is passed over. No task of a later
+    repeat is taken once one of an earlier repeat was left out, so that no cell has two repeats before every
+    cell has one.
 
     Raises:
         Invalid: when the price of a task is not known in the limit's unit.
     """
     prices = plan.prices()
+    limited = {task.state for task in plan.to_price()}
     left, closed_at = limit.most * (1 + NOISE), None
     tasks: list[PlannedTask] = []
     for planned in plan.tasks:
-        if planned.state not in TO_RUN:
+        if planned.state not in limited:
             tasks.append(planned)
             continue
         cost = limit.spent(prices[id(planned.task.cell)])
@@ -112,6 +117,22 @@ def within(plan: Plan, limit: Limit) -> Plan:
             closed_at = planned.task.seed if closed_at is None else closed_at
             tasks.append(attrs.evolve(planned, state=State.LEFT_OUT, reason=f"not within {limit}"))
     return attrs.evolve(plan, tasks=tuple(tasks))
+
+
+def advice(plan: Plan, limit: Limit) -> str:
+    """What to do about the tasks that :func:`within` left out of ``plan``: run again, or give more."""
+    prices = plan.prices()
+    left_out = [task for task in plan.tasks if task.state is State.LEFT_OUT]
+    costs = [
+        cost
+        for task in left_out
+        if task.task.seed == left_out[0].task.seed
+        and (cost := limit.spent(prices[id(task.task.cell)])) is not None
+    ]
+    cheapest = min(costs, default=0.0)
+    if cheapest <= limit.most * (1 + NOISE):
+        return "run again for more"
+    return f"the next takes about {attrs.evolve(limit, most=cheapest)}; give a larger --budget"
 
 
 def _unknown(planned: PlannedTask, limit: Limit) -> str:

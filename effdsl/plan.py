@@ -79,6 +79,18 @@ class PlannedTask:
     reason: str = ""
     known: Known | None = None
 
+    @property
+    def standing(self) -> str:
+        """Its state in a word; of a result that did not end well, how it ended."""
+        if self.state is State.CACHED and self.known is not None and self.known.outcome != "ok":
+            return self.known.outcome
+        return self.state.value
+
+    @property
+    def code_changed(self) -> bool:
+        """Whether its result was measured with code that has changed since."""
+        return self.known is not None and bool(self.known.changed)
+
 
 @attrs.frozen
 class Plan:
@@ -103,6 +115,18 @@ class Plan:
     def to_run(self) -> tuple[PlannedTask, ...]:
         """The tasks that ``effdsl execute`` starts, in its order."""
         return tuple(task for task in self.tasks if task.state in TO_RUN)
+
+    def to_price(self) -> tuple[PlannedTask, ...]:
+        """What is to run here; where that is nothing, what is to run on other hardware."""
+        return self.to_run() or tuple(task for task in self.tasks if task.state is State.UNAVAILABLE)
+
+    def standings(self) -> dict[str, int]:
+        """Number of tasks by their standing; an unsupported cell counts once per repeat."""
+        found = Counter(task.standing for task in self.tasks)
+        found[State.UNSUPPORTED.value] += self.repeats * sum(cell.cell is None for cell in self.cells)
+        ended = sorted(found.keys() - {state.value for state in State})
+        new, cached, *others = (state.value for state in State)
+        return {name: found[name] for name in (new, cached, *ended, *others)}
 
     def prices(self) -> dict[int, Price]:
         """The price of one task by the ``id`` of its cell."""
@@ -129,10 +153,9 @@ class Plan:
 
     def summary(self) -> str:
         """The last line of ``effdsl plan``."""
-        counts = self.counts()
-        rare = (State.UNSUPPORTED, State.LEFT_OUT)
-        shown = [state for state in State if state not in rare or counts[state]]
-        return "Plan: " + ", ".join(f"{counts[state]} {state.value}" for state in shown)
+        rare = (State.UNSUPPORTED.value, State.LEFT_OUT.value)
+        shown = [f"{n} {name}" for name, n in self.standings().items() if name not in rare or n]
+        return "Plan: " + ", ".join(shown)
 
     def _repr_html_(self) -> str:
         from effdsl.display import plan_html

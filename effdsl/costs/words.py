@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from effdsl.costs.price import JOULES_PER_KWH, Price
+
+UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 
 def three_digits(number: float) -> str:
@@ -11,13 +15,27 @@ def three_digits(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``75`` as ``1m15s``."""
+    """``75`` as ``1m15s``; below a second, the one digit that counts."""
+    if 0 < seconds < 0.95:
+        return f"{float(f'{seconds:.1g}'):g}s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600:,}h{whole % 3600 // 60:02d}m"
+
+
+def seconds_in(text: str) -> float | None:
+    """``1m15s``, ``2h30m``, ``1.5h`` or ``2d`` in seconds: what :func:`duration` writes, and more;
+    ``None`` for anything else."""
+    found = re.fullmatch(r"\s*".join(rf"(?:([\d,]*\.?\d+)\s*{unit})?" for unit in UNITS_S), text.strip())
+    if found is None or not any(found.groups()):
+        return None
+    return sum(
+        float((amount or "0").replace(",", "")) * s
+        for amount, s in zip(found.groups(), UNITS_S.values(), strict=True)
+    )
 
 
 def energy(joules: float) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,18 +42,19 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     from effdsl_runtime.lookup import calibration_in, history_in
     from effdsl_runtime.machine import detect
 
-    loaded = load_study(reference)
-    store = Store.find(store_path)
-    machine = detect()
-    calibration = calibration_in(store, machine) if priced else None
-    plan = make_plan(
-        loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place, calibration
-    )
+    with redirect_stdout(sys.stderr):  # what the study prints is no part of our answer
+        loaded = load_study(reference)
+        store = Store.find(store_path)
+        machine = detect()
+        calibration = calibration_in(store, machine) if priced else None
+        plan = make_plan(
+            loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place, calibration
+        )
     return loaded, plan, store
 
 
 class Budget(click.ParamType["Limit"]):
-    """``2h``, ``50kWh`` or ``$100``."""
+    """``2h30m``, ``50kWh`` or ``$100``."""
 
     name = "budget"
 
@@ -100,6 +101,8 @@ def plan(
     from effdsl_runtime.render import print_plan
 
     _, made, store = prepare(study, store_path, priced=True)
+    if not made.to_price() and budget is not None:
+        click.echo("--budget: nothing is left to run, so it leaves nothing out", err=True)
     made = _within(made, budget)
     if calibration:
         _show_calibration(made, store, as_json)
@@ -115,10 +118,8 @@ def _within(made: Plan, budget: Limit | None) -> Plan:
     from effdsl.declare import Invalid
     from effdsl.limit import within
 
-    if budget is None:
+    if budget is None or not made.to_price():
         return made
-    if not made.to_run():
-        click.echo("--budget: no task of this plan is to run here, so it leaves nothing out", err=True)
     try:
         return within(made, budget)
     except Invalid as error:
@@ -137,15 +138,17 @@ def _show_calibration(made: Plan, store: Store, as_json: bool) -> None:
 
 
 class Duration(click.ParamType[float]):
-    """``90s``, ``20m`` or ``1.5h``."""
+    """``90s``, ``20m`` or ``2h30m``."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value))
-        if not match or not float(match[1]):
-            self.fail(f"{value!r} is not a duration; write e.g. 90s, 20m or 1.5h", param, ctx)
-        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+        from effdsl.costs.words import seconds_in
+
+        seconds = seconds_in(str(value))
+        if not seconds:
+            self.fail(f"{value!r} is not a duration; write e.g. 90s, 20m or 2h30m", param, ctx)
+        return seconds
 
 
 class Outcomes(click.ParamType[frozenset[str]]):
@@ -198,15 +201,16 @@ def execute(
     current task, twice stops at once; the same command goes on where it stopped. The kernel is stored
     beside a result and is no part of its key: what is known is not run again with another.
     """
-    from effdsl_runtime.running import run_study
+    from effdsl_runtime.running import How, run_study
 
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
     loaded, made, store = prepare(study, store_path, priced=budget is not None)
-    made = _within(made.retrying(retry) if retry else made, budget)
+    made = made.retrying(retry) if retry else made
+    made = _within(made, budget)
     if why := refusal(kernel_asked(), made):
         raise click.UsageError(why)
-    sys.exit(run_study(loaded, made, store, progress, timeout, fail_fast, as_json))
+    sys.exit(run_study(loaded, made, store, How(progress, timeout, fail_fast, budget), as_json))
 
 
 @click.command()

@@ -31,6 +31,8 @@ from effdsl_runtime.process import POLL_S, Child, preload
 from effdsl_runtime.recording import Assignment, Run, record_of
 from effdsl_runtime.worker import Finished, prepare_data, work
 
+LATER_S = 0.5  # between the first and the last process of a job that is ended
+
 
 class Display(Protocol):
     """Where progress is shown."""
@@ -72,15 +74,16 @@ class Tally:
     Attributes:
         endings: of the tasks it ran.
         elsewhere: tasks that another process finished meanwhile.
-        interrupted: whether the user stopped it, by ``signal``.
+        left: tasks that are still to run.
+        signal: that stopped it before all had run; 0 for none.
         cannot_start: why no task was started: the data are not to be had.
     """
 
     endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
     elsewhere: int = 0
-    interrupted: bool = False
+    left: int = 0
+    signal: int = 0
     cannot_start: str = ""
-    signal: int = signal.SIGINT
 
     def count(self, outcome: Outcome) -> int:
         return sum(result.ending.outcome is outcome for _, result in self.endings)
@@ -103,7 +106,7 @@ class Executor:
     fail_fast: bool = False
     _facts: dict[str, Any] = attrs.field(factory=describe)
     _stop: Stop = Stop.NOT
-    _signal: int = signal.SIGINT
+    _signal: int = 0
 
     def run(self, plan: Plan) -> Tally:
         """Run what is to run; returns when it is done, interrupted, or another process has done it."""
@@ -129,8 +132,8 @@ class Executor:
                 if refused > len(queue):
                     self.display.waiting(len(queue))
                     time.sleep(POLL_S)
-        tally.interrupted = self._stop is not Stop.NOT and bool(queue or self._stop is Stop.NOW)
-        tally.signal = self._signal
+        tally.left = len(plan.to_run()) - len(tally.endings) - tally.elsewhere
+        tally.signal = self._signal if tally.left else 0
         return tally
 
     def _run_task(self, planned: PlannedTask, tally: Tally) -> None:
@@ -176,10 +179,22 @@ class Executor:
                 ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
                 worker.kill()
                 break
+        if ending is None and self._stopped_too():
+            return None
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
         record = record_of(assignment, run, self.store.code_sets.keep(code_digests()))
         return Finished(ending, self.store.write(record, None, None), {})
+
+    def _stopped_too(self) -> bool:
+        """Whether what ended a process, which says nothing of its task, ends this one as well.
+
+        A scheduler signals all processes of a job, in any order: ours may come a moment later.
+        """
+        end = time.monotonic() + LATER_S
+        while self._stop is not Stop.NOW and time.monotonic() < end:
+            time.sleep(LATER_S / 10)
+        return self._stop is Stop.NOW
 
     def _prepare(self, plan: Plan) -> str:
         """Make the data of the plan once, in a process of their own; says why when that fails.
@@ -197,7 +212,7 @@ class Executor:
                 if self._stop is not Stop.NOT:
                     worker.kill()
                     return ""
-            if worker.exit_code:
+            if worker.exit_code and not self._stopped_too():
                 return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
         return ""
 

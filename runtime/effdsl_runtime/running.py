@@ -3,45 +3,72 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
 
+import attrs
 import click
 from effdsl_registry.store import Store, StudyTask
 
-from effdsl.loading import LoadedStudy
+from effdsl.limit import Limit, advice
+from effdsl.loading import STUDIES, LoadedStudy, name_of
 from effdsl.plan import Plan, State
 from effdsl_runtime.outcomes import Outcome
 
 
-def run_study(
-    loaded: LoadedStudy,
-    plan: Plan,
-    store: Store,
-    progress: str,
-    timeout_s: float | None,
-    fail_fast: bool,
-    as_json: bool,
-) -> int:
+@attrs.frozen
+class How:
+    """How a plan is to be run: what the options of ``effdsl execute`` say."""
+
+    progress: str = "auto"
+    timeout_s: float | None = None
+    fail_fast: bool = False
+    budget: Limit | None = None
+
+
+@attrs.frozen
+class Went:
+    """How it went: tasks by their ending, those that are still to run, and the exit code."""
+
+    ran: dict[str, int] = attrs.field(factory=dict)
+    left: int = 0
+    code: int = 0
+
+
+def run_study(loaded: LoadedStudy, plan: Plan, store: Store, how: How, as_json: bool) -> int:
     """Run what ``plan`` leaves to run, say how it went, and return the exit code."""
     store.remember_study(plan.study, str(loaded.file), study_tasks(plan))
-    counts = plan.counts()
+    went = Went()
     if plan.to_run():
         click.echo(f"{plan.study}: {plan.summary().removeprefix('Plan: ')}", err=True)
         click.echo(f"store: {store.root}", err=True)
-        code, ran = _run(plan, store, progress, timeout_s, fail_fast)
-    else:
-        code, ran = 0, {}
-    if ran is None:
-        return code
-    failed = sum(task.known is not None and task.known.outcome == "failed" for task in plan.tasks)
+        started = _run(plan, store, how)
+        if started is None:
+            return 1
+        went = started
     if as_json:
-        click.echo(json.dumps(_summary_json(plan, ran, store)))
+        click.echo(json.dumps(_summary_json(plan, went, store)))
     else:
-        _say_summary(plan, ran, failed, store)
-    if code:
-        return code
-    still_failed = failed if not ran else 0
-    nothing_possible = counts[State.CACHED] == 0 and not plan.to_run()
-    return 1 if still_failed or nothing_possible else 0
+        click.echo("\n".join(_summary(plan, went, store, how.budget, typed(loaded))))
+    if went.code:
+        return went.code
+    counts = plan.counts()
+    nothing_possible = not (counts[State.CACHED] or counts[State.LEFT_OUT] or plan.to_run())
+    return 1 if failed(plan, went) or nothing_possible else 0
+
+
+def typed(loaded: LoadedStudy) -> str:
+    """A study as it is typed in a command that works from here: its name under studies/, else its file."""
+    name = name_of(loaded.file)
+    known = Path(STUDIES, f"{name}.py").resolve() == loaded.file
+    return shlex.quote(name if known else loaded.place.file)
+
+
+def failed(plan: Plan, went: Went) -> int:
+    """Tasks that failed, now or earlier, and do not run again unasked."""
+    word = Outcome.FAILED.value
+    return went.ran.get(word, 0) + sum(task.standing == word for task in plan.tasks)
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
@@ -52,49 +79,63 @@ def study_tasks(plan: Plan) -> list[StudyTask]:
     ]
 
 
-def _run(
-    plan: Plan, store: Store, progress: str, timeout_s: float | None, fail_fast: bool
-) -> tuple[int, dict[str, int] | None]:
-    """The exit code, and how many tasks ended how; ``None`` when none could be started."""
+def _run(plan: Plan, store: Store, how: How) -> Went | None:
+    """How it went; ``None`` when no task could be started."""
     from effdsl_runtime.executor import Executor
     from effdsl_runtime.progress import display_for
 
-    with display_for(plan, progress) as display:
+    with display_for(plan, how.progress) as display:
         display.message("starting: the first task waits a few seconds for torch to load")
-        tally = Executor(store, display, timeout_s, fail_fast).run(plan)
+        tally = Executor(store, display, how.timeout_s, how.fail_fast).run(plan)
     ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
     if tally.elsewhere:
         ran["by another process"] = tally.elsewhere
     if tally.cannot_start:
         click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
-        return 1, None
-    if tally.interrupted:
-        return 128 + tally.signal, ran
-    return (1 if tally.count(Outcome.FAILED) else 0), ran
+        return None
+    return Went(ran, tally.left, 128 + tally.signal if tally.signal else 0)
 
 
-def _summary_json(plan: Plan, ran: dict[str, int], store: Store) -> dict[str, object]:
+def _summary_json(plan: Plan, went: Went, store: Store) -> dict[str, object]:
     return {
         "schema": "effdsl/execute",
         "version": 1,
         "study": plan.study,
-        "planned": {state.value: n for state, n in plan.counts().items()},
-        "ran": ran,
+        "planned": plan.standings(),
+        "ran": went.ran,
+        "left": went.left,
         "store": str(store.root),
     }
 
 
-def _say_summary(plan: Plan, ran: dict[str, int], failed: int, store: Store) -> None:
+def _summary(plan: Plan, went: Went, store: Store, budget: Limit | None, study: str) -> Iterator[str]:
+    """The lines that say how it went and what to type next; ``study`` is what stands for it there."""
     counts = plan.counts()
-    done = ", ".join(f"{n} {what}" for what, n in ran.items()) or "nothing to run"
-    kept = f", {counts[State.CACHED]} cached" if counts[State.CACHED] else ""
-    click.echo(f"{plan.study}: {done}{kept}. Store: {store.root}")
+    done = [f"{n} {what}" for what, n in went.ran.items()]
+    done += [f"{went.left} left to run"] if went.left else []
+    nothing = "nothing fits the budget" if counts[State.LEFT_OUT] else "nothing to run"
+    kept = [f"{n} {what}" for what, n in _kept(plan).items()]
+    yield f"{plan.study}: {', '.join([*(done or [nothing]), *kept])}. Store: {store.root}"
     for state in (State.INFEASIBLE, State.UNAVAILABLE, State.UNSUPPORTED):
         if counts[state]:
-            click.echo(f"{counts[state]} {state.value}; `effdsl plan {plan.study}` says why.")
-    if counts[State.LEFT_OUT]:
-        click.echo(f"{counts[State.LEFT_OUT]} left out by the budget; run again for more.")
-    if failed and not ran:
-        click.echo(f"{failed} failed earlier; `effdsl execute {plan.study} --retry failed` runs them again.")
-    if counts[State.CACHED] or ran.get("ok"):
-        click.echo(f"Next: effdsl rank {plan.study}")
+            yield f"{counts[state]} {state.value}; `effdsl plan {study}` says why."
+    if counts[State.LEFT_OUT] and budget is not None:
+        yield f"{counts[State.LEFT_OUT]} left out by the budget of {budget}; {advice(plan, budget)}."
+    if went.left:
+        yield f"{went.left} left to run; `effdsl execute {study}` goes on."
+    if n := failed(plan, went):
+        yield f"{n} failed; `effdsl execute {study} --retry failed` runs {'them' if n > 1 else 'it'} again."
+    if changed := sum(task.state is State.CACHED and task.code_changed for task in plan.tasks):
+        yield f"{changed} of the cached were measured with other code; `effdsl plan {study}` says which file."
+    if counts[State.CACHED] or went.ran.get(Outcome.OK.value):
+        yield f"Next: effdsl rank {shlex.quote(plan.study)}"
+
+
+def _kept(plan: Plan) -> dict[str, int]:
+    """Results that were there before, by how they stand."""
+    kept = [task.standing for task in plan.tasks if task.state is State.CACHED]
+    return {
+        name if name == State.CACHED.value else f"{name} earlier": kept.count(name)
+        for name in plan.standings()
+        if name in kept
+    }

@@ -11,7 +11,7 @@ from effdsl.costs import Price, together
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
-from effdsl.limit import limit_from, within
+from effdsl.limit import advice, limit_from, within
 from effdsl.plan import History, Known, Plan, State, make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -35,6 +35,9 @@ def test_time_energy_and_money_are_read_with_their_units() -> None:
     assert [limit_from(text).spent(price) for text in ("2h", "50kWh", "$100")] == [7200, 3.6e6, 5]
     assert [limit_from(text).most for text in ("90s", "90m", "2h", "1.5d", "50kWh", "$0.5")] == [
         90, 5400, 7200, 129_600, 1.8e8, 0.5,
+    ]  # fmt: skip
+    assert [limit_from(text).most for text in ("2h30m", "1,111h06m", "2,500 kWh", "1 Wh", "$1,234.50")] == [
+        9000, 3_999_960, 9e9, 3600, 1234.5,
     ]  # fmt: skip
     assert [str(limit_from(text)) for text in ("2h", "50kWh", "$100")] == ["2h00m", "50 kWh", "$100.00"]
 
@@ -94,3 +97,31 @@ def test_a_budget_of_something_unknown_is_refused_with_what_to_do(budget: str, s
     with pytest.raises(Invalid, match=f"needs the {says} of GQA 1M") as refused:
         within(plan, limit_from(budget))
     assert refused.value.hint
+
+
+def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
+    """The next run pays for what this one left out, with the same budget."""
+    dearest = max(price.usd or 0 for price in PLAN.prices().values())
+    cheapest = min(price.usd or 0 for price in PLAN.prices().values())
+    for most in (dearest, cheapest, cheapest / 2):
+        limit = limit_from(f"${most:.12f}")
+        first = within(PLAN, limit)
+        ran = {task.address.key for task in first.to_run()}
+        known = {t.address.key: Known("ok", canonical_json(t.task)) for t in PLAN.tasks}
+        rest = make_plan(
+            STUDY,
+            LAPTOP,
+            lambda addresses: History({k: v for k, v in known.items() if k in ran}),  # noqa: B023
+        )
+        more = bool(within(rest, limit).to_run())
+        assert (advice(first, limit) == "run again for more") is more
+        assert ("give a larger --budget" in advice(first, limit)) is not more
+
+
+def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
+    plan = make_plan(STUDY, LAPTOP, unavailable=lambda cell: "needs a GPU")
+    half = within(plan, limit_from(f"${(PLAN.price_to_run().usd or 0) / 2:.9f}"))
+    states = half.counts()
+    assert states[State.LEFT_OUT] > 0
+    assert states[State.UNAVAILABLE] + states[State.LEFT_OUT] == 18
+    assert (half.price_together(half.to_price()).usd or 0) <= (PLAN.price_to_run().usd or 0) / 2

@@ -123,6 +123,8 @@ def test_failures_are_kept_until_a_retry_names_them() -> None:
     failed = make_plan(SMALL, LAPTOP, lambda a: knowing(plan, "failed", reason="boom"))
     assert failed.to_run() == ()
     assert failed.tasks[0].reason == "failed: boom"
+    assert failed.summary() == "Plan: 0 new, 0 cached, 9 failed, 0 stale, 0 infeasible, 0 unavailable"
+    assert {row[-2] for row in plan_table(failed).rows} == {"3 failed"}
     assert failed.retrying(frozenset({"oom"})).to_run() == ()
     assert len(failed.retrying(frozenset({"failed"})).to_run()) == 9
 

@@ -185,6 +185,7 @@ def test_a_price_below_zero_is_refused() -> None:
 
 def test_amounts_in_words() -> None:
     assert [duration(s) for s in (9.4, 75, 3700, 4e6)] == ["9s", "1m15s", "1h01m", "1,111h06m"]
+    assert [duration(s) for s in (0, 0.031, 0.94, 0.96)] == ["0s", "0.03s", "0.9s", "1s"]
     assert [energy(j) for j in (3600, 3.6e6, 9e9)] == ["1 Wh", "1 kWh", "2,500 kWh"]
     assert [money(usd) for usd in (0, 0.0012, 1234.5)] == ["$0.00", "$0.0012", "$1,234.50"]
     assert [emission(g) for g in (0.5, 1500)] == ["0.5 g", "1.5 kg"]

@@ -113,7 +113,7 @@ def test_a_budget_is_refused_until_the_speed_is_known_and_then_kept(project: Pat
     planned = effdsl("plan", "mine.py", "--budget", "3s")
     assert planned.stdout.splitlines()[-1].endswith("left out")
     ran = effdsl("execute", "mine.py", "--budget", "3s")
-    assert "left out by the budget; run again for more" in ran.stdout
+    assert "left out by the budget of 3s; run again for more." in ran.stdout
     assert 2 <= len(records(project)) < 6
 
 
@@ -136,6 +136,35 @@ def test_killed_in_the_middle_only_what_was_missing_runs(project: Path) -> None:
     assert 1 <= done < 4
     assert executed()["ran"] == {"ok": 4 - done}
     assert rows(project, "SELECT count(*) FROM attempts") == [(4,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_whole_group_leaves_no_record_of_the_task_it_cut_short(
+    project: Path, number: signal.Signals
+) -> None:
+    """A scheduler signals every process of a job, the fork server among them."""
+    write_study(project, "MQA", seconds=3, repeats=1)
+    process = start("execute", "mine.py")
+    wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
+    os.killpg(process.pid, number)
+    time.sleep(0.3)
+    if process.poll() is None:  # Ctrl-C once finishes the task
+        os.killpg(process.pid, number)
+    process.communicate(timeout=20)
+    assert not records(project)
+    write_study(project, "MQA", seconds=3, repeats=1)
+    assert executed()["ran"] == {"ok": 1}
+
+
+def test_a_group_that_is_ended_while_data_are_prepared_is_interrupted(project: Path) -> None:
+    (project / "0.txt").write_text("To be, or not to be. " * 2_000_000)
+    write_study(project, "MQA", repeats=1)
+    process = start("execute", "mine.py", "--progress", "plain")
+    wait_for(lambda: list((project / "cache").glob("corpora/.*")))
+    os.killpg(process.pid, signal.SIGTERM)
+    out, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "1 left to run; `effdsl execute mine.py` goes on." in out
 
 
 def test_no_worker_outlives_a_killed_executor(project: Path) -> None:
@@ -199,10 +228,18 @@ def test_a_failure_is_kept_and_run_again_only_when_asked(project: Path) -> None:
     write_study(project, "MQA", ends="ok", repeats=1)
     kept = executed()
     assert (kept["ran"], kept["code"]) == ({}, 1)
+    assert kept["planned"]["failed"] == 1
+    assert kept["planned"]["cached"] == 0
+    write_study(project, "MQA, GQA", ends="ok", repeats=1)
+    more = effdsl("execute", "mine.py")
+    assert more.returncode == 1
+    assert "mine: 1 ok, 1 failed earlier." in more.stdout
+    assert "`effdsl execute mine.py --retry failed` runs it again." in more.stdout
+    write_study(project, "MQA", ends="ok", repeats=1)
     retried = effdsl("execute", "mine.py", "--retry", "failed,oom", "--json")
     assert json.loads(retried.stdout)["ran"] == {"ok": 1}
-    assert rows(project, "SELECT outcome FROM results") == [("ok",)]
-    assert rows(project, "SELECT count(*) FROM attempts") == [(2,)]
+    assert rows(project, "SELECT outcome FROM results") == [("ok",), ("ok",)]
+    assert rows(project, "SELECT count(*) FROM attempts") == [(3,)]
 
 
 def test_a_failed_task_shows_its_log_and_the_others_still_run(project: Path) -> None:
@@ -214,6 +251,8 @@ def test_a_failed_task_shows_its_log_and_the_others_still_run(project: Path) -> 
     write_study(project, "MHA, MLA", ends="failed", repeats=1)
     stopped = effdsl("execute", "mine.py", "--fail-fast", "--json")
     assert json.loads(stopped.stdout)["ran"] == {"failed": 1}
+    assert json.loads(stopped.stdout)["left"] == 1
+    assert stopped.returncode == 1
 
 
 def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path) -> None:
@@ -228,9 +267,11 @@ def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path) ->
     process = start("execute", "mine.py")
     wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "press Ctrl-C again" in errors
+    assert "mine: 1 ok, 3 left to run." in out
+    assert "3 left to run; `effdsl execute mine.py` goes on." in out
     assert len(records(project)) == 1
     write_study(project, seconds=50)
     process = start("execute", "mine.py")
@@ -238,8 +279,9 @@ def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path) ->
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=20)
     assert process.returncode == 130
+    assert out.startswith("mine: 4 left to run.")
     assert len(records(project)) == 1
 
 

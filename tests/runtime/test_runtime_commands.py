@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_runtime.kernels import refusal
+from effdsl_runtime.kernels import KERNEL, refusal
 
 from effdsl import GH200, GQA, NSA, Attention, Budget, M, Study
 from effdsl.cli import group
@@ -19,6 +20,11 @@ study = Study(Attention([GQA]), [1*M], budget=Budget(steps=4), repeats=1{more})
 """
 
 
+@pytest.fixture(autouse=True)
+def no_kernel_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KERNEL, "")  # and put back whatever --kernel leaves there
+
+
 def invoke(folder: Path, *words: str, more: str = "") -> Result:
     file = folder / "one.py"
     file.write_text(STUDY.format(more=more))
@@ -28,10 +34,9 @@ def invoke(folder: Path, *words: str, more: str = "") -> Result:
 
 @pytest.mark.parametrize("kernel", ["flex", "fla"])
 def test_a_kernel_that_cannot_train_here_is_refused_before_anything_is_stored(
-    kernel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kernel: str, tmp_path: Path
 ) -> None:
     """It would be stored as the tasks' result, and stand in the way of a run without the option."""
-    monkeypatch.delenv("EFFDSL_KERNEL", raising=False)
     result = invoke(tmp_path, "execute", "--kernel", kernel)
     assert result.exit_code == 2
     assert f"the kernel {kernel} cannot train on a CPU; leave out --kernel" in result.output
@@ -52,9 +57,39 @@ def test_a_name_with_brackets_is_shown_as_it_is_spelled(tmp_path: Path) -> None:
     assert result.output.startswith("[bold]x[/nope] · ")
 
 
-def test_a_plan_for_other_hardware_has_a_total_and_a_budget_that_says_it_leaves_nothing_out(
-    tmp_path: Path,
+def test_a_plan_for_other_hardware_has_a_total_and_keeps_to_a_budget(tmp_path: Path) -> None:
+    elsewhere = ", hw=GH200, price_per_device_hour=2.5"
+    whole = json.loads(invoke(tmp_path, "plan", "--json", more=elsewhere).output)["estimated"]
+    assert whole["to_run"] is None
+    assert (whole["to_run_elsewhere"]["tasks"], whole["to_run_elsewhere"]["seconds"] > 0) == (1, True)
+    assert "To run elsewhere: 1 task, " in invoke(tmp_path, "plan", "--budget", "$10", more=elsewhere).output
+    nothing = invoke(tmp_path, "plan", "--budget", "$0", more=elsewhere).output
+    assert "To run elsewhere" not in nothing
+    assert "0 unavailable, 1 left out" in nothing
+
+
+def test_execute_suggests_commands_that_work_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = invoke(tmp_path, "plan", "--budget", "2h", more=", hw=48 * GH200")
-    assert "To run elsewhere: 1 task, " in result.output
-    assert "it leaves nothing out" in result.output
+    monkeypatch.chdir(tmp_path)
+    assert "`effdsl plan one.py` says why" in invoke(tmp_path, "execute", more=", hw=GH200").output
+    (tmp_path / "studies").mkdir()
+    assert "`effdsl plan one` says why" in invoke(tmp_path / "studies", "execute", more=", hw=GH200").output
+
+
+def test_what_a_study_prints_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    result = invoke(tmp_path, "plan", "--json", more=", keep=lambda cell: print('hello') or True")
+    assert json.loads(result.stdout)["schema"] == "effdsl/plan"
+    assert "hello" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["2h30m", "1m15s", "0.03s"])
+def test_a_duration_is_read_as_it_is_printed(text: str, tmp_path: Path) -> None:
+    result = invoke(tmp_path, "execute", "--timeout", text, more=", hw=GH200")
+    assert (result.exit_code, "unavailable" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["0s", "2", "-1h", "1s2h", "soon"])
+def test_what_is_no_duration_is_refused_with_examples(text: str, tmp_path: Path) -> None:
+    result = invoke(tmp_path, "execute", "--timeout", text)
+    assert (result.exit_code, "write e.g. 90s, 20m or 2h30m" in result.output) == (2, True)
