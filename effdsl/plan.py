@@ -170,6 +170,7 @@ def make_plan(
     unavailable: Callable[[Cell], str] = lambda cell: "",
     place: Collector | None = None,
     calibration: Calibration | None = None,
+    too_short: Callable[[Cell], str] = lambda cell: "",
 ) -> Plan:
     """Work out the tasks of ``study`` and their states.
 
@@ -180,6 +181,7 @@ def make_plan(
         unavailable: says why a cell cannot run here; empty when it can.
         place: knows the lines of the study file, for messages.
         calibration: what finished tasks say of how fast the hardware is.
+        too_short: says why a cell's text is too short for its context; empty when it is not known to be.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
@@ -189,7 +191,7 @@ def make_plan(
     canon = Canon()
     _refuse_duplicates(study, cells, canon, place)
     judged = [
-        (planned.cell, _obstacle(planned.cell, planned.memory, unavailable))
+        (planned.cell, _obstacle(planned.cell, planned.memory, too_short, unavailable))
         for planned in cells
         if planned.cell is not None and planned.memory is not None
     ]
@@ -222,12 +224,19 @@ def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> Pla
 Obstacle = tuple[State, str] | None
 
 
-def _obstacle(cell: Cell, memory: MemoryEstimate, unavailable: Callable[[Cell], str]) -> Obstacle:
+def _obstacle(
+    cell: Cell,
+    memory: MemoryEstimate,
+    too_short: Callable[[Cell], str],
+    unavailable: Callable[[Cell], str],
+) -> Obstacle:
     """What keeps a cell from being run: it will not fit, or what it needs is not here."""
     hardware = cell.hardware
     if hardware.memory is not None and memory.total > hardware.memory.value:
         fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
         return State.INFEASIBLE, f"needs {memory} per device, more than the {fits}"
+    if reason := too_short(cell):
+        return State.INFEASIBLE, reason
     reason = unavailable(cell)
     return (State.UNAVAILABLE, reason) if reason else None
 

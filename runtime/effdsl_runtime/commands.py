@@ -38,6 +38,7 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
 
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
+    from effdsl_runtime.corpora import too_short
     from effdsl_runtime.dispatch import unavailable_here
     from effdsl_runtime.lookup import calibration_in, history_in
     from effdsl_runtime.machine import detect
@@ -48,7 +49,13 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
         machine = detect()
         calibration = calibration_in(store, machine) if priced else None
         plan = make_plan(
-            loaded.study, machine, history_in(store), unavailable_here(machine), loaded.place, calibration
+            loaded.study,
+            machine,
+            history_in(store),
+            unavailable_here(machine),
+            loaded.place,
+            calibration,
+            too_short(),
         )
     return loaded, plan, store
 

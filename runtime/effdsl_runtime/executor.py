@@ -22,6 +22,7 @@ from effdsl_registry.store import Store, StoreBusy
 
 from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
+from effdsl_runtime.corpora import too_short
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.lookup import code_digests
 from effdsl_runtime.machine import describe
@@ -74,6 +75,7 @@ class Tally:
     Attributes:
         endings: of the tasks it ran.
         elsewhere: tasks that another process finished meanwhile.
+        infeasible: tasks whose text, now that it is prepared, is too short for their context.
         left: tasks that are still to run.
         signal: that stopped it before all had run; 0 for none.
         cannot_start: why no task was started: the data are not to be had.
@@ -81,6 +83,7 @@ class Tally:
 
     endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
     elsewhere: int = 0
+    infeasible: int = 0
     left: int = 0
     signal: int = 0
     cannot_start: str = ""
@@ -116,7 +119,7 @@ class Executor:
         refused = 0
         preload({engine_module(task.task.engine) for task in queue})
         with self._interruptible():
-            tally.cannot_start = self._prepare(plan)
+            tally.cannot_start = self._prepare(plan) or self._refuse(queue, tally)
             while queue and not tally.cannot_start and self._stop is Stop.NOT:
                 planned = queue.popleft()
                 with self.store.claim(planned.address.key) as won:
@@ -132,7 +135,7 @@ class Executor:
                 if refused > len(queue):
                     self.display.waiting(len(queue))
                     time.sleep(POLL_S)
-        tally.left = len(plan.to_run()) - len(tally.endings) - tally.elsewhere
+        tally.left = len(plan.to_run()) - len(tally.endings) - tally.elsewhere - tally.infeasible
         tally.signal = self._signal if tally.left else 0
         return tally
 
@@ -214,6 +217,20 @@ class Executor:
                     return ""
             if worker.exit_code and not self._stopped_too():
                 return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
+        return ""
+
+    def _refuse(self, queue: deque[PlannedTask], tally: Tally) -> str:
+        """Take tasks out of ``queue`` whose text is too short; says why when that leaves none."""
+        why_not = too_short()
+        refused = {task.address.key: why for task in queue if (why := why_not(task.task.cell))}
+        if refused and len(refused) == len(queue):
+            return next(iter(refused.values()))
+        for why in dict.fromkeys(refused.values()):
+            self.display.message(why)
+        tally.infeasible = len(refused)
+        kept = [task for task in queue if task.address.key not in refused]
+        queue.clear()
+        queue.extend(kept)
         return ""
 
     @contextmanager

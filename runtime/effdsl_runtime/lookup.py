@@ -24,6 +24,7 @@ MEASURING = (
     "effdsl.shapes",
     "effdsl.techniques",
     "effdsl.training",
+    "effdsl_runtime.corpora",
     "effdsl_runtime.data",
     "effdsl_runtime.engines",
     "effdsl_runtime.metrics",

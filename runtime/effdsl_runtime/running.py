@@ -90,6 +90,8 @@ def _run(plan: Plan, store: Store, how: How) -> Went | None:
     ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
     if tally.elsewhere:
         ran["by another process"] = tally.elsewhere
+    if tally.infeasible:
+        ran[State.INFEASIBLE.value] = tally.infeasible
     if tally.cannot_start:
         click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
         return None

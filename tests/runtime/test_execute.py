@@ -295,6 +295,28 @@ def test_data_that_cannot_be_had_say_so_before_any_task(project: Path) -> None:
     assert not records(project)
 
 
+def test_a_context_longer_than_the_text_is_refused_before_any_task_and_from_then_on_by_the_plan(
+    project: Path,
+) -> None:
+    write_study(project, "MQA", repeats=1)
+    study = (project / "mine.py").read_text()
+    (project / "mine.py").write_text(
+        study.replace("[1*M]", "[1*M, 2*M]").replace(
+            "repeats", "per_scale={2*M: Budget(context_length=20_000)}, repeats"
+        )
+    )
+    ran = effdsl("execute", "mine.py")
+    assert "mine: 1 ok, 1 infeasible." in ran.stdout
+    assert "tokens, fewer than context_length=20,000 + 1" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "1 cached, 0 stale, 1 infeasible" in effdsl("plan", "mine.py").stdout
+    (project / "mine.py").write_text(study.replace("steps=10", "steps=10, context_length=20_000"))
+    (project / "other.txt").write_text("To be. " * 10)  # another text, to prepare anew
+    refused = effdsl("execute", "mine.py")
+    assert (refused.returncode, "Nothing was run: the held-out part has" in refused.stderr) == (1, True)
+    assert len(records(project)) == 1
+
+
 def test_status_counts_and_show_tells_what_was_measured(project: Path) -> None:
     write_study(project, "MQA", repeats=2)
     executed()

@@ -12,11 +12,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from effdsl_runtime.corpora import FACTS_FILE
 from effdsl_runtime.data.codec import Codec, Tokens
 
 TRAIN_FILE = "train.bin"
 HELD_OUT_FILE = "held_out.bin"
-FACTS_FILE = "facts.json"
 
 
 @attrs.frozen

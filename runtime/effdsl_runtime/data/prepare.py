@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import os
 import shutil
 import tempfile
 import threading
@@ -17,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from effdsl.data import Data, FineWebEdu
-from effdsl.key import canonical_json
+from effdsl_runtime.corpora import corpus_folder
 from effdsl_runtime.data import codec as codecs
 from effdsl_runtime.data.codec import Codec
 from effdsl_runtime.data.corpus import (
@@ -34,7 +32,6 @@ from effdsl_runtime.data.corpus import (
 from effdsl_runtime.data.sources import DataError, Document, documents
 
 Report = Callable[[str], None]
-FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
 BPE_TRAINING_BYTES = 128 * 2**20
 STREAM_HELD_OUT_TOKENS = 1 << 18
 ENCODED_TOGETHER = 16
@@ -52,7 +49,7 @@ def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
     Raises:
         DataError: when the text or the tokenizer cannot be had, or either part would be empty.
     """
-    folder = cache_folder() / "corpora" / _name(data, tokens)
+    folder = corpus_folder(data, tokens)
     facts = read_facts(folder, data.vocab_size)
     if facts is None:
         with _alone(folder, report):
@@ -60,19 +57,6 @@ def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
     dtype = token_dtype(data.vocab_size)
     train, held_out = (np.memmap(folder / name, dtype, "r") for name in (TRAIN_FILE, HELD_OUT_FILE))
     return Corpus(train, held_out, codecs.load(data.tokenizer, folder), facts)
-
-
-def cache_folder() -> Path:
-    """``$EFFDSL_CACHE``, else ``$XDG_CACHE_HOME/effdsl``, else ``~/.cache/effdsl``."""
-    if named := os.environ.get("EFFDSL_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "effdsl"
-
-
-def _name(data: Data, tokens: int) -> str:
-    wanted = tokens if isinstance(data, FineWebEdu) else 0
-    content = f"{FORMAT} {wanted} {canonical_json(data)}"
-    return f"{data.__tag__}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
 @contextmanager

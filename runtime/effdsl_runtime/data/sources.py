@@ -22,8 +22,8 @@ from effdsl.data import (
     content_hash,
 )
 from effdsl.declare import Invalid
+from effdsl_runtime.corpora import PIECE
 
-PIECE = 8192
 ROWS = 1024
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from effdsl_runtime.corpora import cache_folder
 from effdsl_runtime.data import Corpus, DataError, prepare
-from effdsl_runtime.data.prepare import cache_folder
 from effdsl_runtime.data.sources import documents, is_held_out, pieces
 
 from effdsl.data import BPE, JSONL, ByteTokenizer, Data, FineWebEdu, LocalText, Parquet, Shakespeare
