@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -32,6 +34,8 @@ COMMANDS = {
     "export": ("effdsl_registry.commands:export", "Write results as CSV, JSON, Parquet, Markdown or LaTeX."),
     "store": ("effdsl_registry.commands:store", "Verify, rebuild, back up or clean the store."),
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+INTERRUPTED_QUERY = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
 class LazyGroup(click.Group):
@@ -77,9 +81,35 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake in a study is shown as a list, never as a traceback."""
+    """Run the command line: mistakes, Ctrl-C and a full disk end in a line and a code, not in a traceback."""
     try:
-        group(standalone_mode=True)
+        try:
+            status = _run()
+        finally:
+            sys.stdout.flush()  # what cannot be written shows here, not when the interpreter ends
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, *NO_ROOM):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno in NO_ROOM:
+            click.echo(f"cannot be written: {error.strerror}", err=True)
+        status = 1
+    sys.exit(status)
+
+
+def _run() -> int:
+    """The exit code of the command that was typed."""
+    try:
+        return group(standalone_mode=False) or 0  # a number where click itself ends, e.g. after --help
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _interrupted()
+    except RuntimeError as error:
+        if str(error) != INTERRUPTED_QUERY:
+            raise
+        return _interrupted()
     except ValueError as error:
         problems = getattr(error, "problems", None)
         if problems is None:
@@ -87,7 +117,12 @@ def main() -> None:
         for problem in problems:
             click.echo(str(problem), err=True)
         click.echo(f"{len(problems)} problem{'s' * (len(problems) != 1)} in the study", err=True)
-        sys.exit(2)
+        return 2
+
+
+def _interrupted() -> int:
+    click.echo("interrupted", err=True)
+    return 130
 
 
 if __name__ == "__main__":

@@ -33,10 +33,11 @@ def _table(rows: Rows) -> Table:
 def _print_blocks(rows: Rows, console: Console) -> None:
     """A line per column, its name before its value; a long value goes on below itself."""
     longest = max((len(column.name) for column in rows.columns), default=0)
+    names = min(longest, console.width * 2 // 3)
     for number, row in enumerate(rows.rows, 1):
         block = Table.grid(padding=(0, 2))
-        block.add_column(style="bold", overflow="fold", min_width=min(longest, console.width * 2 // 3))
-        block.add_column(overflow="fold")
+        block.add_column(style="bold", overflow="fold", width=names)
+        block.add_column(overflow="fold", width=console.width - names - 2)
         for column, cell in zip(rows.columns, shown(row), strict=True):
             block.add_row(Text(column.name), Text(cell))
         console.print(Text(f"row {number:,} of {len(rows.rows):,}", "dim"), block, Text(""), sep="\n")

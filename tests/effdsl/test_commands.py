@@ -66,6 +66,61 @@ def test_ls_reads_studies_without_running_them(tmp_path: Path, monkeypatch: pyte
     assert '"axis": "Attention([MQA])"' in CliRunner().invoke(group, ["ls", "--json"]).output
 
 
+INTERRUPTED_QUERY = """\
+import duckdb, os, threading
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+duckdb.sql('SELECT count(*) FROM range(1000000000000) a, range(10000) b').fetchall()
+"""
+
+
+def run_main(body: str) -> subprocess.CompletedProcess[str]:
+    """The command line with its command ``new`` replaced by ``body``."""
+    code = "import signal, sys, click, effdsl.cli, effdsl.commands\n"
+    code += "@click.command()\ndef new():\n    " + body.replace("\n", "\n    ") + "\n"
+    code += "effdsl.commands.new = new; sys.argv = ['effdsl', 'new']; effdsl.cli.main()\n"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "signal.raise_signal(signal.SIGINT)",
+        "raise RuntimeError('Query interrupted')",
+        INTERRUPTED_QUERY,
+    ],
+    ids=["python", "duckdb's word for it", "duckdb"],
+)
+def test_an_interrupt_ends_with_130_and_one_word(body: str) -> None:
+    """In our own code as well as in a query, which turns Ctrl-C into an error of its own."""
+    ended = run_main(body)
+    assert ended.returncode == 130
+    assert ended.stderr.strip() == "interrupted"
+
+
+def test_an_exit_code_and_an_error_of_our_own_stay_what_they_are() -> None:
+    assert run_main("click.echo('said'); sys.exit(4)").returncode == 4
+    assert run_main("raise click.UsageError('so')").returncode == 2
+    broken = run_main("raise RuntimeError('a mistake of ours')")
+    assert broken.returncode == 1
+    assert "Traceback" in broken.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("arguments", [["ls"], ["--help"]], ids=" ".join)
+def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "effdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (ended.returncode, ended.stderr) == (1, "cannot be written: No space left on device\n")
+
+
+def test_a_pipe_that_closes_is_no_mistake() -> None:
+    command = f"{sys.executable} -m effdsl --help | true; echo ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ended.stderr == ""
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "import atexit, sys, effdsl.cli\n"
     code += "atexit.register(lambda: print(sorted({m.split('.')[0] for m in sys.modules})))\n"
