@@ -29,7 +29,8 @@ class ParetoCell:
             cell certainly does; ``None`` when not comparable.
         values: means of the objectives, in their order; ``None`` when one of them is missing.
         n: repeats behind the objective that has fewest, of ``ok`` that ended well, of ``repeats`` in all.
-        dominated_by: cells of the front that dominate it.
+        dominated_by: cells of the front that dominate it, by the means.
+        certainly_by: of a dominated cell: cells that certainly dominate it, on the front or not.
         rivals: of a cell on the front: cells that could dominate it.
         absent: objectives without a value.
         outcomes: how repeats ended that are not ``ok``.
@@ -46,6 +47,7 @@ class ParetoCell:
     ok: int
     repeats: int
     dominated_by: tuple[str, ...]
+    certainly_by: tuple[str, ...]
     rivals: tuple[str, ...]
     absent: tuple[str, ...]
     outcomes: tuple[str, ...]
@@ -180,6 +182,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             ok=row["ok"],
             repeats=row["repeats"],
             dominated_by=tuple(sorted(names[cell] for cell in row["dominated_by"])),
+            certainly_by=tuple(sorted(names[cell] for cell in row["certainly_by"])),
             rivals=tuple(sorted(names[cell] for cell in row["rivals"])),
             absent=tuple(row["absent"]),
             outcomes=tuple(row["outcomes"]),

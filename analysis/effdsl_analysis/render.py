@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,7 @@ from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl.key import short
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.text import names, number, table, words
@@ -23,6 +25,7 @@ W = TypeVar("W", bound=Hashable)
 C = TypeVar("C", "RankedCell", "ParetoCell")
 
 PLAIN_CODE = "reference"
+DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def ranking(result: Ranking) -> Group:
@@ -140,6 +143,7 @@ def pareto_set(result: ParetoSet) -> Group:
             _pareto_title(result, found),
             _pareto_table(result, found),
             _pareto_sentence(found),
+            *_uneven(found),
             Text(""),
         ]
     cells = [cell for found in result.groups for cell in found.cells]
@@ -181,8 +185,26 @@ def _pareto_gap(cell: ParetoCell) -> str:
 
 def _pareto_why(cell: ParetoCell, others: int) -> str:
     if cell.place == "dominated":
-        return f"dominated by {names(cell.dominated_by, others)}"
+        by_means = f"dominated by {names(cell.dominated_by, others)}"
+        if cell.certainly_by in ((), cell.dominated_by):
+            return by_means
+        return f"{by_means}; certainly by {names(cell.certainly_by, others)}"
     return f"{names(cell.rivals, others)} could dominate it" if cell.rivals else ""
+
+
+def _uneven(found: ParetoGroup) -> list[Text]:
+    """Where means are over different repeats, which have fewer: their place may be one of the seeds."""
+    counts = {cell.technique: cell.n for cell in found.cells if cell.values is not None}
+    most = max(counts.values(), default=0)
+    fewer = [f"{technique} {n}" for technique, n in counts.items() if n < most]
+    if not fewer:
+        return []
+    return [
+        words(
+            f"Means are over up to {most} repeats, but {', '.join(fewer)}: places compare means of different "
+            "seeds there. What is certain compares the seeds that two techniques share."
+        )
+    ]
 
 
 def _pareto_sentence(found: ParetoGroup) -> Text:
@@ -218,7 +240,13 @@ def difference(result: Difference) -> Group:
 
 
 def _change_row(change: Change, with_verdict: bool) -> list[str]:
-    return [change.name, change.a, change.b, *([change.verdict] if with_verdict else [])]
+    values = [DIGEST.sub(_shortened, value) for value in (change.a, change.b)]
+    return [change.name, *values, *([change.verdict] if with_verdict else [])]
+
+
+def _shortened(digest: re.Match[str]) -> str:
+    """A digest by the digits that people are shown: two whole ones do not fit beside each other."""
+    return f"{short(digest[0])}…"
 
 
 def _repeats(counts: Iterable[int]) -> str:

@@ -96,3 +96,15 @@ def test_a_key_that_is_not_there_is_refused(shelf: Any) -> None:
     key = shelf.add("MHA")
     with pytest.raises(UnknownKey):
         diff(shelf.store, key, "0000000000" if key[0] != "0" else "1111111111")
+
+
+def test_digests_are_shown_by_their_first_digits_and_kept_whole_in_the_document(shelf: Any) -> None:
+    """Two whole digests beside each other would be broken in the middle on any usual terminal."""
+    one, other = "1234567890" + "a" * 54, "abcdef0123" + "b" * 54
+    keys = [shelf.add("MHA", seed=seed, data_revision=text) for seed, text in enumerate((one, other))]
+    found = diff(shelf.store, *keys)
+    shown = found._repr_html_()
+    assert "1234567890…" in shown
+    assert "abcdef0123…" in shown
+    assert one not in shown
+    assert one in json.dumps(found.to_json())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from io import StringIO
 from typing import Any
 
 import pytest
 from effdsl_analysis import UnknownName, pareto
-from effdsl_analysis.paretoset import ParetoCell, ParetoGroup
+from effdsl_analysis.paretoset import ParetoCell, ParetoGroup, ParetoSet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 
 def only_group(*args: Any, **kwargs: Any) -> ParetoGroup:
@@ -24,6 +26,13 @@ def by_technique(group: ParetoGroup) -> dict[str, ParetoCell]:
 
 def places(group: ParetoGroup) -> dict[str, tuple[str, bool | None]]:
     return {cell.technique: (cell.place, cell.certain) for cell in group.cells}
+
+
+def printed(found: ParetoSet) -> str:
+    console = Console(file=StringIO(), width=1000)
+    with console.capture() as captured:
+        console.print(found)
+    return captured.get()
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -87,6 +96,29 @@ def test_a_difference_within_the_spread_makes_neither_side_certain(shelf: Any) -
     group = only_group(shelf.store, on=["ppl", "amu_gb"])
     assert places(group) == {"MHA": ("front", False), "GQA": ("dominated", False)}
     assert by_technique(group)["MHA"].rivals == ("GQA",)
+
+
+def test_a_cell_off_the_front_that_certainly_dominates_is_named(shelf: Any) -> None:
+    """By the means one dominates, within the spread; the one that does so for certain is off the front."""
+    shelf.repeats("ALiBi", ppl=[40.0, 70.0, 46.0], kv_bytes_per_token=100.0)
+    shelf.repeats("GQA", ppl=[53.0, 54.0, 55.0], kv_bytes_per_token=100.0)
+    shelf.repeats("MoBA", ppl=[63.0, 64.1, 65.0], kv_bytes_per_token=200.0)
+    found = pareto(shelf.store, on=["ppl", "kv_bytes_per_token"])
+    cells = by_technique(found.groups[0])
+    assert (cells["MoBA"].place, cells["MoBA"].certain) == ("dominated", True)
+    assert cells["MoBA"].dominated_by == ("ALiBi",)
+    assert cells["MoBA"].certainly_by == ("GQA",)
+    assert cells["GQA"].certainly_by == ()
+    assert "dominated by ALiBi; certainly by GQA" in printed(found)
+
+
+def test_means_over_different_repeats_are_said(shelf: Any) -> None:
+    """A cell whose third repeat has not run yet is compared over two seeds, and the answer says so."""
+    shelf.repeats("MHA", ppl=[50.0, 51.0, 40.0])
+    shelf.repeats("MQA", ppl=[49.0, 50.0])
+    assert "Means are over up to 3 repeats, but MQA 2: " in printed(pareto(shelf.store, on=["ppl"]))
+    shelf.add("MQA", seed=2, ppl=39.0)
+    assert "Means are over" not in printed(pareto(shelf.store, on=["ppl"]))
 
 
 def test_one_repeat_makes_nothing_certain(shelf: Any) -> None:

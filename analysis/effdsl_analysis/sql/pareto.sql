@@ -6,7 +6,8 @@
 --   place          front, dominated, or not comparable (an objective is missing: see reason)
 --   certain        front: no cell of the group could dominate it; dominated: some cell certainly does. "Could" and
 --                  "certainly" follow the 95% intervals of differences.sql, objective by objective
---   dominated_by   cells of the front that dominate it
+--   dominated_by   cells of the front that dominate it, by the means
+--   certainly_by   of a dominated cell: the cells that certainly dominate it, on the front or not
 --   rivals         of a cell on the front: the cells that could dominate it as far as the repeats tell
 
 WITH
@@ -67,7 +68,7 @@ judged AS MATERIALIZED (
 ),
 doubted AS (
   SELECT grp, a AS cell, bool_or(could) AS could, bool_or(certainly) AS certainly,
-         list(b ORDER BY b) FILTER (could) AS rivals
+         list(b ORDER BY b) FILTER (could) AS rivals, list(b ORDER BY b) FILTER (certainly) AS certainly_by
   FROM judged GROUP BY grp, a
 ),
 beaten AS (
@@ -94,6 +95,7 @@ SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coale
             WHEN f.point IS NULL THEN coalesce(certainly, false)
             ELSE NOT coalesce(could, false) END AS certain,
        coalesce(dominated_by, []) AS dominated_by,
+       CASE WHEN f.point IS NULL THEN coalesce(certainly_by, []) ELSE [] END AS certainly_by,
        CASE WHEN f.point IS NULL THEN [] ELSE coalesce(rivals, []) END AS rivals,
        coalesce(outcomes, []) AS outcomes, c.kernel,
        CASE WHEN "values" IS NULL THEN absent ELSE [] END AS absent,
