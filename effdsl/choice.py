@@ -89,7 +89,11 @@ def labels_of(choice: Choice, architecture: Architecture, axes: Sequence[type]) 
 
 
 def written_labels(choice: Choice, axes: Sequence[type]) -> Labels:
-    """The same, as the study has it written, for a combination that cannot be built."""
+    """The same, as the study has it written, for a combination that cannot be built.
+
+    Here too the first axis is always named, and of the others what is not the backbone's usual part.
+    """
+    usual = choice.backbone.usual()
     written: dict[type, Technique | None] = {
         Backbone: choice.chosen_backbone,
         ShapeAxis: choice.aspect,
@@ -98,7 +102,13 @@ def written_labels(choice: Choice, axes: Sequence[type]) -> Labels:
         FeedForward: choice.parts.feed_forward,
     }
     label = {axis: repr(technique).removesuffix("()") for axis, technique in written.items() if technique}
-    named = _joined(label, [axis for axis in AXES if axis in axes])
+    unsaid: dict[type, Technique | None] = {
+        Attention: usual.attention,
+        Position: usual.position,
+        FeedForward: usual.feed_forward,
+    }
+    on = [axis for axis in AXES if axis in axes]
+    named = _joined(label, [a for a in on if a == on[0] or written[a] != unsaid.get(a)])
     return Labels(technique=named, scale=str(choice.scale), full_name=named)
 
 

@@ -17,7 +17,7 @@ TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this 
 from effdsl import GQA, MLA, MQA, Attention, Budget, M, Study
 
 study = Study(
-    axis=Attention([MQA, GQA, MLA]),  # also MHA, NSA; GQA(kv_heads=4) sets a hyper-parameter
+    axis=Attention([MQA, GQA, MLA]),  # also MHA, NSA, MoBA; GQA(kv_heads=4) sets a hyper-parameter
     scales=[1*M],                     # parameters; each size gets a shape (`effdsl plan` shows it)
     budget=Budget(steps=100),         # or tokens=2*M; batch_size and context_length have defaults
     repeats=3,                        # seeds; the spread between them is what intervals are made of

@@ -16,7 +16,7 @@ from effdsl.problems import Problem, is_broken, report, spelled
 from effdsl.task import Engine, Torch
 from effdsl.training import Budget, Recipe
 from effdsl.units import Count
-from effdsl.validate import at_least_zero, number, optional
+from effdsl.validate import at_least_zero, number, optional, text
 
 Override = Budget | Recipe
 MOST_REPEATS = 1000
@@ -161,8 +161,8 @@ class Study:
     gco2e_per_kwh: float | None = transport(default=None, converter=number, validator=optional(at_least_zero))
     keep: Callable[[Any], bool] | None = transport(default=None, validator=_callable_or_none)
     per_scale: Mapping[Count, tuple[Override, ...]] = transport(factory=dict, converter=_per_scale)
-    name: str = transport(default="")
-    notes: str = transport(default="")
+    name: str = transport(default="", validator=text)
+    notes: str = transport(default="", validator=text)
 
     def __attrs_post_init__(self) -> None:
         unknown = [str(scale) for scale in self.per_scale if scale not in self.scales]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from effdsl import GQA, MQA, Attention, M, Study
+from effdsl import GQA, MQA, Attention, M, NoPE, Position, RoPE, Study
 from effdsl.hardware import Hardware
 from effdsl.loading import load_study, name_of, study_files
 from effdsl.plan import State, make_plan
@@ -263,6 +263,13 @@ def test_a_filter_may_name_a_class_for_its_defaults() -> None:
         ("Study(axis=Attention([GQA]) * GQA, scales=[1*M])", "GQA is not an axis"),
         ("Study(axis=Attention([GQA]), scales=[1*M], repeats=Seeds(1, 1))", "Seeds(1, 1): seeds must be"),
         ("Study(axis=Attention([GQA]), scales=[1*M], repeats=10**6)", "from 1 to 1,000"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], notes=3)", "Study(notes=3): must be text in quotes"),
+        ("Study(axis=Attention([GQA]), scales=[1*M], name=3)", "Study(name=3): must be text in quotes"),
+        (
+            "Study(axis=Attention([GQA]), scales=[1*M], hw=2.5 * GH200)",
+            "a number of devices is a whole number",
+        ),
+        ("Study(axis=Attention([GQA]), scales=[1*M], hw=Hardware('x', memory=3))", "must be memory above 0"),
         ("Study(axis=Attention([GQA]), scales=[1*M], hw=2 * THIS_MACHINE)", "this machine is one"),
         ("Study(axis=Attention([GQA]), scales=[1*M], hww=GH200)", "Study(hww=GH200 96GB): unknown"),
         ("Study(axis=Attention([GQA, Mamba]), scales=[1*M])", "Attention(techniques=[GQA, Mamba]): Mamba"),
@@ -278,3 +285,15 @@ def test_mistakes_are_named_with_their_line_as_they_stand_in_the_file(
 def test_a_statement_that_python_refuses_later_than_its_parser_is_a_mistake_too(tmp_path: Path) -> None:
     (only,) = problems(tmp_path, "from effdsl import *\nreturn 3\n")
     assert line(2, "SyntaxError: 'return' outside function") in only
+
+
+def test_what_cannot_be_built_is_named_by_the_same_rule_as_what_can() -> None:
+    """The first axis always, of the others what is not usual: one technique has one name down the plan."""
+    axis = Attention([GQA(kv_heads=4), GQA(kv_heads=3)]) * Position([RoPE, NoPE])
+    cells = make_plan(Study(axis, [3 * M]), LAPTOP).cells
+    assert [(cell.labels.technique, bool(cell.unsupported)) for cell in cells] == [
+        ("GQA(kv_heads=4)", False),
+        ("GQA(kv_heads=4) · NoPE", False),
+        ("GQA(kv_heads=3)", True),
+        ("GQA(kv_heads=3) · NoPE", True),
+    ]
