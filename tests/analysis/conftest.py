@@ -16,7 +16,7 @@ import pytest
 from effdsl_analysis.claims import claims
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import rows, session, statement
-from effdsl_registry.records import Identity, Provenance, Record
+from effdsl_registry.records import Decoding, Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask
 
 from effdsl.metrics import BY_NAME
@@ -85,11 +85,15 @@ class Shelf:
         evidence: str = "measured",
         canonical: str = "",
         loss_curve: Sequence[tuple[int, float | None]] = (),
+        decoding: tuple[Decoding, ...] = (),
+        expert_shares: tuple[tuple[float, ...], ...] = (),
+        code: Mapping[str, str] | None = None,
         **columns: Any,
     ) -> str:
         """One result: identity columns and metrics by name; returns its key.
 
-        ``called`` is what its study calls it, where that is not the technique's own name.
+        ``called`` is what its study calls it, where that is not the technique's own name; ``code`` maps
+        the modules that it was measured with to digests of their files.
         """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
         identity = attrs.evolve(IDENTITY, technique=technique, **{"attention": technique, **columns})
@@ -108,11 +112,14 @@ class Shelf:
             metrics={name: value for name, value in metrics.items() if value is not None},
             missing=dict(missing or {}),
             loss_curve=loss_curve,
+            decoding=decoding,
+            expert_shares=expert_shares,
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",
                 meter_scope=meter_scope,
                 kernel=kernel,
+                code=Store(self.root).code_sets.keep(code) if code else "",
                 libraries={"torch": "2.13.0"},
             ),
         )
