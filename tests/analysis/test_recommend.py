@@ -1,0 +1,536 @@
+"""Recommendations against a search by hand: on the paper's CSV files, and on made-up repeats."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import attrs
+import effdsl_registry.published as published
+import pytest
+from click.testing import CliRunner, Result
+from effdsl_analysis.ask import UnknownName, parse_objectives
+from effdsl_analysis.conditions import Condition, parse_conditions, parse_tolerance
+from effdsl_analysis.decisions import Decision, Question
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.queries import define, session, statement
+from effdsl_analysis.recommend import decide, recommend
+from effdsl_registry.store import Store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import t as student
+
+from effdsl.cli import group
+
+Candidates = dict[str, dict[str, list[float]]]
+"""Repeats by technique and metric."""
+
+NOTHING: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------ the search by hand
+
+
+def rounded(x: float) -> float:
+    return float(f"{x:.12g}")
+
+
+def holds(condition: Condition, values: Sequence[float]) -> bool:
+    value = rounded(mean(values))
+    tests = {"<=": value <= condition.bound, "<": value < condition.bound, ">=": value >= condition.bound}
+    return tests.get(condition.relation, value > condition.bound)
+
+
+def difference(a: Sequence[float], b: Sequence[float], is_exact: bool) -> tuple[float, float | None]:
+    """Mean of b less a, paired, and half of its 95% interval."""
+    apart = [y - x for x, y in zip(a, b, strict=True)]
+    if is_exact:
+        return apart[0], 0.0
+    if len(apart) == 1:
+        return apart[0], None
+    return mean(apart), float(student.ppf(0.975, len(apart) - 1)) * stdev(apart) / math.sqrt(len(apart))
+
+
+def near_best(
+    found: Candidates, metric: str, sign: int, share: float | None, is_exact: bool
+) -> tuple[list[str], bool]:
+    """Those that are not certainly worse than the best mean, or possibly within a share of it."""
+    order = sorted(found, key=lambda name: (sign * rounded(mean(found[name][metric])), name))
+    if not order:
+        return [], False
+    best = found[order[0]][metric]
+    kept, undecided = [order[0]], False
+    for name in order[1:]:
+        apart, half = difference(best, found[name][metric], is_exact)
+        least = sign * apart - (half or 0.0)
+        if half is None:
+            undecided = True
+        elif least > 1e-12 and not (share is not None and rounded(least / abs(mean(best))) <= share):
+            continue
+        kept.append(name)
+    return kept, undecided
+
+
+def by_hand(found: Candidates, question: Question, is_exact: bool = False) -> tuple[str, ...]:
+    """What should be chosen."""
+    allowed = {
+        name: values
+        for name, values in found.items()
+        if all(holds(condition, values[condition.metric.name]) for condition in question.conditions)
+    }
+    best = question.best
+    names, undecided = near_best(allowed, best.metric.name, best.sign, question.within, is_exact)
+    if question.then and not undecided:
+        pool = {name: found[name] for name in names}
+        names, _ = near_best(pool, question.then.metric.name, question.then.sign, None, is_exact)
+    pool = {name: found[name] for name in names}
+    return tuple(near_best(pool, best.metric.name, best.sign, None, is_exact)[0])
+
+
+def asked(best: str, *where: str, within: float | None = None, then: str | None = None) -> Question:
+    (wanted,) = parse_objectives([best])
+    second = parse_objectives([then])[0] if then else None
+    return Question(wanted, parse_conditions(where), within, second)
+
+
+# ------------------------------------------------------------------ what the paper printed
+
+TABLES = {
+    3: "table03_attention.csv",
+    4: "table04_positional.csv",
+    6: "table06_attention_free.csv",
+    7: "table07_peft_o1sft.csv",
+    8: "table08_peft_medical.csv",
+    9: "table09_quantization.csv",
+    10: "table10_lvm_attention.csv",
+    11: "table11_lvm_moe.csv",
+    12: "table12_vlm_peft.csv",
+    13: "table13_lvm_peft.csv",
+}
+
+
+def printed(metrics: Sequence[str]) -> dict[tuple[str, str], Candidates]:
+    """The tables that have all of these metrics, by table and by scale or model."""
+    found: dict[tuple[str, str], Candidates] = {}
+    for number, file in TABLES.items():
+        with (Path(published.__file__).parent / file).open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                if all(row.get(metric) for metric in metrics):
+                    size = row.get("model") or row["parameters_printed"]
+                    values = {metric: [float(row[metric])] for metric in metrics}
+                    found.setdefault((f"Table {number}", size), {})[row["method"]] = values
+    return found
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with session(Store(tmp_path_factory.mktemp("store"))) as connection:
+        yield connection
+
+
+QUESTIONS = [
+    ("ppl", ["amu_gb <= 45"], None, None),
+    ("ppl", ["amu_gb < 44.82"], None, None),
+    ("ppl", ["amu_gb <= 50", "al_s_per_iter < 0.3"], "2%", None),
+    ("ppl", ["aec_w <= 640"], "10%", "al_s_per_iter"),
+    ("loss", ["amu_gb <= 50"], "3%", None),
+    ("loss", ["pcu >= 0.94", "amu_gb < 60"], None, None),
+    ("loss", [], "5%", "al_s_per_iter"),
+    ("al", [], "0%", "loss"),
+    ("avg_perf", ["amu_gb <= 35"], None, None),
+    ("avg_perf", ["it_tokens_per_s >= 30"], "8%", None),
+    ("fid", ["amu_gb <= 24"], "20%", None),
+]
+
+
+@pytest.mark.parametrize(("best", "where", "within", "then"), QUESTIONS)
+def test_what_is_recommended_of_the_paper_is_what_a_search_through_its_files_finds(
+    paper: Any, best: str, where: list[str], within: str | None, then: str | None
+) -> None:
+    found = recommend(paper, Evidence.PUBLISHED, best=best, where=where, within=within, then=then)
+    question = found.question
+    metrics = {question.best.metric.name, *(c.metric.name for c in question.conditions)}
+    metrics |= {question.then.metric.name} if question.then else set()
+    tables = printed(sorted(metrics))
+    decided = {(d.source, d.size or ""): d for d in found.decisions if d.verdict != "no evidence" and d.size}
+    assert decided.keys() == tables.keys()
+    assert len(tables) >= 3
+    for key, decision in decided.items():
+        assert set(decision.chosen) == set(by_hand(tables[key], question, is_exact=True)), key
+        for stretch in decision.path:
+            assert_stretch(tables[key], question, decision, stretch.condition, stretch.edge, stretch.chosen)
+
+
+def assert_stretch(
+    found: Candidates,
+    question: Question,
+    decision: Decision,
+    condition: Condition | None,
+    edge: float | None,
+    chosen: tuple[str, ...],
+) -> None:
+    """The search by hand, asked at the edge of a stretch, finds what the stretch says."""
+    if edge is None:
+        return
+    if condition is None:
+        moved = attrs.evolve(question, within=edge)
+    else:
+        others = tuple(c for c in question.conditions if c is not condition)
+        moved = attrs.evolve(question, conditions=(*others, condition.allowing(edge)))
+    assert set(by_hand(found, moved, is_exact=True)) == set(chosen), (decision.source, decision.size, edge)
+
+
+def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: Any) -> None:
+    found = recommend(
+        paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], stage="pretraining", axes=["attention"]
+    )
+    first, second, third = (d for d in found.decisions if d.source == "Table 3")
+    assert [d.chosen for d in (first, second, third)] == [("nsa",)] * 3
+    assert [d.runner_up for d in (first, second, third)] == ["mqa", "gqa", "gqa"]
+    assert [(str(b.condition), b.otherwise) for b in second.binding] == [("amu_gb <= 45", ("mla",))]
+    assert [(flip.at, flip.chosen) for flip in second.flips] == [
+        ("amu_gb < 43.57", ("mqa",)),
+        ("amu_gb <= 52.93", ("mla",)),
+    ]
+    gap = second.candidate("gqa").gaps["ppl"]
+    assert gap.difference == pytest.approx(8.09 - 7.82)
+    assert (gap.share, gap.verdict) == (pytest.approx(0.27 / 7.82), "higher")
+
+
+def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any) -> None:
+    found = recommend(paper, Evidence.PUBLISHED, best="ppl", axes=["feed_forward"])
+    (table5,) = [d for d in found.decisions if d.source == "Table 5"]
+    assert (table5.size, table5.chosen) == (None, ("moe 1.5B×8",))
+    assert len(table5.candidates) == 4
+
+
+def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -> None:
+    found = recommend(paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 40"], axes=["attention"])
+    (decision,) = [d for d in found.decisions if d.size == "0.5B"]
+    assert (decision.verdict, decision.chosen) == ("nothing satisfies", NOTHING)
+    assert decision.nearest == ("mqa", pytest.approx(3.75 / 40))
+    assert [(flip.at, flip.chosen) for flip in decision.flips] == [("amu_gb <= 43.75", ("mqa",))]
+
+
+def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> None:
+    found = recommend(
+        paper,
+        Evidence.PUBLISHED,
+        best="ppl",
+        where=["amu_gb < 44 AND al < 0.5"],
+        axes=["attention"],
+        size="0.5B",
+    )
+    (decision,) = found.decisions
+    assert decision.chosen == ("mqa",)
+    assert [(b.condition, b.otherwise) for b in decision.binding] == [
+        (decision.binding[0].condition, ("mla",))
+    ]
+
+
+def test_without_values_there_is_no_choice_and_the_missing_metric_is_named(paper: Any) -> None:
+    found = recommend(paper, Evidence.PUBLISHED, best="ppl", axes=["attention"], size="dit-b-4")
+    (decision,) = found.decisions
+    assert decision.verdict == "no evidence"
+    assert {candidate.lacking for candidate in decision.candidates} == {("ppl",)}
+
+
+# ------------------------------------------------------------------ made-up repeats
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A connection with the tables of evidence, to be filled."""
+    with session(Store(tmp_path_factory.mktemp("store"))) as connection:
+        for name in ("subjects", "observations"):
+            connection.execute(statement(f"evidence/published_{name}"))
+        yield define(connection)
+
+
+def lay(connection: Any, found: Candidates) -> None:
+    """Fill the tables: one axis, one setting, one size."""
+    for name in ("subjects", "observations"):
+        connection.execute(f"DELETE FROM {name}")  # noqa: S608 - names of our own
+    for technique, metrics in found.items():
+        connection.execute(
+            "INSERT INTO subjects (cell, axis, technique, method, size, setting, source) "
+            "VALUES ($1, 'attention', $1, $1, '3M', 'one', 'made up')",
+            [technique],
+        )
+        for metric, values in metrics.items():
+            for seed, value in enumerate(values):
+                connection.execute(
+                    "INSERT INTO observations (cell, metric, seed, value, exact) VALUES (?, ?, ?, ?, false)",
+                    [technique, metric, seed, value],
+                )
+    connection.execute(statement("evidence/contrasts"))
+
+
+METRICS = ("ppl", "amu_gb", "tokens_per_s")
+TENTHS = st.integers(10, 60).map(lambda n: n / 10)
+
+
+@st.composite
+def evidence(draw: st.DrawFn) -> Candidates:
+    """Two to five techniques, one to three repeats of each, on a grid so that ties occur."""
+    repeats = draw(st.integers(1, 3))
+    values = st.lists(TENTHS, min_size=repeats, max_size=repeats)
+    return {name: {metric: draw(values) for metric in METRICS} for name in "ABCDE"[: draw(st.integers(2, 5))]}
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    where = [
+        f"{metric} {draw(st.sampled_from(['<=', '<', '>=', '>']))} {draw(TENTHS)}"
+        for metric in draw(
+            st.lists(st.sampled_from(["amu_gb", "tokens_per_s", "ppl"]), max_size=2, unique=True)
+        )
+    ]
+    return asked(
+        draw(st.sampled_from(["ppl", "tokens_per_s", "ppl:max"])),
+        *where,
+        within=draw(st.sampled_from([None, 0.02, 0.3])),
+        then=draw(st.sampled_from([None, "amu_gb", "tokens_per_s"])),
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(evidence(), questions())
+def test_the_choice_is_that_of_a_search_and_flips_where_it_is_said_to(
+    empty: Any, found: Candidates, question: Question
+) -> None:
+    lay(empty, found)
+    (decision,) = decide(empty, question)
+    assert set(decision.chosen) == set(by_hand(found, question))
+    assert_best(found, question, decision)
+    for flip, (condition, edge, is_loosened) in zip(decision.flips, edges_of(decision), strict=True):
+        for here, expected in moves(condition, edge, is_loosened, flip.chosen, decision.chosen):
+            moved = replaced(question, condition, here)
+            assert set(decide(empty, moved)[0].chosen) == set(expected), (flip, moved)
+
+
+def assert_best(found: Candidates, question: Question, decision: Decision) -> None:
+    """What is chosen satisfies every condition, and nothing that does is better than the leader."""
+    for name in decision.chosen:
+        assert all(holds(condition, found[name][condition.metric.name]) for condition in question.conditions)
+    if decision.leader:
+        sign, metric = question.best.sign, question.best.metric.name
+        for candidate in decision.candidates:
+            if candidate.state != "ruled out":
+                values = found[candidate.technique][metric]
+                assert sign * mean(found[decision.leader][metric]) <= sign * mean(values) + 1e-9
+
+
+def edges_of(decision: Decision) -> Iterator[tuple[Condition | None, float, bool]]:
+    """Condition, edge and direction of each flip, from the path."""
+    for before, after in zip(decision.path, decision.path[1:], strict=False):
+        if before.condition is after.condition and after.edge is not None and 0 in (before.away, after.away):
+            yield after.condition, after.edge, before.away == 0
+
+
+def moves(
+    condition: Condition | None,
+    edge: float,
+    is_loosened: bool,
+    flipped: tuple[str, ...],
+    chosen: tuple[str, ...],
+) -> list[tuple[float, tuple[str, ...]]]:
+    """Bounds at the edge and just short of it, and what each should give."""
+    tighter = edge - 1e-7 * (condition.sign if condition else 1)
+    at, short = (flipped, chosen) if is_loosened else (chosen, flipped)
+    return [(edge, at), (tighter, short)] if tighter >= 0 else [(edge, at)]
+
+
+def replaced(question: Question, condition: Condition | None, bound: float) -> Question:
+    if condition is None:
+        return attrs.evolve(question, within=bound)
+    return attrs.evolve(
+        question,
+        conditions=tuple(c.allowing(bound) if c is condition else c for c in question.conditions),
+    )
+
+
+def only(connection: Any, found: Mapping[str, Mapping[str, Sequence[float]]], question: Question) -> Decision:
+    lay(connection, {name: {m: list(v) for m, v in values.items()} for name, values in found.items()})
+    (decision,) = decide(connection, question)
+    return decision
+
+
+def test_what_the_repeats_do_not_tell_apart_is_left_open_and_a_second_metric_decides(empty: Any) -> None:
+    found = {
+        "A": {"ppl": [5.0, 5.2, 5.1], "amu_gb": [3.0, 3.0, 3.0]},
+        "B": {"ppl": [5.1, 5.1, 5.2], "amu_gb": [2.0, 2.0, 2.0]},
+        "C": {"ppl": [9.0, 9.2, 9.1], "amu_gb": [1.0, 1.0, 1.0]},
+    }
+    tied = only(empty, found, asked("ppl"))
+    assert (tied.verdict, tied.chosen, tied.undecided, tied.runner_up) == ("tied", ("A", "B"), False, "C")
+    decided = only(empty, found, asked("ppl", then="amu_gb"))
+    assert (decided.chosen, decided.leader, decided.runner_up) == (("B",), "A", "A")
+
+
+def test_a_tolerance_takes_in_what_may_be_near_enough(empty: Any) -> None:
+    found = {
+        "A": {"ppl": [10.0, 10.0, 10.0], "amu_gb": [3.0, 3.1, 3.2]},
+        "B": {"ppl": [10.2, 10.5, 10.8], "amu_gb": [2.0, 2.1, 2.2]},
+    }
+    worse = asked("ppl", then="amu_gb", within=0.0)
+    _, half = difference([0.0] * 3, [0.2, 0.5, 0.8], is_exact=False)
+    assert half is not None
+    assert half > 0.5
+    assert only(empty, found, worse).chosen == ("B",), "the interval of the difference holds zero"
+    found["B"]["ppl"] = [10.49, 10.5, 10.51]
+    assert only(empty, found, worse).chosen == ("A",)
+    decision = only(empty, found, attrs.evolve(worse, within=0.04))
+    _, half = difference([0.0] * 3, [0.49, 0.5, 0.51], is_exact=False)
+    assert half is not None
+    assert [(s.edge, s.chosen) for s in decision.path if s.condition is None] == [
+        (0, ("A",)),
+        (pytest.approx((0.5 - half) / 10), ("B",)),
+    ]
+
+
+def test_one_repeat_is_too_few_to_choose(empty: Any) -> None:
+    found = {name: {"ppl": [value], "amu_gb": [value]} for name, value in (("A", 5.0), ("B", 6.0))}
+    decision = only(empty, found, asked("ppl", then="amu_gb", within=0.02))
+    assert (decision.verdict, decision.undecided) == ("tied", True)
+
+
+def test_a_condition_that_an_interval_reaches_across_is_marked(empty: Any) -> None:
+    found = {
+        "A": {"ppl": [5.0, 5.0, 5.0], "amu_gb": [44.0, 45.0, 46.2]},
+        "B": {"ppl": [6.0, 6.0, 6.0], "amu_gb": [44.0, 45.0, 45.7]},
+        "C": {"ppl": [7.0, 7.0, 7.0], "amu_gb": [40.0, 40.1, 40.2]},
+        "D": {"ppl": [4.0, 4.0, 4.0], "amu_gb": [50.0, 50.1, 50.2]},
+    }
+    decision = only(empty, found, asked("ppl", "amu_gb <= 45"))
+    meets = {candidate.technique: candidate.meets for candidate in decision.candidates}
+    assert meets == {"A": ("possibly not",), "B": ("possibly",), "C": ("certainly",), "D": ("no",)}
+    assert (decision.chosen, decision.cautious, decision.hopeful) == (("B",), ("C",), ("A",))
+
+
+def test_energies_of_different_meters_are_not_compared(shelf: Any) -> None:
+    for scope in ("gpu", "package"):
+        for place, technique in enumerate(("MHA", "GQA")):
+            shelf.repeats(
+                technique,
+                backbone="Transformer",
+                energy_j=[5.0 + place, 5.1 + place],
+                seeds=(0, 1),
+                micro_batch_size=1 if scope == "gpu" else 2,
+                meter_scope=scope,
+            )
+    found = recommend(shelf.store, best="energy_j", axes=["attention"])
+    assert [(d.chosen, d.source.rpartition(" · ")[2]) for d in found.decisions] == [
+        (("MHA",), "energy of the gpu"),
+        (("MHA",), "energy of the package"),
+    ]
+
+
+# ------------------------------------------------------------------ what is typed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("amu_gb <= 45", ["amu_gb <= 45"]),
+        ("AMU<45.5 and al>1e-3", ["amu_gb < 45.5", "al_s_per_iter > 0.001"]),
+        ("ppl >= -2 AND ppl >= -2", ["ppl >= -2"]),
+    ],
+)
+def test_conditions_are_read(text: str, expected: list[str]) -> None:
+    assert list(map(str, parse_conditions([text]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("amu_gb = 45", "is no condition; write METRIC <= NUMBER"),
+        ("amu_gb <= x", "is no condition"),
+        ("", "is no condition"),
+        ("amu_gb <= 45 GB", "write the number alone; amu_gb is in GB"),
+        ("ppl <= 8 points", "ppl has no unit"),
+        ("amu_bg <= 45", "did you mean 'amu_gb'"),
+        ("ppl <= 1e999", "too large"),
+        ("ppl <= 1; DROP TABLE figures", "write the number alone"),
+        ("ppl <= 1 OR 1 = 1", "write the number alone"),
+    ],
+)
+def test_what_is_no_condition_is_refused_with_advice(text: str, message: str) -> None:
+    with pytest.raises(UnknownName, match=message):
+        parse_conditions([text])
+
+
+def test_a_tolerance_is_a_share() -> None:
+    assert parse_tolerance("2.5 %") == pytest.approx(0.025)
+    for text in ("2", "-2%", "two%"):
+        with pytest.raises(UnknownName, match="write a share of the best value as 2%"):
+            parse_tolerance(text)
+
+
+def call(root: Path, *words: str) -> Result:
+    return CliRunner().invoke(group, ["recommend", *words, "--store", str(root)])
+
+
+def test_the_command_says_choice_runner_up_binding_and_flips(tmp_path: Path) -> None:
+    words = ("--evidence", "published", "--stage", "pretraining", "--where", "amu_gb <= 45", "--best", "ppl")
+    shown = call(tmp_path, *words)
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.output.split())
+    assert "choice nsa: PPL 7.82, AMU 43.57 GB" in text
+    assert "runner-up gqa: PPL 8.09 (+3.45%), AMU 44.87 GB" in text
+    assert "binding amu_gb <= 45; without it mla: PPL 7.79 (-0.384%), AMU 52.93 GB" in text
+    assert "nothing below 42.24 · mqa from 42.24 · nsa from 43.57 · mla from 52.93" in text
+    assert "with PPL, so no choice: attention (Table 10); feed_forward (Table 11)." in text
+    assert max(map(len, shown.output.splitlines())) <= 100
+    document = json.loads(call(tmp_path, *words, "--json").output)
+    assert (document["schema"], document["evidence"]) == ("effdsl/recommendation", "published")
+    choices = {(d["axis"], d["size"]): d["choice"] for d in document["decisions"]}
+    assert choices["backbone", "0.5B"] == "mamba"
+    assert choices["attention", "dit-b-4"] is None
+
+
+def test_measured_choices_show_intervals_and_doubts(shelf: Any) -> None:
+    for technique, ppl, gigabytes in (
+        ("[red]MHA", [5.0, 5.1, 5.2], [44.0, 45.0, 45.7]),
+        ("GQA", [6.0, 6.2, 6.1], [40.0, 40.1, 40.2]),
+        ("MLA", [4.0, 4.2, 4.1], [44.5, 45.0, 46.2]),
+    ):
+        shelf.repeats(technique, backbone="Transformer", ppl=ppl, amu_gb=gigabytes)
+    shown = call(shelf.store.root, "--where", "amu_gb <= 45", "--best", "ppl")
+    text = " ".join(shown.output.split())
+    assert "choice [red]MHA: PPL 5.10 ± 0.25, AMU 44.9 ± 2.1 GB" in text
+    assert "runner-up GQA: PPL 6.10 ± 0.25 (+19.6%" in text
+    assert "not certain the interval reaches out of amu_gb <= 45; certainly within: GQA" in text
+    assert "the interval of MLA reaches into amu_gb <= 45; if within, the choice is MLA" in text
+    assert max(map(len, shown.output.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--evidence", "published", "--axis", "atention"), "did you mean 'attention'"),
+        (("--evidence", "published", "--size", "1.5"), "no scale or model '1.5'"),
+        (("--evidence", "published", "--within", "2%"), "--then METRIC"),
+        (("--evidence", "published", "some/study"), "the paper has no studies"),
+        (("--evidence", "published", "--stage", "inference", "--axis", "attention"), "no results for stage"),
+        ((), "nothing here can be compared yet"),
+    ],
+)
+def test_mistakes_say_what_to_do(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    refused = call(tmp_path, *words, "--best", "ppl")
+    assert refused.exit_code == 2
+    assert message in " ".join(refused.output.split())
+
+
+def test_it_shows_itself_in_a_notebook_and_gives_rows(paper: Any) -> None:
+    found = recommend(paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], axes=["backbone"])
+    assert "<b>mamba: PPL 10.31" in found._repr_html_()
+    rows = found.to_rows().records
+    assert {"axis": "backbone", "size": "0.5B", "technique": "mamba", "state": "choice"}.items() <= next(
+        dict(row) for row in rows if row["state"] == "choice"
+    ).items()
