@@ -12,7 +12,8 @@ import attrs
 
 from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token, train_bytes_per_step
 from effdsl.costs.memory import generation_memory, recomputed_activation_bytes
-from effdsl.costs.words import in_words
+from effdsl.costs.price import Pace
+from effdsl.costs.words import in_words, time_range
 from effdsl.declare import values_of
 from effdsl.expand import PlannedCell
 from effdsl.plan import Plan, PlannedTask, State
@@ -20,7 +21,8 @@ from effdsl.study import Study
 from effdsl.task import Cell
 
 ESTIMATED = ("time", "energy", "cost", "CO2e")
-IN_NUMBERS = ("parameters", "active", "tokens", "PFLOP", "memory", *ESTIMATED)
+MEMORY = "memory over baseline"  # the metric that it predicts; what a process takes anyway is not in it
+IN_NUMBERS = ("parameters", "active", "tokens", "PFLOP", MEMORY, *ESTIMATED)
 COLUMNS = ("technique", "scale", *IN_NUMBERS, "tasks", "reason")
 RIGHT = IN_NUMBERS
 MOST_IN_NOTEBOOK = 100
@@ -68,7 +70,7 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
         "active": f"{active:,}" if active != work.parameters else "",
         "tokens": f"{work.budget.tokens:,}",
         "PFLOP": pflop(work.train_flops),
-        "memory": f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
+        MEMORY: f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
         **in_words(planned.price),
         "tasks": ", ".join(f"{n} {state}" for state, n in states.items()),
         "reason": "; ".join(reasons),
@@ -89,27 +91,63 @@ def totals(plan: Plan) -> str:
     here, tasks_to_run = plan.to_run(), plan.to_price()
     if not tasks_to_run:
         return ""
-    price = in_words(plan.price_together(tasks_to_run))
+    price = plan.price_together(tasks_to_run)
+    words = in_words(price)
     flops = math.fsum(task.task.workload.train_flops for task in tasks_to_run)
-    shown = [f"{pflop(flops)} PFLOP", price["time"], price["energy"], price["cost"]]
-    shown += [f"{price['CO2e']} CO2e"] if price["CO2e"] else []
+    time = words["time"] + (f" ({between})" if (between := time_range(price)) else "")
+    shown = [f"{pflop(flops)} PFLOP", time, words["energy"], words["cost"]]
+    shown += [f"{words['CO2e']} CO2e"] if words["CO2e"] else []
     tasks = f"{len(tasks_to_run):,} task{'s' * (len(tasks_to_run) != 1)}"
-    paces = "; ".join(map(str, plan.paces))
     where = "To run" if here else "To run elsewhere"
-    return f"{where}: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {paces})"
+    ids = {id(task.task.cell) for task in tasks_to_run}
+    speed = speed_in_words([cell for cell in plan.cells if id(cell.cell) in ids])
+    return f"{where}: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {speed})"
+
+
+def speed_in_words(cells: Sequence[PlannedCell]) -> str:
+    """How fast ``cells`` are taken to run, and which of them nothing like it has run of."""
+    paces = [(cell.labels.technique, cell.pace) for cell in cells if cell.pace is not None]
+    counts = {pace.tasks for _, pace in paces}
+    rates = [rate for _, pace in paces if (rate := _rate(pace)) is not None]
+    if len(rates) < len(cells):
+        return "not known before a task has run"
+    slow, fast = min(rates), max(rates)
+    reached = slow[1] if slow[1] == fast[1] else f"{slow[1]} to {fast[1]}"
+    if counts == {0}:
+        return f"assumed {reached}"
+    measured = max(counts)
+    said = f"calibrated from {measured:,} task{'s' * (measured != 1)}: {reached}"
+    unseen = list(dict.fromkeys(name for name, pace in paces if pace.tasks and not pace.alike))
+    return f"{said}; a guess for {', '.join(unseen)}, not run yet" if unseen else said
+
+
+def _rate(pace: Pace) -> tuple[float, str] | None:
+    if pace.of_bound is not None:
+        return pace.of_bound, f"{pace.of_bound:.0%} of peak"
+    if pace.flops_per_s is not None:
+        return pace.flops_per_s, f"{pace.flops_per_s / 1e9:,.3g} GFLOP/s"
+    return None
 
 
 def setting(plan: Plan) -> str:
-    """What all cells of a plan share, in one line; what differs by scale is left to the table."""
+    """What the cells of a plan are run with, in one line; what differs by scale is given for each."""
     cells = [cell.cell for cell in plan.cells if cell.cell is not None]
     if not cells:
         return ""
-    work = cells[0].workload
-    facts = [f"{cells[0].hardware}", f"{work.data}", f"context {work.budget.context_length:,}"]
-    facts += [f"{work.budget.steps:,} steps of {work.budget.batch_size} sequences", work.recipe.dtype]
-    facts += [f"{plan.repeats} repeat{'s' * (plan.repeats != 1)}"]
-    more = " (first scale)" if len({cell.labels.scale for cell in plan.cells}) > 1 else ""
-    return " · ".join(facts) + more
+    facts = (" / ".join(dict.fromkeys(fact)) for fact in zip(*map(_facts, cells), strict=True))
+    return " · ".join([*facts, f"{plan.repeats} repeat{'s' * (plan.repeats != 1)}"])
+
+
+def _facts(cell: Cell) -> tuple[str, ...]:
+    work, budget = cell.workload, cell.workload.budget
+    steps = f"{budget.steps:,} step{'s' * (budget.steps != 1)} of {budget.batch_size:,} sequences"
+    return (
+        str(cell.hardware),
+        str(work.data),
+        f"context {budget.context_length:,}",
+        steps,
+        work.recipe.dtype,
+    )
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -123,7 +161,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "estimated": {
             "to_run": _total_json(plan, plan.to_run()),
             "to_run_elsewhere": _total_json(plan, () if plan.to_run() else plan.to_price()),
-            "speed": [attrs.asdict(pace) for pace in plan.paces],
+            "speed": [attrs.asdict(pace) for pace in plan.paces()],
         },
         "cells": [_cell_json(cell) for cell in plan.cells],
         "tasks": [_task_json(task) for task in plan.tasks],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from effdsl.choice import AXES, CHOSEN, Choice, labels_of, written_labels
-from effdsl.costs import UNPRICED, MemoryEstimate, Price, training_memory
+from effdsl.costs import UNPRICED, MemoryEstimate, Pace, Price, training_memory
 from effdsl.data import Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
@@ -35,6 +35,7 @@ class PlannedCell:
     labels: Labels
     cell: Cell | None
     memory: MemoryEstimate | None = None
+    pace: Pace | None = None
     price: Price = UNPRICED
     unsupported: str = ""
     remark: str = ""

@@ -94,17 +94,13 @@ class PlannedTask:
 
 @attrs.frozen
 class Plan:
-    """What a study would run. ``tasks`` are in the order of running: repeats interleaved.
-
-    ``paces`` says how fast tasks were taken to run for the prices of the cells.
-    """
+    """What a study would run. ``tasks`` are in the order of running: repeats interleaved."""
 
     study: str
     machine: Hardware
     cells: tuple[PlannedCell, ...]
     tasks: tuple[PlannedTask, ...]
     repeats: int
-    paces: tuple[Pace, ...] = ()
 
     def counts(self) -> dict[State, int]:
         """Number of tasks in each state; an unsupported cell counts once per repeat."""
@@ -127,6 +123,10 @@ class Plan:
         ended = sorted(found.keys() - {state.value for state in State})
         new, cached, *others = (state.value for state in State)
         return {name: found[name] for name in (new, cached, *ended, *others)}
+
+    def paces(self) -> tuple[Pace, ...]:
+        """How fast tasks were taken to run for the prices of the cells."""
+        return tuple(dict.fromkeys(planned.pace for planned in self.cells if planned.pace is not None))
 
     def prices(self) -> dict[int, Price]:
         """The price of one task by the ``id`` of its cell."""
@@ -211,14 +211,14 @@ def make_plan(
             for (task, obstacle), address in zip(tasks, addresses, strict=True)
         ),
         repeats=len(study.repeats.values),
-        paces=tuple(dict.fromkeys(calibration.pace(p.cell) for p in cells if p.cell is not None)),
     )
 
 
 def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> PlannedCell:
     if planned.cell is None:
         return planned
-    return attrs.evolve(planned, price=price_of(planned.cell, calibration.pace(planned.cell), study.rates))
+    pace = calibration.pace(planned.cell)
+    return attrs.evolve(planned, pace=pace, price=price_of(planned.cell, pace, study.rates))
 
 
 Obstacle = tuple[State, str] | None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from effdsl.costs.memory import training_memory
 from effdsl.costs.price import ASSUMED, UNKNOWN, Pace, lower_bound_s
+from effdsl.costs.spread import Spread
+from effdsl.declare import values_of
 from effdsl.task import Cell
+
+OTHER_PART = 0.1
+"""What a task counts for one of another kind of attention, of backbone, and so on."""
 
 
 @attrs.frozen
@@ -49,37 +53,20 @@ class Group:
 
 
 @attrs.frozen
-class Spread:
-    """The median of some values, and the 5th and 95th percentile."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> Spread | None:
-        """``None`` for no values."""
-        if not values:
-            return None
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        twentieths = statistics.quantiles(values, n=20, method="inclusive")
-        return cls(statistics.median(values), twentieths[0], twentieths[-1])
-
-
-@attrs.frozen
 class Accuracy:
     """Predictions beside what happened, for one group.
 
     Attributes:
-        group, pace: whose, and the pace that new estimates use.
-        time, memory: predicted over actual, of each task; the time at ``pace``.
+        group: whose.
+        tasks: how many have finished.
+        time: predicted over actual, each task predicted from the others; empty for a single task.
+        memory: the same.
         flops_per_s: of training, model FLOPs over the time of the optimizer steps.
         of_peak: the same over the peak rate, where that is known.
     """
 
     group: Group
-    pace: Pace
+    tasks: int
     time: Spread | None
     memory: Spread | None
     flops_per_s: Spread | None
@@ -87,24 +74,75 @@ class Accuracy:
 
 
 @attrs.frozen
-class Calibration:
-    """The pace of each group that has run; an assumed one for hardware whose peak rate is known."""
+class Seen:
+    """What a finished task says of others' speed.
 
-    finished: Mapping[Group, tuple[Finished, ...]] = attrs.field(factory=dict)
+    Attributes:
+        task: which.
+        look: of what it ran.
+        flops_per_s: of its training.
+        of_bound: its bound over the time of its training, where the bound is known.
+        outside_s: what it took beside its training.
+    """
+
+    task: Finished
+    look: Look
+    flops_per_s: float
+    of_bound: float | None
+    outside_s: float
+
+    @classmethod
+    def of(cls, task: Finished) -> Seen:
+        bound_s = lower_bound_s(task.cell.workload, task.cell.hardware)
+        return cls(
+            task=task,
+            look=Look.of(task.cell),
+            flops_per_s=task.cell.workload.train_flops / task.steps_s,
+            of_bound=None if bound_s is None else bound_s / task.steps_s,
+            outside_s=task.seconds - task.steps_s,
+        )
+
+
+@attrs.frozen
+class Look:
+    """What decides how well a task uses its hardware, as far as one can see: kinds of parts, and size."""
+
+    parts: frozenset[tuple[str, type]]
+    flops_per_step: float
+
+    @classmethod
+    def of(cls, cell: Cell) -> Look:
+        architecture, work = cell.workload.architecture, cell.workload
+        parts = {(name, type(part)) for name, part in values_of(architecture).items() if name != "shape"}
+        return cls(
+            frozenset({("backbone", type(architecture)), *parts}), work.train_flops / work.budget.steps
+        )
+
+    def weight(self, other: Look) -> float:
+        """How much ``other`` says of this: a tenth less for every other kind of part, and less by as much
+        as their steps differ in size, since small products leave hardware idle."""
+        small, large = sorted((self.flops_per_step, other.flops_per_step))
+        return OTHER_PART ** max(len(self.parts - other.parts), len(other.parts - self.parts)) * small / large
+
+
+@attrs.frozen
+class Calibration:
+    """What has finished, by group; an assumed pace for hardware whose peak rate is known."""
+
+    finished: Mapping[Group, tuple[Seen, ...]] = attrs.field(factory=dict)
 
     @classmethod
     def from_tasks(cls, tasks: Iterable[Finished]) -> Calibration:
-        groups: dict[Group, tuple[Finished, ...]] = {}
+        groups: dict[Group, list[Seen]] = {}
         for task in tasks:
-            group = Group.of(task.cell)
-            groups[group] = (*groups.get(group, ()), task)
-        return cls(groups)
+            groups.setdefault(Group.of(task.cell), []).append(Seen.of(task))
+        return cls({group: tuple(seen) for group, seen in groups.items()})
 
     def pace(self, cell: Cell) -> Pace:
-        """The median of what has run like ``cell``, else an assumption, else nothing."""
-        tasks = self.finished.get(Group.of(cell))
-        if tasks:
-            return _pace(tasks)
+        """The median of what has run, the likest counting most; else an assumption, else nothing."""
+        seen = self.finished.get(Group.of(cell))
+        if seen:
+            return _pace(Look.of(cell), seen)
         return UNKNOWN if lower_bound_s(cell.workload, cell.hardware) is None else ASSUMED
 
     def accuracy(self) -> list[Accuracy]:
@@ -113,36 +151,51 @@ class Calibration:
         return [_accuracy(group, tasks) for group, tasks in ordered]
 
 
-def _pace(tasks: tuple[Finished, ...]) -> Pace:
-    rate = statistics.median(task.cell.workload.train_flops / task.steps_s for task in tasks)
-    shares = [
-        bound / task.steps_s
-        for task in tasks
-        if (bound := lower_bound_s(task.cell.workload, task.cell.hardware)) is not None
-    ]
-    outside_s = statistics.median(task.seconds - task.steps_s for task in tasks)
-    return Pace(statistics.median(shares) if shares else None, rate, len(tasks), outside_s)
-
-
-def _accuracy(group: Group, tasks: tuple[Finished, ...]) -> Accuracy:
-    pace = _pace(tasks)
-    rates = [(task, task.cell.workload.train_flops / task.training_s) for task in tasks if task.training_s]
-    peaks = [(task.cell.hardware.peak_flops.get(group.dtype), rate) for task, rate in rates]
-    return Accuracy(
-        group=group,
-        pace=pace,
-        time=Spread.of([seconds / task.seconds for task in tasks if (seconds := _seconds(task, pace))]),
-        memory=Spread.of(
-            [
-                training_memory(task.cell.workload, task.cell.hardware).total / task.memory_bytes
-                for task in tasks
-                if task.memory_bytes
-            ]
-        ),
-        flops_per_s=Spread.of([rate for _, rate in rates]),
-        of_peak=Spread.of([rate / (peak * group.count) for peak, rate in peaks if peak]),
+def _pace(look: Look, seen: Sequence[Seen]) -> Pace:
+    weights = [look.weight(one.look) for one in seen]
+    rates = [one.flops_per_s for one in seen]
+    shares = [one.of_bound for one in seen if one.of_bound is not None]
+    of_bound = Spread.weighted(shares, weights) if len(shares) == len(seen) else None
+    rate = Spread.weighted(rates, weights)
+    outside_s = Spread.weighted([one.outside_s for one in seen], weights)
+    assert rate is not None and outside_s is not None  # noqa: S101, PT018  seen is not empty
+    used = of_bound or rate
+    return Pace(
+        of_bound=None if of_bound is None else of_bound.median,
+        flops_per_s=rate.median,
+        tasks=len(seen),
+        outside_s=outside_s.median,
+        alike=sum(one.look.parts == look.parts for one in seen),
+        slowest=used.low / used.median,
+        fastest=used.high / used.median,
     )
 
 
-def _seconds(task: Finished, pace: Pace) -> float | None:
-    return pace.seconds(task.cell.workload.train_flops, lower_bound_s(task.cell.workload, task.cell.hardware))
+def _accuracy(group: Group, seen: Sequence[Seen]) -> Accuracy:
+    rates = [one.flops_per_s for one in seen if one.task.training_s]
+    peaks = {one.task.cell.hardware.peak_flops.get(group.dtype) for one in seen}
+    peak = next(iter(peaks)) if len(peaks) == 1 else None
+    return Accuracy(
+        group=group,
+        tasks=len(seen),
+        time=Spread.of([ratio for one in seen if (ratio := _time_ratio(one, seen)) is not None]),
+        memory=Spread.of(
+            [
+                training_memory(one.task.cell.workload, one.task.cell.hardware).total / one.task.memory_bytes
+                for one in seen
+                if one.task.memory_bytes
+            ]
+        ),
+        flops_per_s=Spread.of(rates),
+        of_peak=Spread.of([rate / (peak * group.count) for rate in rates]) if peak else None,
+    )
+
+
+def _time_ratio(one: Seen, seen: Sequence[Seen]) -> float | None:
+    """The time that all others predict of one task, over the time it took."""
+    others = [other for other in seen if other is not one]
+    if not others:
+        return None
+    work = one.task.cell.workload
+    seconds = _pace(one.look, others).seconds(work.train_flops, lower_bound_s(work, one.task.cell.hardware))
+    return None if seconds is None else seconds / one.task.seconds

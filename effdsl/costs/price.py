@@ -36,6 +36,7 @@ class Price:
         joules: those seconds at the devices' power limit.
         usd: US dollars.
         gco2e: grams of CO2e.
+        seconds_low, seconds_high: between which nine in ten of the tasks that have run would put it.
     """
 
     lower_bound_s: float | None = None
@@ -43,6 +44,8 @@ class Price:
     joules: float | None = None
     usd: float | None = None
     gco2e: float | None = None
+    seconds_low: float | None = None
+    seconds_high: float | None = None
 
 
 UNPRICED = Price()
@@ -57,28 +60,26 @@ class Pace:
         flops_per_s: the rate that it reaches where no bound is known.
         tasks: how many were measured for it; none means assumed.
         outside_s: seconds of a task outside its training: start, evaluation, generation.
+        alike: how many of them had the same kinds of parts.
+        slowest, fastest: the 5th and 95th percentile of their speed, in units of this one.
     """
 
     of_bound: float | None = None
     flops_per_s: float | None = None
     tasks: int = 0
     outside_s: float = 0.0
+    alike: int = 0
+    slowest: float = 1.0
+    fastest: float = 1.0
 
-    def seconds(self, flops: float, bound_s: float | None) -> float | None:
-        """Time of a task of ``flops`` that takes at least ``bound_s``; ``None`` when nothing is known."""
+    def seconds(self, flops: float, bound_s: float | None, speed: float = 1.0) -> float | None:
+        """Time of a task of ``flops`` that takes at least ``bound_s``, at ``speed`` times this pace;
+        ``None`` when nothing is known."""
         if bound_s is not None and self.of_bound is not None:
-            return self.outside_s + bound_s / self.of_bound
-        return self.outside_s + flops / self.flops_per_s if self.flops_per_s is not None else None
-
-    def __str__(self) -> str:
-        if self.of_bound is None and self.flops_per_s is None:
-            return "not known before a task has run"
-        rate = f"{self.flops_per_s / 1e9:,.3g} GFLOP/s" if self.flops_per_s is not None else ""
-        share = f"{self.of_bound:.0%} of peak" if self.of_bound is not None else ""
-        reached = share or rate
-        if not self.tasks:
-            return f"assumed {reached}"
-        return f"calibrated from {self.tasks} task{'s' * (self.tasks != 1)}: {reached}"
+            return self.outside_s + bound_s / (self.of_bound * speed)
+        if self.flops_per_s is not None:
+            return self.outside_s + flops / (self.flops_per_s * speed)
+        return None
 
 
 ASSUMED = Pace(of_bound=ASSUMED_EFFICIENCY)
@@ -103,7 +104,8 @@ def price_of(cell: Cell, pace: Pace, rates: Rates) -> Price:
     """The price of one task of ``cell`` at ``pace``."""
     hardware = cell.hardware
     bound_s = lower_bound_s(cell.workload, hardware)
-    seconds = pace.seconds(cell.workload.train_flops, bound_s)
+    flops = cell.workload.train_flops
+    seconds = pace.seconds(flops, bound_s)
     power_w = hardware.power_limit_w
     joules = None if seconds is None or power_w is None else seconds * power_w * hardware.count
     hourly, intensity = rates.usd_per_device_hour, rates.gco2e_per_kwh
@@ -115,6 +117,8 @@ def price_of(cell: Cell, pace: Pace, rates: Rates) -> Price:
         if seconds is None or hourly is None
         else seconds / SECONDS_PER_HOUR * hourly * hardware.count,
         gco2e=None if joules is None or intensity is None else joules / JOULES_PER_KWH * intensity,
+        seconds_low=pace.seconds(flops, bound_s, pace.fastest) if pace.tasks else None,
+        seconds_high=pace.seconds(flops, bound_s, pace.slowest) if pace.tasks else None,
     )
 
 

@@ -62,3 +62,11 @@ def in_words(price: Price) -> dict[str, str]:
         "cost": "" if price.usd is None else money(price.usd),
         "CO2e": "" if price.gco2e is None else emission(price.gco2e),
     }
+
+
+def time_range(price: Price) -> str:
+    """Between which times a price probably lies; empty where that says nothing more than its time."""
+    if price.seconds_low is None or price.seconds_high is None:
+        return ""
+    low, high = duration(price.seconds_low), duration(price.seconds_high)
+    return f"{low} to {high}" if low != high else ""

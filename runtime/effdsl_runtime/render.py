@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl.costs import lower_bound_s, training_memory
-from effdsl.costs.calibration import Accuracy, Spread
+from effdsl.costs.calibration import Accuracy
+from effdsl.costs.spread import Spread
 from effdsl.decode import CannotDecode, decoded
 from effdsl.display import RIGHT, plan_table, setting, totals
 from effdsl.hardware import catalogued
@@ -24,6 +25,7 @@ from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
 from effdsl.task import Cell
 from effdsl_runtime.machine import detect
+from effdsl_runtime.tables import Column, print_columns
 
 PIPED_WIDTH = 160
 
@@ -45,13 +47,15 @@ def print_plan(plan: Plan, limit: int | None) -> None:
     """The cells, what is to run and why, and the count of each state."""
     out = console()
     out.print(bold(plan.study, f" · {shared}") if (shared := setting(plan)) else bold(plan.study, ""))
-    table = Table(box=None, header_style="bold", pad_edge=False)
     shown = plan_table(plan, limit)
-    for column in shown.columns:
-        table.add_column(column, justify="right" if column in RIGHT else "left", overflow="fold")
-    for row in shown.rows:
-        table.add_row(*map(Text, row))
-    out.print(table)
+    print_columns(
+        out,
+        [
+            Column(name, tuple(row[place] for row in shown.rows), name not in RIGHT)
+            for place, name in enumerate(shown.columns)
+        ],
+        keys=2,
+    )
     if limit is not None and len(plan.cells) > limit:
         out.print(f"… and {len(plan.cells) - limit:,} more cells (--all shows them)")
     if line := totals(plan):
@@ -59,24 +63,25 @@ def print_plan(plan: Plan, limit: int | None) -> None:
     out.print(plan.summary())
 
 
-CALIBRATED = ("hardware", "engine", "dtype", "tasks", "time", "memory", "GFLOP/s", "of peak", "speed in use")
+CALIBRATED = ("hardware", "engine", "dtype", "tasks", "time", "memory", "GFLOP/s", "of peak")
 
 
 def print_calibration(accuracy: Sequence[Accuracy]) -> None:
     """How far predictions were off, one line for each hardware, engine and dtype."""
     out = console()
     out.print("predicted / actual of time and memory, and the speed of training: median (90% range)")
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in CALIBRATED:
-        table.add_column(column, overflow="fold")
+    rows = []
     for row in accuracy:
         group = row.group
         hardware = group.hardware if group.count == 1 else f"{group.count} × {group.hardware}"
-        tasks = str(row.pace.tasks)
         spreads = [_spread(row.time), _spread(row.memory)]
         spreads += [_spread(row.flops_per_s, 1e-9), _spread(row.of_peak)]
-        table.add_row(hardware, group.engine, group.dtype, tasks, *spreads, str(row.pace))
-    out.print(table if accuracy else "Nothing has finished in this store yet.")
+        rows.append((hardware, group.engine, group.dtype, str(row.tasks), *spreads))
+    if not rows:
+        out.print("Nothing has finished in this store yet.")
+        return
+    columns = zip(CALIBRATED, zip(*rows, strict=True), strict=True)
+    print_columns(out, [Column(name, values, True) for name, values in columns], keys=3)
 
 
 def _spread(spread: Spread | None, unit: float = 1.0) -> str:

@@ -37,8 +37,9 @@ from effdsl.costs import (
     train_bytes_per_step,
 )
 from effdsl.costs.words import duration, emission, energy, money
-from effdsl.display import plan_json, plan_table, totals
+from effdsl.display import plan_json, plan_table, setting, totals
 from effdsl.hardware import Hardware
+from effdsl.metrics import BY_NAME
 from effdsl.plan import make_plan
 from effdsl.shapes import Shape
 from effdsl.task import Cell
@@ -159,9 +160,21 @@ def test_the_json_of_a_plan_has_the_same_under_estimated() -> None:
     assert first["usd"] == cell.price.usd
     assert first["gco2e"] is None
     assert document["estimated"]["to_run"]["usd"] == pytest.approx(plan.price_to_run().usd)
-    assert document["estimated"]["speed"] == [
-        {"of_bound": 0.4, "flops_per_s": None, "tasks": 0, "outside_s": 0.0}
-    ]
+    (speed,) = document["estimated"]["speed"]
+    assert (speed["of_bound"], speed["flops_per_s"], speed["tasks"]) == (0.4, None, 0)
+
+
+def test_what_differs_by_scale_is_given_for_each() -> None:
+    same = make_plan(SMALL, LAPTOP)
+    assert setting(same).endswith(" · context 256 · 10 steps of 16 sequences · float32 · 3 repeats")
+    wider = {2 * M: Budget(context_length=512)}
+    both = make_plan(SMALL.derive(scales=[1 * M, 2 * M], per_scale=wider), LAPTOP)
+    assert " · context 256 / context 512 · 10 steps of 16 sequences · " in setting(both)
+
+
+def test_the_column_of_memory_is_called_as_the_metric_that_it_predicts() -> None:
+    """What a process takes anyway is in ``peak memory`` and not in it."""
+    assert BY_NAME["memory_over_baseline_gb"].label in plan_table(make_plan(SMALL, LAPTOP)).columns
 
 
 def test_the_papers_hours_lie_above_the_bound_and_below_two_and_a_half_times_it() -> None:
