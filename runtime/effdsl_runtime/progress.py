@@ -150,7 +150,9 @@ class RichDisplay:
     def progress(self, task: PlannedTask, progress: observation.Progress) -> None:
         self._eta.progress(progress)
         note = progress.phase + (f", loss {progress.loss:.3f}" if progress.loss is not None else "")
-        self._bars.update(self._task, total=progress.total or None, completed=progress.done, note=note)
+        self._bars.update(self._task, note=note)
+        if progress.total:  # what follows the training has no steps: the bar stays full
+            self._bars.update(self._task, total=progress.total, completed=progress.done)
         self._bars.update(self._study, note=self._eta.text())
 
     def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
