@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from effdsl_analysis.claims import Claims
     from effdsl_analysis.difference import Difference, diff
     from effdsl_analysis.evidence import Evidence
+    from effdsl_analysis.laws import Scaling, scaling
     from effdsl_analysis.paretoset import ParetoSet, pareto
     from effdsl_analysis.published_paretoset import PublishedParetoSet, pareto_published
     from effdsl_analysis.published_ranking import PublishedRanking, rank_published
     from effdsl_analysis.ranking import Ranking, rank
+    from effdsl_analysis.recommendation import Recommendation, recommend
     from effdsl_analysis.relations import cells, published, relation, results, view
     from effdsl_analysis.rule_comparison import RuleComparison, compare_rules
     from effdsl_analysis.rules import Rule
@@ -43,8 +45,10 @@ __all__ = [
     "PublishedParetoSet",
     "PublishedRanking",
     "Ranking",
+    "Recommendation",
     "Rule",
     "RuleComparison",
+    "Scaling",
     "Scores",
     "UnknownName",
     "cells",
@@ -56,8 +60,10 @@ __all__ = [
     "published",
     "rank",
     "rank_published",
+    "recommend",
     "relation",
     "results",
+    "scaling",
     "scores",
     "view",
 ]
@@ -69,10 +75,12 @@ _HOMES = {
     "claims": ("Claims",),
     "difference": ("Difference", "diff"),
     "evidence": ("Evidence",),
+    "laws": ("Scaling", "scaling"),
     "paretoset": ("ParetoSet", "pareto"),
     "published_paretoset": ("PublishedParetoSet", "pareto_published"),
     "published_ranking": ("PublishedRanking", "rank_published"),
     "ranking": ("Ranking", "rank"),
+    "recommendation": ("Recommendation", "recommend"),
     "relations": ("cells", "published", "relation", "results", "view"),
     "rule_comparison": ("RuleComparison", "compare_rules"),
     "rules": ("Rule",),

@@ -19,7 +19,7 @@ from effdsl_analysis.conditions import Condition, parse_conditions, parse_tolera
 from effdsl_analysis.decisions import Decision, Question
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, session, statement
-from effdsl_analysis.recommend import decide, recommend
+from effdsl_analysis.recommendation import decide, recommend
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st

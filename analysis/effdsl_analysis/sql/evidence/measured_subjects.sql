@@ -52,6 +52,7 @@ judged AS (
 SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
        any_value(identity.technique) AS technique, any_value(method) AS method, NULL::VARCHAR AS model,
        any_value(comparison.data) AS dataset, any_value(scale) AS size, any_value(size_b) AS size_b,
+       any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', comparison.hardware || coalesce(' x ' || nullif(comparison.hardware_count, 1), ''),
                            comparison.data, format('context {}', comparison.context_length),
                            format('{} steps of {} sequences', comparison.steps, comparison.batch_size),

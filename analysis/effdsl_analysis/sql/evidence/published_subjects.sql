@@ -5,6 +5,8 @@ SELECT DISTINCT
   format('table {} line {}', table_number, line) AS cell,
   axis, modality, technique, method, model, dataset, size,
   parameters_b AS size_b,
+  -- As it is printed; of a mixture of experts that is the size of one of them.
+  parameters_b * 1e9 AS parameters,
   format('Table {}', table_number) AS source,
   format('Table {}', table_number) AS setting,
   -- What a token passes through: as many experts of the printed size as it is sent to. Unknown where that is not printed.

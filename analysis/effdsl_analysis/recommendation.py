@@ -55,7 +55,7 @@ class Recommendation:
         return Rows.of((row for d in self.decisions for row in _candidate_rows(d, list(metrics))), kinds)
 
     def __rich__(self) -> Any:
-        from effdsl_analysis.recommend_text import recommendation
+        from effdsl_analysis.recommendation_text import recommendation
 
         return recommendation(self)
 

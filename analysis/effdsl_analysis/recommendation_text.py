@@ -18,7 +18,7 @@ from effdsl_analysis.text import number, words
 if TYPE_CHECKING:
     from effdsl_analysis.ask import Objective
     from effdsl_analysis.decisions import Candidate, Decision, Figure, Gap, Stretch
-    from effdsl_analysis.recommend import Recommendation
+    from effdsl_analysis.recommendation import Recommendation
 
 SUPERLATIVE = {Better.LOWER: "lowest", Better.HIGHER: "highest"}
 NOT_CERTAIN = {"tied": "not told apart", "undecided": "too few repeats to tell", "equal": "the same"}
