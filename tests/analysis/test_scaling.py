@@ -155,6 +155,11 @@ def test_measured_laws_are_of_the_means_and_the_exact_parameters(trained: Any) -
         check(found[technique], [(n + 12_345, ppl(technique, i)) for i, n in enumerate(SIZES)])
 
 
+def test_one_choice_at_several_sizes_is_nothing_to_compare(trained: Any) -> None:
+    """All three share position, feed-forward and backbone: these axes have no laws."""
+    assert {found.axis for found in scaling(trained, metrics=["ppl"]).groups} == {"attention"}
+
+
 def line(technique: str) -> tuple[list[float], Any, float]:
     x = [math.log(n + 12_345) for n in SIZES]
     fit = linregress(x, [math.log(ppl(technique, i)) for i in range(len(SIZES))])
