@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import attrs
 import effdsl_registry.published as published
 import pytest
-from click.testing import CliRunner, Result
-from effdsl_analysis.ask import UnknownName, parse_objectives
-from effdsl_analysis.conditions import Condition, parse_conditions, parse_tolerance
+from effdsl_analysis.conditions import Condition
 from effdsl_analysis.decisions import Decision, Question
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, session, statement
@@ -23,80 +19,10 @@ from effdsl_analysis.recommendation import decide, recommend
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import t as student
 
-from effdsl.cli import group
-
-Candidates = dict[str, dict[str, list[float]]]
-"""Repeats by technique and metric."""
+from .recommend_by_hand import Candidates, asked, by_hand, difference, holds
 
 NOTHING: tuple[str, ...] = ()
-
-
-# ------------------------------------------------------------------ the search by hand
-
-
-def rounded(x: float) -> float:
-    return float(f"{x:.12g}")
-
-
-def holds(condition: Condition, values: Sequence[float]) -> bool:
-    value = rounded(mean(values))
-    tests = {"<=": value <= condition.bound, "<": value < condition.bound, ">=": value >= condition.bound}
-    return tests.get(condition.relation, value > condition.bound)
-
-
-def difference(a: Sequence[float], b: Sequence[float], is_exact: bool) -> tuple[float, float | None]:
-    """Mean of b less a, paired, and half of its 95% interval."""
-    apart = [y - x for x, y in zip(a, b, strict=True)]
-    if is_exact:
-        return apart[0], 0.0
-    if len(apart) == 1:
-        return apart[0], None
-    return mean(apart), float(student.ppf(0.975, len(apart) - 1)) * stdev(apart) / math.sqrt(len(apart))
-
-
-def near_best(
-    found: Candidates, metric: str, sign: int, share: float | None, is_exact: bool
-) -> tuple[list[str], bool]:
-    """Those that are not certainly worse than the best mean, or possibly within a share of it."""
-    order = sorted(found, key=lambda name: (sign * rounded(mean(found[name][metric])), name))
-    if not order:
-        return [], False
-    best = found[order[0]][metric]
-    kept, undecided = [order[0]], False
-    for name in order[1:]:
-        apart, half = difference(best, found[name][metric], is_exact)
-        least = sign * apart - (half or 0.0)
-        if half is None:
-            undecided = True
-        elif least > 1e-12 and not (share is not None and rounded(least / abs(mean(best))) <= share):
-            continue
-        kept.append(name)
-    return kept, undecided
-
-
-def by_hand(found: Candidates, question: Question, is_exact: bool = False) -> tuple[str, ...]:
-    """What should be chosen."""
-    allowed = {
-        name: values
-        for name, values in found.items()
-        if all(holds(condition, values[condition.metric.name]) for condition in question.conditions)
-    }
-    best = question.best
-    names, undecided = near_best(allowed, best.metric.name, best.sign, question.within, is_exact)
-    if question.then and not undecided:
-        pool = {name: found[name] for name in names}
-        names, _ = near_best(pool, question.then.metric.name, question.then.sign, None, is_exact)
-    pool = {name: found[name] for name in names}
-    return tuple(near_best(pool, best.metric.name, best.sign, None, is_exact)[0])
-
-
-def asked(best: str, *where: str, within: float | None = None, then: str | None = None) -> Question:
-    (wanted,) = parse_objectives([best])
-    second = parse_objectives([then])[0] if then else None
-    return Question(wanted, parse_conditions(where), within, second)
-
 
 # ------------------------------------------------------------------ what the paper printed
 
@@ -429,108 +355,3 @@ def test_energies_of_different_meters_are_not_compared(shelf: Any) -> None:
         (("MHA",), "energy of the gpu"),
         (("MHA",), "energy of the package"),
     ]
-
-
-# ------------------------------------------------------------------ what is typed
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("amu_gb <= 45", ["amu_gb <= 45"]),
-        ("AMU<45.5 and al>1e-3", ["amu_gb < 45.5", "al_s_per_iter > 0.001"]),
-        ("ppl >= -2 AND ppl >= -2", ["ppl >= -2"]),
-    ],
-)
-def test_conditions_are_read(text: str, expected: list[str]) -> None:
-    assert list(map(str, parse_conditions([text]))) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("amu_gb = 45", "is no condition; write METRIC <= NUMBER"),
-        ("amu_gb <= x", "is no condition"),
-        ("", "is no condition"),
-        ("amu_gb <= 45 GB", "write the number alone; amu_gb is in GB"),
-        ("ppl <= 8 points", "ppl has no unit"),
-        ("amu_bg <= 45", "did you mean 'amu_gb'"),
-        ("ppl <= 1e999", "too large"),
-        ("ppl <= 1; DROP TABLE figures", "write the number alone"),
-        ("ppl <= 1 OR 1 = 1", "write the number alone"),
-    ],
-)
-def test_what_is_no_condition_is_refused_with_advice(text: str, message: str) -> None:
-    with pytest.raises(UnknownName, match=message):
-        parse_conditions([text])
-
-
-def test_a_tolerance_is_a_share() -> None:
-    assert parse_tolerance("2.5 %") == pytest.approx(0.025)
-    for text in ("2", "-2%", "two%"):
-        with pytest.raises(UnknownName, match="write a share of the best value as 2%"):
-            parse_tolerance(text)
-
-
-def call(root: Path, *words: str) -> Result:
-    return CliRunner().invoke(group, ["recommend", *words, "--store", str(root)])
-
-
-def test_the_command_says_choice_runner_up_binding_and_flips(tmp_path: Path) -> None:
-    words = ("--evidence", "published", "--stage", "pretraining", "--where", "amu_gb <= 45", "--best", "ppl")
-    shown = call(tmp_path, *words)
-    assert shown.exit_code == 0, shown.output
-    text = " ".join(shown.output.split())
-    assert "choice nsa: PPL 7.82, AMU 43.57 GB" in text
-    assert "runner-up gqa: PPL 8.09 (+3.45%), AMU 44.87 GB" in text
-    assert "binding amu_gb <= 45; without it mla: PPL 7.79 (-0.384%), AMU 52.93 GB" in text
-    assert "nothing below 42.24 · mqa from 42.24 · nsa from 43.57 · mla from 52.93" in text
-    assert "with PPL, so no choice: attention (Table 10); feed_forward (Table 11)." in text
-    assert max(map(len, shown.output.splitlines())) <= 100
-    document = json.loads(call(tmp_path, *words, "--json").output)
-    assert (document["schema"], document["evidence"]) == ("effdsl/recommendation", "published")
-    choices = {(d["axis"], d["size"]): d["choice"] for d in document["decisions"]}
-    assert choices["backbone", "0.5B"] == "mamba"
-    assert choices["attention", "dit-b-4"] is None
-
-
-def test_measured_choices_show_intervals_and_doubts(shelf: Any) -> None:
-    for technique, ppl, gigabytes in (
-        ("[red]MHA", [5.0, 5.1, 5.2], [44.0, 45.0, 45.7]),
-        ("GQA", [6.0, 6.2, 6.1], [40.0, 40.1, 40.2]),
-        ("MLA", [4.0, 4.2, 4.1], [44.5, 45.0, 46.2]),
-    ):
-        shelf.repeats(technique, backbone="Transformer", ppl=ppl, amu_gb=gigabytes)
-    shown = call(shelf.store.root, "--where", "amu_gb <= 45", "--best", "ppl")
-    text = " ".join(shown.output.split())
-    assert "choice [red]MHA: PPL 5.10 ± 0.25, AMU 44.9 ± 2.1 GB" in text
-    assert "runner-up GQA: PPL 6.10 ± 0.25 (+19.6%" in text
-    assert "not certain the interval reaches out of amu_gb <= 45; certainly within: GQA" in text
-    assert "the interval of MLA reaches into amu_gb <= 45; if within, the choice is MLA" in text
-    assert max(map(len, shown.output.splitlines())) <= 100
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--evidence", "published", "--axis", "atention"), "did you mean 'attention'"),
-        (("--evidence", "published", "--size", "1.5"), "no scale or model '1.5'"),
-        (("--evidence", "published", "--within", "2%"), "--then METRIC"),
-        (("--evidence", "published", "some/study"), "the paper has no studies"),
-        (("--evidence", "published", "--stage", "inference", "--axis", "attention"), "no results for stage"),
-        ((), "nothing here can be compared yet"),
-    ],
-)
-def test_mistakes_say_what_to_do(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
-    refused = call(tmp_path, *words, "--best", "ppl")
-    assert refused.exit_code == 2
-    assert message in " ".join(refused.output.split())
-
-
-def test_it_shows_itself_in_a_notebook_and_gives_rows(paper: Any) -> None:
-    found = recommend(paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], axes=["backbone"])
-    assert "<b>mamba: PPL 10.31" in found._repr_html_()
-    rows = found.to_rows().records
-    assert {"axis": "backbone", "size": "0.5B", "technique": "mamba", "state": "choice"}.items() <= next(
-        dict(row) for row in rows if row["state"] == "choice"
-    ).items()
