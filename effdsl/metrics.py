@@ -25,6 +25,7 @@ class Metric:
     """A measured quantity.
 
     ``on_default_table`` marks what rankings show unasked; everything else is there when named.
+    ``only_for`` says of what tasks it is a metric, where that is not pretraining a language model.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Metric:
     better: Better
     definition: str
     on_default_table: bool = False
+    only_for: str = ""
 
 
 METRICS: tuple[Metric, ...] = (
@@ -59,20 +61,20 @@ METRICS: tuple[Metric, ...] = (
     Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence"),
     Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context"),
     Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True),
-    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning"),
-    Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images"),
-    Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores"),
-    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning"),
-    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters"),
-    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL"),
-    Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept"),
-    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each GPU for the whole run"),
-    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro"),
-    Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard"),
-    Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA"),
-    Metric("ifeval", "IFEval", "fraction", Better.HIGHER, "score on IFEval"),
-    Metric("math", "MATH", "fraction", Better.HIGHER, "score on MATH"),
-    Metric("musr", "MuSR", "fraction", Better.HIGHER, "score on MuSR"),
+    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning", only_for="fine-tuning"),
+    Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", only_for="images"),
+    Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", only_for="inference"),
+    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", only_for="fine-tuning"),
+    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", only_for="inference"),
+    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", only_for="inference"),
+    Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", only_for="inference"),
+    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours"),
+    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", only_for="inference"),
+    Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard", only_for="inference"),
+    Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA", only_for="inference"),
+    Metric("ifeval", "IFEval", "fraction", Better.HIGHER, "score on IFEval", only_for="inference"),
+    Metric("math", "MATH", "fraction", Better.HIGHER, "score on MATH", only_for="inference"),
+    Metric("musr", "MuSR", "fraction", Better.HIGHER, "score on MuSR", only_for="inference"),
     Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even"),
     Metric("router_entropy", "router entropy", "nats", Better.HIGHER, "entropy of a layer's mean routing probabilities on held-out text, mean over layers; ln(experts) is even"),
     Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them"),

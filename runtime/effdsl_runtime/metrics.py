@@ -65,6 +65,7 @@ def speed(observation: Observation, tokens_per_step: int) -> dict[str, float]:
     seconds = np.array([iteration.seconds for iteration in observation.measured])
     tokens_per_s = tokens_per_step * len(seconds) / seconds.sum()
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
+    time_to_finish_s = math.fsum(iteration.seconds for iteration in observation.iterations)
     return {
         "al_s_per_iter": float(seconds.mean()),
         "p50_s_per_iter": float(p50),
@@ -72,7 +73,8 @@ def speed(observation: Observation, tokens_per_step: int) -> dict[str, float]:
         "p99_s_per_iter": float(p99),
         "tokens_per_s": float(tokens_per_s),
         "tt_tokens_per_param_s": float(tokens_per_s / observation.parameters),
-        "time_to_finish_s": math.fsum(iteration.seconds for iteration in observation.iterations),
+        "time_to_finish_s": time_to_finish_s,
+        "gpu_hours_per_gpu": time_to_finish_s / 3600,
     }
 
 
