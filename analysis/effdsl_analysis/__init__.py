@@ -18,22 +18,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl_analysis.agreement import Agreement, compare
+    from effdsl_analysis.agreements.agreement import Agreement, compare
     from effdsl_analysis.ask import UnknownName
-    from effdsl_analysis.audit import Audit
-    from effdsl_analysis.claims import Claims
-    from effdsl_analysis.difference import Difference, diff
+    from effdsl_analysis.audits.audit import Audit, audit
+    from effdsl_analysis.differences.difference import Difference, diff
     from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.laws import Scaling, scaling
-    from effdsl_analysis.paretoset import ParetoSet, pareto
-    from effdsl_analysis.published_paretoset import PublishedParetoSet, pareto_published
-    from effdsl_analysis.published_ranking import PublishedRanking, rank_published
-    from effdsl_analysis.ranking import Ranking, rank
-    from effdsl_analysis.recommendation import Recommendation, recommend
+    from effdsl_analysis.pareto_sets.paretoset import ParetoSet, pareto
+    from effdsl_analysis.pareto_sets.published import PublishedParetoSet, pareto_published
+    from effdsl_analysis.rankings.published import PublishedRanking, rank_published
+    from effdsl_analysis.rankings.ranking import Ranking, rank
+    from effdsl_analysis.rankings.rule_comparison import RuleComparison, compare_rules
+    from effdsl_analysis.rankings.rules import Rule
+    from effdsl_analysis.rankings.scoring import Scores, scores
+    from effdsl_analysis.recommendations.recommendation import Recommendation, recommend
     from effdsl_analysis.relations import cells, published, relation, results, view
-    from effdsl_analysis.rule_comparison import RuleComparison, compare_rules
-    from effdsl_analysis.rules import Rule
-    from effdsl_analysis.scoring import Scores, scores
+    from effdsl_analysis.scaling_laws.laws import Scaling, scaling
+    from effdsl_analysis.verdicts.claims import Claims, claims
 
 __all__ = [
     "Agreement",
@@ -51,7 +51,9 @@ __all__ = [
     "Scaling",
     "Scores",
     "UnknownName",
+    "audit",
     "cells",
+    "claims",
     "compare",
     "compare_rules",
     "diff",
@@ -69,22 +71,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "agreement": ("Agreement", "compare"),
+    "agreements.agreement": ("Agreement", "compare"),
     "ask": ("UnknownName",),
-    "audit": ("Audit",),
-    "claims": ("Claims",),
-    "difference": ("Difference", "diff"),
+    "audits.audit": ("Audit", "audit"),
+    "differences.difference": ("Difference", "diff"),
     "evidence": ("Evidence",),
-    "laws": ("Scaling", "scaling"),
-    "paretoset": ("ParetoSet", "pareto"),
-    "published_paretoset": ("PublishedParetoSet", "pareto_published"),
-    "published_ranking": ("PublishedRanking", "rank_published"),
-    "ranking": ("Ranking", "rank"),
-    "recommendation": ("Recommendation", "recommend"),
+    "pareto_sets.paretoset": ("ParetoSet", "pareto"),
+    "pareto_sets.published": ("PublishedParetoSet", "pareto_published"),
+    "rankings.published": ("PublishedRanking", "rank_published"),
+    "rankings.ranking": ("Ranking", "rank"),
+    "rankings.rule_comparison": ("RuleComparison", "compare_rules"),
+    "rankings.rules": ("Rule",),
+    "rankings.scoring": ("Scores", "scores"),
+    "recommendations.recommendation": ("Recommendation", "recommend"),
     "relations": ("cells", "published", "relation", "results", "view"),
-    "rule_comparison": ("RuleComparison", "compare_rules"),
-    "rules": ("Rule",),
-    "scoring": ("Scores", "scores"),
+    "scaling_laws.laws": ("Scaling", "scaling"),
+    "verdicts.claims": ("Claims", "claims"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.audit import Rule, audit, rules
+from effdsl_analysis.audits.audit import Rule, audit, rules
 from effdsl_analysis.evidence import Evidence
 from effdsl_registry.store import Store
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from effdsl_analysis.audit import audit, rules
+from effdsl_analysis.audits.audit import audit, rules
 from effdsl_analysis.evidence import Evidence
 from effdsl_registry.records import Decoding, Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask

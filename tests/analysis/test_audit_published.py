@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis.audit import Audit, audit, rules
+from effdsl_analysis.audits.audit import Audit, audit, rules
 from effdsl_analysis.evidence import Evidence
 from effdsl_registry.published import models
 from effdsl_registry.store import Store

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 import pytest
-from effdsl_analysis.claims import claims
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.verdicts.claims import claims
 
 Block = dict[str, dict[str, Any]]
 Cases = dict[str, bool | None]

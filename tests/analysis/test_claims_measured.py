@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from effdsl_analysis.claims import Claim, claims
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.verdicts.claims import Claim, claims
 
 TRANSFORMER = {"backbone": "Transformer", "feed_forward": "SwiGLU"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis.claims import Claim, claims
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.verdicts.claims import Claim, claims
 from effdsl_registry.store import Store
 
 Cases = list[bool | None]

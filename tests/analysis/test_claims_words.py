@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from effdsl_analysis.claims import claims
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, statement
+from effdsl_analysis.verdicts.claims import claims
 
 SHARED = {"statements", "words", "tables"}
 FOLDER = files("effdsl_analysis").joinpath("sql", "claims")

@@ -15,12 +15,12 @@ import effdsl_registry
 import pytest
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.published_ranking import rank_published
-from effdsl_analysis.published_ranking_text import alike
 from effdsl_analysis.queries import define, rows, statement
+from effdsl_analysis.rankings.published import rank_published
+from effdsl_analysis.rankings.published_text import alike
+from effdsl_analysis.rankings.rule_comparison import compare_rules
+from effdsl_analysis.rankings.rules import Rule
 from effdsl_analysis.relations import relation
-from effdsl_analysis.rule_comparison import compare_rules
-from effdsl_analysis.rules import Rule
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.conditions import parse_conditions, parse_tolerance
 from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.recommendation import recommend
+from effdsl_analysis.recommendations.conditions import parse_conditions, parse_tolerance
+from effdsl_analysis.recommendations.recommendation import recommend
 from effdsl_registry.store import Store
 
 from effdsl.cli import group

@@ -21,8 +21,8 @@ from effdsl_analysis import (
     relation,
     scores,
 )
-from effdsl_analysis.audit import audit
-from effdsl_analysis.claims import claims
+from effdsl_analysis.audits.audit import audit
+from effdsl_analysis.verdicts.claims import claims
 from effdsl_registry.store import Store
 
 NOWHERE = Store(Path("/nonexistent/effdsl-store"))

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.grid import grids
-from effdsl_analysis.published_ranking import rank_published
-from effdsl_analysis.ranking import rank
+from effdsl_analysis.rankings.grid import grids
+from effdsl_analysis.rankings.published import rank_published
+from effdsl_analysis.rankings.ranking import rank
 from effdsl_analysis.report import report
 from effdsl_analysis.report.heat import heat_table
 from effdsl_registry.store import Store

@@ -12,8 +12,8 @@ import effdsl_registry
 import pytest
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.rankings.scoring import Scores, TechniqueScores, scores
 from effdsl_analysis.relations import relation
-from effdsl_analysis.scoring import Scores, TechniqueScores, scores
 from effdsl_registry.store import Store
 
 TABLES = Path(effdsl_registry.__file__).parent / "published"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.published_ranking import rank_published
-from effdsl_analysis.ranking import rank
-from effdsl_analysis.tables import latex, markdown
+from effdsl_analysis.rankings.published import rank_published
+from effdsl_analysis.rankings.ranking import rank
+from effdsl_analysis.rankings.tables import latex, markdown
 
 from effdsl.cli import group
 

@@ -35,8 +35,8 @@ def audit(
     Each rule is one SQL file. An error is impossible or against a definition, a warning is not credible,
     a note is to be read with care; what a finding assumes, it says.
     """
-    from effdsl_analysis.audit import Severity
-    from effdsl_analysis.audit import audit as audited
+    from effdsl_analysis.audits.audit import Severity
+    from effdsl_analysis.audits.audit import audit as audited
     from effdsl_analysis.evidence import Evidence
 
     kept = [Severity(name) for name in severities] or list(Severity)

@@ -36,8 +36,8 @@ def claims(
     on that number. It holds if every case supports it, holds partly if some support and some contradict
     it, fails if some contradict and none support it, and is undecided otherwise.
     """
-    from effdsl_analysis.claims import claims as tested
     from effdsl_analysis.evidence import Evidence
+    from effdsl_analysis.verdicts.claims import claims as tested
 
     kind = Evidence(evidence)
     if kind is Evidence.PUBLISHED and study:

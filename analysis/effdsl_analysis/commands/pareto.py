@@ -51,8 +51,8 @@ def pareto(
     --evidence published, of the techniques in each group of the paper's leaderboard, over the means of
     the group's scales or models.
     """
-    from effdsl_analysis.paretoset import pareto as pareto_set
-    from effdsl_analysis.published_paretoset import pareto_published
+    from effdsl_analysis.pareto_sets.paretoset import pareto as pareto_set
+    from effdsl_analysis.pareto_sets.published import pareto_published
 
     on = [name.strip() for name in objectives.split(",") if name.strip()]
     if evidence == "published":

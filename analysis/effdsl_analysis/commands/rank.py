@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
-from effdsl_analysis.rules import Rule
+from effdsl_analysis.rankings.rules import Rule
 
 
 @click.command()
@@ -69,10 +69,10 @@ def rank(
     rank. Printed values have no intervals; equal ones share a rank.
     """
     from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.published_ranking import rank_published
-    from effdsl_analysis.ranking import rank as ranked
-    from effdsl_analysis.rule_comparison import compare_rules
-    from effdsl_analysis.tables import latex, markdown
+    from effdsl_analysis.rankings.published import rank_published
+    from effdsl_analysis.rankings.ranking import rank as ranked
+    from effdsl_analysis.rankings.rule_comparison import compare_rules
+    from effdsl_analysis.rankings.tables import latex, markdown
 
     kind = Evidence(evidence)
     chosen = Rule(rule) if rule else None

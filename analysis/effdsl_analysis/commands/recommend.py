@@ -62,7 +62,7 @@ def recommend(
     conditions, or when a metric has no values.
     """
     from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.recommendation import recommend as recommended
+    from effdsl_analysis.recommendations.recommendation import recommend as recommended
 
     kind = Evidence(evidence)
     if kind is Evidence.PUBLISHED and study:

@@ -37,7 +37,7 @@ def scaling(
     whether the crossing lies among the sizes that were compared, or how far outside.
     """
     from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.laws import scaling as scaled
+    from effdsl_analysis.scaling_laws.laws import scaling as scaled
 
     kind = Evidence(evidence)
     if kind is Evidence.PUBLISHED and study:

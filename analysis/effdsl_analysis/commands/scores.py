@@ -31,7 +31,7 @@ def scores(
     its metrics ask, with the difference in order.
     """
     from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.scoring import scores as scored
+    from effdsl_analysis.rankings.scoring import scores as scored
 
     kind = Evidence(evidence)
     if kind is Evidence.PUBLISHED and study:

@@ -14,11 +14,11 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from effdsl_analysis.audit import Severity
-from effdsl_analysis.claims import Verdict
+from effdsl_analysis.audits.audit import Severity
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.report.heat import TIERS
 from effdsl_analysis.text import words
+from effdsl_analysis.verdicts.claims import Verdict
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
-from effdsl_analysis.grid import Grid
 from effdsl_analysis.queries import Row, rows, statement
+from effdsl_analysis.rankings.grid import Grid
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

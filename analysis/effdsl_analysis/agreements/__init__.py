@@ -1,0 +1,1 @@
+"""Whether what was measured orders techniques as the paper's tables do."""

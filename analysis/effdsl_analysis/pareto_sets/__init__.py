@@ -1,0 +1,1 @@
+"""Pareto sets: which techniques no other beats in all of some metrics."""

@@ -1,0 +1,1 @@
+"""Rankings: of repeats with their ties, of printed values by a rule, and scores."""

@@ -1,0 +1,1 @@
+"""What to choose under conditions, and what the choice hangs on."""

@@ -1,0 +1,255 @@
+"""How a recommendation looks: a few labelled lines for each decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import ConsoleRenderable, Group
+from rich.table import Table
+from rich.text import Text
+
+from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.naming import quantity
+from effdsl_analysis.text import number, words
+
+if TYPE_CHECKING:
+    from effdsl_analysis.ask import Objective
+    from effdsl_analysis.recommendations.decisions import Candidate, Decision, Figure, Gap, Stretch
+    from effdsl_analysis.recommendations.recommendation import Recommendation
+
+SUPERLATIVE = {Better.LOWER: "lowest", Better.HIGHER: "highest"}
+NOT_CERTAIN = {"tied": "not told apart", "undecided": "too few repeats to tell", "equal": "the same"}
+MEASURED = (
+    "Not told apart: the 95% interval of the difference holds zero. A condition is tested on the mean; "
+    "where the interval reaches across the bound, that is said."
+)
+PRINTED = "The paper prints each value once, so how certain a choice is cannot be said."
+
+
+def recommendation(result: Recommendation) -> Group:
+    """What was asked, a block for each decision, and what could not be decided."""
+    parts: list[ConsoleRenderable] = [words(_asked(result), "bold"), Text("")]
+    decided = [found for found in result.decisions if found.verdict != "no evidence"]
+    for decision in decided:
+        parts += [words(_title(decision), "bold"), _block(result, decision), Text("")]
+    notes = [*_without_evidence(result)]
+    if decided:
+        notes.append(PRINTED if result.evidence is Evidence.PUBLISHED else MEASURED)
+    return Group(*parts, *map(words, notes))
+
+
+def _asked(result: Recommendation) -> str:
+    best = f"the {_wanted(result.question.best)}"
+    if result.question.conditions:
+        best += f" with {' and '.join(map(str, result.question.conditions))}"
+    if result.question.then is None:
+        return f"{best[0].upper()}{best[1:]} · {result.evidence.value}"
+    near = "Tied with" if result.question.within is None else f"Within {_percent(result.question.within)} of"
+    return f"{near} {best}: the {_wanted(result.question.then)} · {result.evidence.value}"
+
+
+def _wanted(objective: Objective) -> str:
+    return f"{SUPERLATIVE[objective.better]} {quantity(objective.metric)}"
+
+
+def _percent(share: float, digits: int = 3) -> str:
+    return f"{100 * share:.{digits}g}%"
+
+
+def _title(decision: Decision) -> str:
+    return " · ".join(filter(None, [decision.axis, decision.size, decision.source]))
+
+
+def _block(result: Recommendation, decision: Decision) -> Table:
+    shown = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
+    shown.add_column(style="dim", no_wrap=True, min_width=11)
+    shown.add_column(overflow="fold")
+    for label, line in _lines(result, decision):
+        shown.add_row(words(label), line if isinstance(line, Text) else words(line))
+    return shown
+
+
+def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:
+    best = result.question.best.metric
+    if decision.verdict == "chosen":
+        yield (
+            "choice",
+            words(f"{decision.chosen[0]}: {_values(decision.candidate(decision.chosen[0]))}", "bold"),
+        )
+    elif decision.verdict == "tied":
+        yield from _tied(result, decision)
+    else:
+        yield from _nothing(result, decision)
+    if decision.leader and decision.leader not in decision.chosen:
+        yield f"best {best.label}", _against(decision.candidate(decision.leader))
+    if decision.runner_up is None and decision.verdict == "chosen":
+        yield "runner-up", "none: nothing else has what is asked for"
+    elif decision.runner_up and decision.runner_up != decision.leader:
+        yield "runner-up", _against(decision.candidate(decision.runner_up))
+    yield from _binding(result, decision)
+    yield from _doubts(result, decision)
+    yield from _flips(decision)
+
+
+def _flips(decision: Decision) -> Iterator[tuple[str, Text]]:
+    """The choice along each bound that matters, from tight to loose."""
+    moved = False
+    for _, along in groupby(decision.path, key=lambda stretch: stretch.condition):
+        stretches = list(along)
+        if len(stretches) > 1:
+            moved = True
+            metric = stretches[0].condition.metric.name if stretches[0].condition else "within"
+            yield "flips", _path(metric, stretches)
+    if decision.path and not moved:
+        yield "flips", words("no one bound changes this")
+
+
+def _tied(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:
+    first, *others = decision.chosen
+    one_of = f"one of {', '.join(decision.chosen)}: {_why_tied(result, decision)}"
+    yield "no choice", words(one_of, "bold")
+    yield first, _values(decision.candidate(first))
+    for name in others:
+        yield name, _against(decision.candidate(name), named=False)
+
+
+def _why_tied(result: Recommendation, decision: Decision) -> str:
+    if decision.undecided:
+        return "too few repeats to tell; set repeats=3 in the study"
+    if result.evidence is Evidence.PUBLISHED:
+        return "the values are the same"
+    if result.question.then is None:
+        return "the repeats do not tell them apart; --then METRIC chooses among them"
+    return "the repeats do not tell them apart"
+
+
+def _nothing(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:
+    yield "no choice", words(f"nothing has {' and '.join(map(str, result.question.conditions))}", "bold")
+    if decision.nearest:
+        name, excess = decision.nearest
+        found = decision.candidate(name)
+        broken = [
+            str(condition)
+            for condition, meets in zip(result.question.conditions, found.meets, strict=True)
+            if meets in ("no", "possibly not")
+        ]
+        yield "nearest", f"{name}: {_values(found)}; {_percent(excess)} beyond {' and '.join(broken)}"
+
+
+def _binding(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str]]:
+    """What keeps the choice from being another; nothing satisfied is a line of its own already."""
+    if not decision.binding and result.question.conditions and decision.chosen:
+        yield "binding", "none"
+    for found in decision.binding if decision.chosen else ():
+        what = "all conditions together" if found.condition is None else str(found.condition)
+        would = ", ".join(found.otherwise)
+        if len(found.otherwise) == 1:
+            metrics = [result.question.best.metric, *([found.condition.metric] if found.condition else [])]
+            would += f": {_values(decision.candidate(found.otherwise[0]), metrics, gaps=True)}"
+        yield "binding", f"{what}; without it {would}{' (tied)' if len(found.otherwise) > 1 else ''}"
+
+
+def _doubts(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str]]:
+    if decision.cautious is not None and decision.chosen:
+        conditions = _that_are("possibly", result, decision.chosen, decision)
+        instead = ", ".join(decision.cautious) or "nothing"
+        yield "not certain", f"the interval reaches out of {conditions}; certainly within: {instead}"
+    also = [name for name in decision.hopeful or () if name not in decision.chosen]
+    if also and decision.hopeful:
+        conditions = _that_are("possibly not", result, also, decision)
+        then = f"if within, the choice is {', '.join(decision.hopeful)}"
+        yield "not certain", f"the interval of {', '.join(also)} reaches into {conditions}; {then}"
+
+
+def _that_are(meets: str, result: Recommendation, names: Iterable[str], decision: Decision) -> str:
+    """The conditions that one of the candidates meets in this way."""
+    how = [decision.candidate(name).meets for name in names]
+    found = [
+        str(condition)
+        for place, condition in enumerate(result.question.conditions)
+        if any(met[place] == meets for met in how)
+    ]
+    return " and ".join(found)
+
+
+def _values(found: Candidate, metrics: Sequence[Metric] = (), *, gaps: bool = False) -> str:
+    """Its values, all or those of some metrics; with ``gaps`` by how much they differ from the choice's."""
+    wanted = [metric.name for metric in metrics] or list(found.values)
+    shown = []
+    for name in dict.fromkeys(wanted):
+        gap = found.gaps.get(name) if gaps else None
+        shown.append(_value(BY_NAME[name], found.values[name]) + (f" ({_gap(gap)})" if gap else ""))
+    return ", ".join(shown)
+
+
+def _value(metric: Metric, figure: Figure) -> str:
+    unit = "" if metric.unit in ("", "fraction", "ratio") else f" {metric.unit}"
+    if figure.printed is not None:
+        return f"{metric.label} {figure.printed}{unit}"
+    if figure.low is None or figure.high is None or figure.low == figure.high:
+        return f"{metric.label} {number(figure.value)}{unit}"
+    half = (figure.high - figure.low) / 2
+    return f"{metric.label} {number(figure.value, half)} ± {number(half, half)}{unit}"
+
+
+def _against(found: Candidate, *, named: bool = True) -> str:
+    return f"{found.technique}: {_values(found, gaps=True)}" if named else _values(found, gaps=True)
+
+
+def _gap(gap: Gap) -> str:
+    if gap.verdict == "equal":
+        return "the same"
+    if gap.share is None:
+        text = f"{gap.difference:+.3g}"
+    elif gap.share_low is None or gap.share_high is None or gap.share_low == gap.share_high:
+        text = _signed(gap.share)
+    else:
+        text = f"{_signed(gap.share)}, {_signed(gap.share_low)} to {_signed(gap.share_high)}"
+    return f"{text}, {NOT_CERTAIN[gap.verdict]}" if gap.verdict in NOT_CERTAIN else text
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.3g}%"
+
+
+def _path(metric: str, stretches: Sequence[Stretch]) -> Text:
+    """The choice along one bound, from tight to loose; where the question stands is bold."""
+    parts = [words(f"{metric}: ")]
+    following: list[Stretch | None] = [*stretches[1:], None]
+    for here, after in zip(stretches, following, strict=True):
+        who = ", ".join(here.chosen) or "nothing"
+        part = words(f"{who} {_between(here, after)}", "bold" if here.away == 0 else "")
+        parts += [part, words(" · ")]
+    return Text.assemble(*parts[:-1])
+
+
+def _between(here: Stretch, after: Stretch | None) -> str:
+    """The bounds of a stretch: from its own edge on, or, for the tightest, up to that of the next."""
+    is_lower = here.condition is not None and here.condition.sign < 0
+    if here.edge is not None:
+        return f"from {_edge(here, here.edge)}{' down' if is_lower else ''}"
+    return (
+        f"{'above' if is_lower else 'below'} {_edge(here, after.edge)}"
+        if after and after.edge is not None
+        else ""
+    )
+
+
+def _edge(stretch: Stretch, edge: float) -> str:
+    return _percent(edge) if stretch.condition is None else f"{edge:.5g}"
+
+
+def _without_evidence(result: Recommendation) -> Iterable[str]:
+    """Where there is no choice for want of values, together where the same are missing."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for decision in result.decisions:
+        if decision.verdict == "no evidence":
+            missing = sorted({name for found in decision.candidates for name in found.lacking})
+            lacking.setdefault(tuple(missing), []).append(f"{decision.axis} ({decision.source})")
+    for names, places in lacking.items():
+        what = " or ".join(BY_NAME[name].label for name in names)
+        why = f"Fewer than two techniques with {what}" if names else "One technique only"
+        yield f"{why}, so no choice: {'; '.join(dict.fromkeys(places))}."

@@ -1,0 +1,1 @@
+"""How metrics grow with the size of a model, and where techniques cross."""

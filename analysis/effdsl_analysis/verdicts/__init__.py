@@ -1,0 +1,1 @@
+"""Verdicts on what the paper claims: one SQL file per statement."""
