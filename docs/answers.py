@@ -1,4 +1,4 @@
-"""Runs what cookbook.md and analysis.md show, and writes the answers under it.
+"""Runs what README, cookbook.md and analysis.md show, and writes the answers under it.
 
 python docs/answers.py [STORE]
 
@@ -23,7 +23,7 @@ from click.testing import CliRunner
 
 from effdsl.cli import group
 
-DOCUMENTS = tuple(Path(__file__).with_name(name) for name in ("cookbook.md", "analysis.md"))
+DOCUMENTS = tuple(Path(__file__).parent / name for name in ("cookbook.md", "analysis.md", "../README.md"))
 BLOCKS = re.compile(
     r"^```(?P<language>bash|sql|python)\n(?P<asked>(?:(?!```).*\n)*)```\n\n"
     r"```text(?P<measured> measured)?\n(?P<answer>(?:(?!```).*\n)*)```$",

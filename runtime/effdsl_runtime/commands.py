@@ -82,15 +82,19 @@ budget_option = click.option(
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @click.option("--all", "show_all", is_flag=True, help=f"Every cell; otherwise the first {CELLS_SHOWN}.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 4 when there is something to run.")
-@click.option("--calibration", is_flag=True, help="Instead: predictions beside what finished tasks took.")
+@click.option(
+    "--calibration",
+    is_flag=True,
+    help="Instead: predictions beside what finished tasks took, of all studies.",
+)
 @budget_option
 @json_option
 @store_option
 def plan(
-    study: str,
+    study: str | None,
     show_all: bool,
     detailed_exitcode: bool,
     calibration: bool,
@@ -107,13 +111,16 @@ def plan(
     from effdsl.display import plan_json
     from effdsl_runtime.render import print_plan
 
-    _, made, store = prepare(study, store_path, priced=True)
+    if calibration:
+        _show_calibration(store_path, as_json)
+        return
+    if study is None:
+        raise click.UsageError("Missing argument 'STUDY'; `effdsl ls` lists the studies here.")
+    _, made, _ = prepare(study, store_path, priced=True)
     if not made.to_price() and budget is not None:
         click.echo("--budget: nothing is left to run, so it leaves nothing out", err=True)
     made = _within(made, budget)
-    if calibration:
-        _show_calibration(made, store, as_json)
-    elif as_json:
+    if as_json:
         click.echo(json.dumps(plan_json(made), indent=2))
     else:
         print_plan(made, None if show_all else CELLS_SHOWN)
@@ -133,11 +140,14 @@ def _within(made: Plan, budget: Limit | None) -> Plan:
         raise click.UsageError(f"{error}; {error.hint}") from error
 
 
-def _show_calibration(made: Plan, store: Store, as_json: bool) -> None:
+def _show_calibration(store_path: Path | None, as_json: bool) -> None:
+    from effdsl_registry.store import Store
+
     from effdsl_runtime.lookup import calibration_in
+    from effdsl_runtime.machine import detect
     from effdsl_runtime.render import calibration_json, print_calibration
 
-    accuracy = calibration_in(store, made.machine).accuracy()
+    accuracy = calibration_in(Store.find(store_path), detect()).accuracy()
     if as_json:
         click.echo(json.dumps(calibration_json(accuracy), indent=2))
     else:

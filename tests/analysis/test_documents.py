@@ -54,7 +54,7 @@ def test_answers_from_the_paper_are_those_of_today(document: Path) -> None:
     assert text == ANSWERS["refreshed"](text)
 
 
-@pytest.mark.parametrize("document", ANSWERS["DOCUMENTS"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [DOCS / "cookbook.md", DOCS / "analysis.md"], ids=lambda path: path.name)
 def test_every_block_of_text_answers_one_before_it(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert len(list(ANSWERS["examples"](text))) == len(re.findall("^```text", text, re.MULTILINE)) > 0
