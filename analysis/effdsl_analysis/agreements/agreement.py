@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence, lay_out
 from effdsl_analysis.queries import Row, rows, session, statement
@@ -96,7 +97,7 @@ class MetricAgreement:
 
 
 @attrs.frozen
-class Agreement:
+class Agreement(Answer):
     """A printed table beside what was measured of the same techniques.
 
     Attributes:
@@ -150,11 +151,6 @@ class Agreement:
         from effdsl_analysis.agreements.agreement_text import agreement
 
         return agreement(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def compare(source: Source, study: str | None, table: int) -> Agreement:

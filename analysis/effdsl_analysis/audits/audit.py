@@ -17,6 +17,7 @@ import attrs
 
 from effdsl.hardware import CATALOG
 from effdsl.problems import nearest
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, session, statement
@@ -73,7 +74,7 @@ class Finding:
 
 
 @attrs.frozen
-class Audit:
+class Audit(Answer):
     """What the rules found in one kind of evidence; prints as text or HTML, and gives JSON.
 
     Attributes:
@@ -107,11 +108,6 @@ class Audit:
         from effdsl_analysis.audits.audit_text import audit
 
         return audit(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def audit(

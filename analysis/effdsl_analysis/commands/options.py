@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
+
+    from effdsl_analysis.answer import Answer
 
 PIPED_WIDTH = 100
 
@@ -27,14 +29,6 @@ EVIDENCE = click.option(
     show_default=True,
     help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
 )
-
-
-class Answer(Protocol):
-    """Something that prints itself and gives JSON."""
-
-    def to_json(self) -> Any: ...
-
-    def __rich__(self) -> Any: ...
 
 
 def show(

@@ -10,6 +10,7 @@ import attrs
 
 from effdsl.key import short
 from effdsl.metrics import METRICS, Better, Metric
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.relations import Rows, types_of
 
@@ -43,7 +44,7 @@ class Change:
 
 
 @attrs.frozen
-class Difference:
+class Difference(Answer):
     """What differs between two results, and only that.
 
     Attributes:
@@ -87,11 +88,6 @@ class Difference:
         from effdsl_analysis.differences.difference_text import difference
 
         return difference(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def diff(store: Store, a: str, b: str) -> Difference:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import EXACT, Objective, Scope, parse_objectives, scope_of
 from effdsl_analysis.naming import Group, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
@@ -69,7 +70,7 @@ class ParetoGroup:
 
 
 @attrs.frozen
-class ParetoSet:
+class ParetoSet(Answer):
     """Pareto sets for the same objectives, one per comparison group.
 
     Attributes:
@@ -121,11 +122,6 @@ class ParetoSet:
         from effdsl_analysis.pareto_sets.paretoset_text import pareto_set
 
         return pareto_set(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def pareto(

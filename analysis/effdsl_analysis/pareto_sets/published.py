@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import Objective, UnknownName, named_metrics, split_objectives, unknown
 from effdsl_analysis.queries import Row, rows, session
 from effdsl_analysis.relations import Rows, types_of
@@ -86,7 +87,7 @@ class PrintedGroup:
 
 
 @attrs.frozen
-class PublishedParetoSet:
+class PublishedParetoSet(Answer):
     """Pareto sets for the same objectives, one per group of the leaderboard, or per scale or model in it.
 
     A value that is printed once has no spread, so ``certain`` is null in the document.
@@ -130,11 +131,6 @@ class PublishedParetoSet:
         from effdsl_analysis.pareto_sets.published_text import published_pareto_set
 
         return published_pareto_set(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def pareto_published(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, unknown
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import rows, statement
@@ -54,7 +55,7 @@ class PublishedRank:
 
 
 @attrs.frozen
-class PublishedRanking:
+class PublishedRanking(Answer):
     """Ranks by one rule: groups and metrics in the paper's order, the best technique first.
 
     Attributes:
@@ -83,11 +84,6 @@ class PublishedRanking:
         from effdsl_analysis.rankings.published_text import ranking
 
         return ranking(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def rank_published(

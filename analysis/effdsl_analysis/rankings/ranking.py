@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, METRICS, Metric
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import EXACT, Scope, named_metrics, scope_of
 from effdsl_analysis.naming import Group, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
@@ -79,7 +80,7 @@ class RankBlock:
 
 
 @attrs.frozen
-class Ranking:
+class Ranking(Answer):
     """Rankings by several metrics; prints as text or HTML, and gives JSON.
 
     Attributes:
@@ -134,11 +135,6 @@ class Ranking:
         from effdsl_analysis.rankings.ranking_text import ranking
 
         return ranking(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def rank(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, statement
 from effdsl_analysis.rankings.grouped import grouped
@@ -46,7 +47,7 @@ class RuledRanks:
 
 
 @attrs.frozen
-class RuleComparison:
+class RuleComparison(Answer):
     """The ranks of every rule side by side.
 
     Attributes:
@@ -73,11 +74,6 @@ class RuleComparison:
         from effdsl_analysis.rankings.published_text import rules
 
         return rules(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def compare_rules(

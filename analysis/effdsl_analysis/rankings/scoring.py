@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows
 from effdsl_analysis.rankings.grouped import grouped
@@ -60,7 +61,7 @@ class TechniqueScores:
 
 
 @attrs.frozen
-class Scores:
+class Scores(Answer):
     """Scores of techniques.
 
     Attributes:
@@ -90,11 +91,6 @@ class Scores:
         from effdsl_analysis.rankings.scoring_text import scores
 
         return scores(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def scores(

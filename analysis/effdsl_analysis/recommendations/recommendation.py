@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import Better
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import Objective, UnknownName, parse_objectives, unknown
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.naming import name_cells
@@ -34,7 +35,7 @@ TWIN_COLUMNS = ("technique", "layers", "hidden_size", "micro_batch_size")
 
 
 @attrs.frozen
-class Recommendation:
+class Recommendation(Answer):
     """What to choose along each axis and at each size; prints as text or HTML, and gives JSON.
 
     Attributes:
@@ -66,11 +67,6 @@ class Recommendation:
         from effdsl_analysis.recommendations.recommendation_text import recommendation
 
         return recommendation(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def _candidate_rows(decision: Decision, metrics: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.queries import Row, rows, statement
@@ -110,7 +111,7 @@ class ScalingGroup:
 
 
 @attrs.frozen
-class Scaling:
+class Scaling(Answer):
     """How metrics grow with parameters; prints as text or HTML, and gives JSON.
 
     Attributes:
@@ -147,11 +148,6 @@ class Scaling:
         from effdsl_analysis.scaling_laws.laws_text import scaling
 
         return scaling(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def scaling(

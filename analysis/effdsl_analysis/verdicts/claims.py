@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.problems import nearest
+from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.queries import rows, statement
@@ -78,7 +79,7 @@ class Claim:
 
 
 @attrs.frozen
-class Claims:
+class Claims(Answer):
     """The claims that were asked for, each with its verdict; prints as text or HTML, and gives JSON.
 
     Attributes:
@@ -119,11 +120,6 @@ class Claims:
         from effdsl_analysis.verdicts.claims_text import claims
 
         return claims(self)
-
-    def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
-
-        return html(self.__rich__())
 
 
 def claims(
