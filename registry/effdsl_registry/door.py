@@ -12,9 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from effdsl_registry.connection import CONFIG
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60.0
 MEMORY_LIMIT = "2GB"
-INTERRUPTED = "INTERRUPT Error"
 
 
 def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str = MEMORY_LIMIT) -> Rows:
@@ -53,14 +50,12 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
         connection.execute("SET lock_configuration = true")
         try:
             _refuse_all_but_one_select(connection, sql)
-            with _interrupted_after(connection, timeout_s) as in_time:
-                connection.execute(sql)
-                return Rows.of(connection, in_time)
+            return _answer(connection, sql, timeout_s)
+        except TimeoutError as error:
+            raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
         except duckdb.OutOfMemoryException as error:
             raise SqlRefused(f"needs over {memory_limit} of memory; select less, or aggregate") from error
         except duckdb.Error as error:
-            if INTERRUPTED in str(error):  # while fetching, it comes inside an error of another class
-                raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
             raise SqlRefused(explain(str(error))) from error
 
 
@@ -101,22 +96,34 @@ def _is_pragma(sql: str) -> bool:
     return next((word for word in words if not word.startswith(b";")), b"") == b"PRAGMA"
 
 
-@contextmanager
-def _interrupted_after(connection: DuckDBPyConnection, seconds: float) -> Iterator[Callable[[], None]]:
-    """Interrupt what runs when the time is over; fetching, which cannot be, asks what is yielded."""
+def _answer(connection: DuckDBPyConnection, sql: str, timeout_s: float) -> Rows:
+    """The rows of ``sql``, asked in a thread of its own.
+
+    On the main thread DuckDB sees Ctrl-C, but then waits for tasks that nobody has told to stop. Fetching
+    cannot be interrupted, so it asks by itself whether it is to go on.
+
+    Raises:
+        TimeoutError: after ``timeout_s``.
+    """
     import duckdb
 
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.daemon = True
-    deadline = time.monotonic() + seconds
+    stopped = threading.Event()
 
-    def in_time() -> None:
-        if time.monotonic() > deadline:
-            raise duckdb.InterruptException(f"{INTERRUPTED}: fetching took too long")
+    def go_on() -> None:
+        if stopped.is_set():
+            raise duckdb.InterruptException("stopped while fetching")
 
-    timer.start()
-    try:
-        yield in_time
-    finally:
-        timer.cancel()
-        timer.join()
+    def ask() -> Rows:
+        connection.execute(sql)
+        return Rows.of(connection, go_on)
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        answer = thread.submit(ask)
+        try:
+            return answer.result(timeout_s)
+        except (TimeoutError, KeyboardInterrupt):
+            stopped.set()
+            while not answer.done():  # once would be lost on a query that has not begun yet
+                connection.interrupt()
+                wait([answer], timeout=0.05)
+            raise

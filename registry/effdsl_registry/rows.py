@@ -53,15 +53,15 @@ class Rows:
     rows: list[tuple[Any, ...]]
 
     @classmethod
-    def of(cls, connection: DuckDBPyConnection, in_time: Callable[[], None] = lambda: None) -> Rows:
-        """What the last statement of ``connection`` gave; ``in_time`` is called on the way and may raise."""
+    def of(cls, connection: DuckDBPyConnection, go_on: Callable[[], None] = lambda: None) -> Rows:
+        """What the last statement of ``connection`` gave; ``go_on`` is called on the way and may raise."""
         described = connection.description or []
         names = _distinct([str(column[0]) for column in described])
         types = [str(column[1]) for column in described]
         rows: list[tuple[Any, ...]] = []
         while some := connection.fetchmany(FETCHED_TOGETHER):
             rows += some
-            in_time()
+            go_on()
         return cls(tuple(map(Column, names, types)), rows)
 
     def __len__(self) -> int:

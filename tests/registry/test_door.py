@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,31 @@ def test_people_can_look_around(sql: str, filled: Store) -> None:
 def test_a_query_that_takes_too_long_is_stopped(filled: Store) -> None:
     with pytest.raises(SqlRefused, match=r"stopped after 0\.2 s"):
         ask(filled, "SELECT sum(random()) FROM range(100000000000)", timeout_s=0.2)
+
+
+INTERRUPTED = """\
+import os, signal, sys, threading
+from effdsl_registry.door import ask
+from effdsl_registry.store import Store
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    ask(Store(sys.argv[1]), 'SELECT count(*) FROM range(1000000000000) a, range(10000) b')
+except KeyboardInterrupt:
+    print('interrupted')
+"""
+
+
+def test_ctrl_c_stops_a_query_that_would_run_for_days(tmp_path: Path) -> None:
+    """Three times, for it is a matter of where DuckDB's threads are at that moment."""
+    for _ in range(3):
+        ended = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED, tmp_path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert ended.stdout == "interrupted\n"
 
 
 def test_a_query_that_needs_too_much_memory_is_stopped(filled: Store) -> None:
