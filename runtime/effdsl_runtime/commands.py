@@ -112,7 +112,7 @@ def plan(
     from effdsl_runtime.render import print_plan
 
     if calibration:
-        _show_calibration(store_path, as_json)
+        _show_calibration(study, store_path, as_json)
         return
     if study is None:
         raise click.UsageError("Missing argument 'STUDY'; `effdsl ls` lists the studies here.")
@@ -140,13 +140,18 @@ def _within(made: Plan, budget: Limit | None) -> Plan:
         raise click.UsageError(f"{error}; {error.hint}") from error
 
 
-def _show_calibration(store_path: Path | None, as_json: bool) -> None:
+def _show_calibration(study: str | None, store_path: Path | None, as_json: bool) -> None:
+    """Of every task that can be read; those of an engine that a study brings need the study."""
     from effdsl_registry.store import Store
 
+    from effdsl.loading import load_study
     from effdsl_runtime.lookup import calibration_in
     from effdsl_runtime.machine import detect
     from effdsl_runtime.render import calibration_json, print_calibration
 
+    if study is not None:
+        with redirect_stdout(sys.stderr):
+            load_study(study)
     accuracy = calibration_in(Store.find(store_path), detect()).accuracy()
     if as_json:
         click.echo(json.dumps(calibration_json(accuracy), indent=2))

@@ -120,10 +120,11 @@ def test_a_budget_is_refused_until_the_speed_is_known_and_then_kept(project: Pat
 def test_predictions_are_shown_beside_what_finished_tasks_took(project: Path) -> None:
     write_study(project)
     executed()
-    (group,) = json.loads(effdsl("plan", "--calibration", "--json").stdout)["groups"]
+    (group,) = json.loads(effdsl("plan", "mine.py", "--calibration", "--json").stdout)["groups"]
     assert (group["tasks"], group["group"]["engine"]) == (4, "torch")
     assert group["time"]["low"] <= 1 <= group["time"]["high"]
     assert effdsl("plan", "mine.py", "--calibration").stdout.count("–") >= 2  # ranges
+    assert effdsl("plan", "--calibration").returncode == 0  # where no engine of a study has run
     write_study(project, repeats=3)
     assert "speed calibrated from 4 tasks: " in effdsl("plan", "mine.py").stdout
 
