@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from importlib import import_module
@@ -83,6 +84,9 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line: mistakes, Ctrl-C and a full disk end in a line and a code, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a mark, not a traceback
+            stream.reconfigure(errors="replace")
     try:
         try:
             status = _run()

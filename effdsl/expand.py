@@ -115,7 +115,7 @@ def _kept(study: Study, mistakes: _Mistakes) -> list[Choice]:
         file = mistakes.place.file if mistakes.place else ""
         inside = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
         hint = f"a cell has {', '.join(CHOSEN)}; e.g. keep=lambda cell: cell.scale <= 1.5*B"
-        line = inside[-1] if inside else 0
+        line = inside[-1] if inside else getattr(getattr(study.keep, "__code__", None), "co_firstlineno", 0)
         mistakes.note(f"keep= fails: {type(error).__name__}: {error}", hint, line=line)
         return choices
     if not kept:

@@ -7,6 +7,7 @@ beside it.
 
 from __future__ import annotations
 
+import math
 from functools import total_ordering
 from typing import ClassVar, Self
 
@@ -29,6 +30,8 @@ class Quantity:
     def __rmul__(self, number: float) -> Self:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             return NotImplemented
+        if not math.isfinite(number):
+            raise ValueError(f"{number} of something is no quantity; write a finite number before the unit")
         return type(self)(_whole(number, self.value))
 
     def __int__(self) -> int:
