@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,15 +48,23 @@ class Scope:
         scale: the one scale asked for, or ``None``.
         results: how many results there are.
         missing: tasks of the study that have no result yet.
+        file: the study's, as it was when it was last executed; empty without one.
     """
 
     study: str | None
     scale: str | None
     results: int
     missing: int
+    file: str = ""
+
+    @property
+    def typed(self) -> str:
+        """What to type to execute the study: its name under ``studies/``, else its file."""
+        known = (Path.cwd() / "studies" / f"{self.study}.py").exists()
+        return str(self.study) if known or not self.file else os.path.relpath(self.file)
 
     def as_dict(self) -> dict[str, Any]:
-        return attrs.asdict(self)
+        return attrs.asdict(self, filter=lambda field, _: field.name != "file")
 
 
 @attrs.frozen
@@ -91,7 +100,7 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
     if study is not None and study.endswith(".py"):
         _refuse_another_file(Path(study), Path(counts["file"]))
-    return Scope(name, scale, counts["results"], counts["missing"])
+    return Scope(name, scale, counts["results"], counts["missing"], counts["file"] or "")
 
 
 def _refuse_another_file(asked: Path, executed: Path) -> None:

@@ -62,5 +62,5 @@ def left(scope: Scope, shown: int) -> list[Text]:
         lines.append(f"{what} has no result to show{' at this scale' if scope.scale else ''}.{empty}")
     if scope.missing:
         count = "1 task has" if scope.missing == 1 else f"{scope.missing} tasks have"
-        lines.append(f"{count} no result yet: `effdsl execute {scope.study}` runs what is missing.")
+        lines.append(f"{count} no result yet: `effdsl execute {scope.typed}` runs what is missing.")
     return [words(line) for line in lines]

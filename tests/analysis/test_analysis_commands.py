@@ -114,6 +114,17 @@ def test_no_line_is_longer_than_100_columns_and_none_ends_in_spaces(full: Any) -
         assert not [line for line in lines if line != line.rstrip()]
 
 
+def test_the_command_that_runs_what_is_missing_can_be_typed(shelf: Any, monkeypatch: Any) -> None:
+    """By name only where the study is found by its name; else by its file."""
+    shelf.add("MQA", study="mine", ppl=3.0)
+    shelf.task("mine", "GQA")
+    monkeypatch.chdir(shelf.root.parent)
+    assert "`effdsl execute studies/mine.py` runs" in call(shelf, "rank", "mine").output.replace("\n", " ")
+    (shelf.root.parent / "studies").mkdir()
+    (shelf.root.parent / "studies" / "mine.py").touch()
+    assert "`effdsl execute mine` runs" in call(shelf, "rank", "mine").output.replace("\n", " ")
+
+
 def test_help_loads_neither_duckdb_nor_rich_tables() -> None:
     code = (
         "import sys, effdsl_analysis.commands.rank;"
