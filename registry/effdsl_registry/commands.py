@@ -11,6 +11,7 @@ import attrs
 import click
 
 from effdsl_registry.errors import StoreDamaged, StoreError
+from effdsl_registry.output import OutputFile
 
 if TYPE_CHECKING:
     from effdsl_registry.rows import Rows
@@ -61,7 +62,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
 @click.option("--sql", "query", help="Export the rows of this SELECT instead of a view.")
 @click.option("--key", "prefixes", multiple=True, help="Of iterations and samples: only these results.")
 @click.option("-f", "--format", "form", type=click.Choice([*dict.fromkeys(FORMATS.values())]))
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: print.")
+@click.option("-o", "--output", type=OutputFile(), help="Default: print.")
 @store_option
 def export(
     view: str,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from effdsl.problems import nearest
 from effdsl_registry.door import ask
 from effdsl_registry.errors import SqlRefused
-from effdsl_registry.files import literal, write_whole
+from effdsl_registry.files import literal
+from effdsl_registry.output import delivering, write_output
 from effdsl_registry.rows import TEXT_FORMATS, Rows, write_rows_as_parquet
 from effdsl_registry.schema import PUBLIC_VIEWS
 
@@ -68,9 +69,10 @@ def write_rows(rows: Rows, form: str, output: Path | None) -> str:
     if form == "parquet":
         if output is None:
             raise ValueError("Parquet needs a file")
-        write_rows_as_parquet(rows, output)
+        with delivering(output) as file:
+            write_rows_as_parquet(rows, file)
         return ""
     text = TEXT_FORMATS[form](rows)
     if output is not None:
-        write_whole(output.absolute(), text.encode())
+        write_output(output, text.encode())
     return text

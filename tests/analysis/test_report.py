@@ -250,6 +250,8 @@ def test_the_command_writes_the_page(store: Store, html: str, tmp_path: Path) ->
     [
         (("small/atention",), "did you mean 'small/attention'?"),
         (("small/attention", "--evidence", "published"), "the paper has no studies"),
+        (("-o", ""), "the name of the file is empty"),
+        (("-o", "/not/there/report.html"), "there is no folder /not/there"),
     ],
 )
 def test_a_wrong_call_ends_with_code_2(store: Store, arguments: tuple[str, ...], message: str) -> None:

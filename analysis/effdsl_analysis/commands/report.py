@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from effdsl_registry.output import OutputFile, write_output
 
 from effdsl_analysis.commands.options import STORE
 
@@ -21,7 +22,7 @@ from effdsl_analysis.commands.options import STORE
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     default=Path("report.html"),
     show_default=True,
     help="The file to write.",
@@ -33,7 +34,6 @@ def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Pa
     STUDY is a name or a file; without one, the page shows every study in the store, each in a part of
     its own beside the paper's tables.
     """
-    from effdsl_registry.files import write_whole
     from effdsl_registry.store import Store
 
     from effdsl_analysis.ask import UnknownName
@@ -50,5 +50,5 @@ def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Pa
         raise click.UsageError(str(error)) from error
     except MissingPackage as error:
         raise click.ClickException(str(error)) from error
-    write_whole(output.absolute(), page.encode())
+    write_output(output, page.encode())
     click.echo(f"{output}: {len(page.encode()) / 1e6:.1f} MB", err=True)
