@@ -225,6 +225,7 @@ def questions(draw: st.DrawFn) -> Question:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(evidence(), questions())
 def test_the_choice_is_that_of_a_search_and_flips_where_it_is_said_to(

@@ -25,6 +25,8 @@ from effdsl.cli import group
 from .chromium import Page, found, page
 from .conftest import Shelf
 
+pytestmark = pytest.mark.slow  # a page takes seconds to write
+
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 MARKUP = '<a href="javascript:alert(2)">MLA</a> & <b>x</b> \x1b[31m'
 MOST_BYTES = 6_000_000
@@ -294,7 +296,6 @@ def names(tab: Page, table: str) -> list[str]:
     return found
 
 
-@pytest.mark.slow
 def test_every_chart_is_drawn_without_a_complaint(browser: Page) -> None:
     plots = browser.ask("document.querySelectorAll('.plot').length")
     assert browser.ask("document.querySelectorAll('.plot .main-svg').length") >= plots > 40
@@ -304,7 +305,6 @@ def test_every_chart_is_drawn_without_a_complaint(browser: Page) -> None:
     assert browser.complaints == []
 
 
-@pytest.mark.slow
 def test_headings_sort_by_mouse_and_by_keyboard(browser: Page) -> None:
     table = "#rank-0 table"
     assert names(browser, table) == ["mla", "nsa", "gqa", "mqa"]
@@ -317,7 +317,6 @@ def test_headings_sort_by_mouse_and_by_keyboard(browser: Page) -> None:
     assert names(browser, table) == ["mqa", "gqa", "nsa", "mla"]
 
 
-@pytest.mark.slow
 def test_empty_cells_stay_last_whichever_way_a_column_is_sorted(browser: Page) -> None:
     headings = "[...document.querySelectorAll('#study-0-rank-0 thead th')]"
     heading = f"{headings}.find((h) => h.textContent.startsWith('AMU'))"
@@ -326,7 +325,6 @@ def test_empty_cells_stay_last_whichever_way_a_column_is_sorted(browser: Page) -
         assert names(browser, "#study-0-rank-0 table")[-1] == "GQA"
 
 
-@pytest.mark.slow
 def test_the_choice_of_axes_and_techniques_changes_the_scatter(browser: Page) -> None:
     figure = "document.querySelector('#printed-tradeoff')"
     titles = f"[...{figure}.querySelectorAll('.g-xtitle, .g-ytitle')].map((t) => t.textContent)"
@@ -344,7 +342,6 @@ def test_the_choice_of_axes_and_techniques_changes_the_scatter(browser: Page) ->
     assert "bfloat16" in browser.ask(f"{figure}.querySelector('.plot').textContent")
 
 
-@pytest.mark.slow
 def test_every_way_of_drawing_a_profile_draws_something(browser: Page) -> None:
     figure = "document.querySelector('#chart-7')"
     for kind in ("radar", "parallel", "bars", "bubbles", "efficiency-printed", "efficiency-arrows"):
@@ -359,7 +356,6 @@ def test_every_way_of_drawing_a_profile_draws_something(browser: Page) -> None:
     assert browser.complaints == []
 
 
-@pytest.mark.slow
 def test_hostile_names_are_shown_as_they_are_spelled_and_do_nothing(browser: Page) -> None:
     assert browser.ask("document.querySelectorAll('img, [onerror]').length") == 0
     assert browser.ask("document.querySelectorAll('a[href^=\"javascript\"], .plot a').length") == 0
@@ -372,7 +368,6 @@ def test_hostile_names_are_shown_as_they_are_spelled_and_do_nothing(browser: Pag
     assert browser.complaints == []
 
 
-@pytest.mark.slow
 def test_a_dark_page_draws_light_text_and_paper_is_light(browser: Page) -> None:
     ink = "getComputedStyle(document.querySelector('.plot .xtick text, .plot text')).fill"
     light = browser.ask(ink)
@@ -386,7 +381,6 @@ def test_a_dark_page_draws_light_text_and_paper_is_light(browser: Page) -> None:
     browser.call("Emulation.setEmulatedMedia", features=[])
 
 
-@pytest.mark.slow
 def test_a_narrow_page_does_not_scroll_sideways(browser: Page) -> None:
     browser.call(
         "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False

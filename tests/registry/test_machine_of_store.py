@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from effdsl_registry.maintenance import collect, garbage, rebuild
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store
@@ -110,5 +111,6 @@ StoreMachine.TestCase.settings = settings(
 )
 
 
+@pytest.mark.slow
 class TestStoreMachine(StoreMachine.TestCase):
     """The store answers as the dictionary does, whatever happened before."""

@@ -148,6 +148,7 @@ def architectures() -> dict[str, Architecture]:
 ARCHITECTURES = architectures()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_measured_cache_bytes_are_those_of_the_closed_form(
     name: str, monkeypatch: pytest.MonkeyPatch
