@@ -1,7 +1,9 @@
 -- What was measured, as subjects (see contrasts.sql). Parameter: $study (NULL: everything).
 --
 -- A result is a subject of every axis along which it can be compared: what else was chosen becomes part of the setting.
--- `method` is the paper's word for the technique's family, so that one claim can be asked of any evidence.
+-- `method` is the paper's word for the technique's family, so that one claim can be asked of any evidence. A technique is
+-- called by its choice on the axis, whatever a study calls it: the usual transformer is RoPE beside ALiBi and GQA beside
+-- MHA. What is not usual of the rest is named with it, from the outside in.
 
 CREATE OR REPLACE TEMP TABLE subjects AS
 WITH
@@ -41,7 +43,16 @@ named AS (
   FROM along
 ),
 judged AS (
-  SELECT n.*, coalesce(f.method, lower(n.family)) AS method,
+  SELECT n.*,
+         -- Only a transformer's parts are known here; another backbone's own name says what is not usual of it.
+         CASE WHEN axis = 'backbone' AND backbone <> 'Transformer' THEN identity.technique
+              ELSE concat_ws(' · ',
+                CASE WHEN axis = 'backbone' OR backbone <> 'Transformer' THEN nullif(backbone, '') END,
+                nullif(aspect, ''),
+                CASE WHEN axis = 'attention' OR attention <> 'GQA' THEN nullif(attention, '') END,
+                CASE WHEN axis = 'position' OR "position" <> 'RoPE' THEN nullif("position", '') END,
+                CASE WHEN axis = 'feed_forward' OR feed_forward <> 'SwiGLU' THEN nullif(feed_forward, '') END) END AS called,
+         coalesce(f.method, lower(n.family)) AS method,
          sha256(concat_ws(chr(31), axis, rest::VARCHAR, struct_pack(
            hardware := comparison.hardware, hardware_count := comparison.hardware_count, data := comparison.data,
            data_revision := comparison.data_revision, tokenizer := comparison.tokenizer,
@@ -50,7 +61,7 @@ judged AS (
   FROM named n LEFT JOIN families f USING (family)
 )
 SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
-       any_value(identity.technique) AS technique, any_value(method) AS method, NULL::VARCHAR AS model,
+       any_value(called) AS technique, any_value(method) AS method, NULL::VARCHAR AS model,
        any_value(comparison.data) AS dataset, any_value(scale) AS size, any_value(size_b) AS size_b,
        any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', comparison.hardware || coalesce(' x ' || nullif(comparison.hardware_count, 1), ''),
