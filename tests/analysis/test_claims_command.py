@@ -88,7 +88,68 @@ def test_a_claim_that_is_asked_for_shows_its_cases_with_values() -> None:
 def test_why_shows_the_cases_of_all() -> None:
     text = published("--why").output
     assert all(f"\nC{number} " in text for number in range(1, 88))
-    assert "on all 5: dense 1.5B is worse than dense 3B" in text
+    assert "on all 5: dense 1.5B is worse than dense 3B" in " ".join(text.split())
+
+
+def test_direction_and_size_are_counted_apart(documents: Any) -> None:
+    """All nine cases of the direction cannot hide that the number itself holds nowhere."""
+    triples = documents[50]
+    assert triples["direction"] == {"supporting": 9, "contradicting": 0, "undecided": 0}
+    assert triples["size"] == {"supporting": 0, "contradicting": 9, "undecided": 0}
+    lines = [" ".join(line.split()) for line in published("--id", "C51,C53").output.splitlines()]
+    assert any(line.startswith("C51 partly, direction 9 of 9, size 0 of 9: int4 triples") for line in lines)
+    assert any(line.startswith("C53 partly, direction 9 of 9, size 0 of 1: int4 cuts") for line in lines)
+    assert "up to 3.9x size no the largest cut is 1.52x, qwen2.5-14b" in lines
+    overview = [" ".join(line.split()) for line in published().output.splitlines()]
+    place = overview.index("C51 partly direction 9 of 9, int4 triples throughput")
+    assert overview[place + 1] == "size 0 of 9"
+
+
+def test_every_case_of_a_claim_that_names_a_number_says_what_it_tests(documents: Any) -> None:
+    for claim in documents:
+        said = [case["tests"] for case in claim["cases"]]
+        assert None not in said or set(said) == {None}, claim["id"]
+        for tests in ("direction", "size"):
+            supports = [case["supports"] for case in claim["cases"] if case["tests"] == tests]
+            counted = dict(
+                zip(
+                    ("supporting", "contradicting", "undecided"),
+                    map(supports.count, (True, False, None)),
+                    strict=True,
+                )
+            )
+            assert claim[tests] == (counted if supports else None), claim["id"]
+
+
+def test_a_claim_without_a_number_tests_neither(documents: Any) -> None:
+    assert documents[0]["direction"] is documents[0]["size"] is None
+    assert {case["tests"] for case in documents[0]["cases"]} == {None}
+
+
+def test_an_equal_value_is_named_where_it_decides(documents: Any) -> None:
+    """It is still the highest, and is not lower; both are said beside the verdict, with the rule."""
+    tied = {(c["id"], case["case"]): case for c in documents for case in c["cases"] if case["tied_with"]}
+    assert {"C34", "C36", "C63", "C83"} <= {id_ for id_, _ in tied}
+    assert tied["C83", "wan-2.1"]["supports"] is True
+    assert tied["C83", "wan-2.1"]["tied_with"] == ["glora"]
+    assert tied["C34", "qwen2.5-14b"]["supports"] is False
+    text = published("--id", "C34,C83").output
+    assert "wan-2.1                      yes (tied with glora)" in text
+    assert "qwen2.5-14b        no (tied with lora)" in text
+    assert text.splitlines()[-1].startswith("Tied with: of the same value, so still lowest or highest")
+    assert "Tied with" not in published("--id", "C1").output
+
+
+def test_methods_that_a_claim_leaves_out_are_named() -> None:
+    assert "lora-plus 545.12; 5 of 5 others lower; left out: full" in published("--id", "C47").output
+    assert "left out" not in published("--id", "C73").output
+
+
+def test_a_threshold_of_ours_is_shown_beside_what_it_decides() -> None:
+    text = " ".join(published("--id", "C42,C67,C81").output.split())
+    assert "bfloat16 0.6079; float16 0.6266; 1.87 points (limit 1)" in text
+    assert "3.28x (stable: up to 1.1x)" in text
+    assert "up to 1.14x (competitive: up to 1.1x)" in text
 
 
 def test_measured_evidence_has_verdicts_of_its_own_and_says_what_it_is_not_about(attention: Any) -> None:

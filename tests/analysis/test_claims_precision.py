@@ -149,8 +149,10 @@ def c65(paper: Any) -> Cases:
 def c66(paper: Any) -> Cases:
     found: Cases = {}
     for model, block in paper.blocks(BENCHMARKS).items():
-        kept = {name: block["int4"][name] / block["bfloat16"][name] for name in LABELS}
-        found[model] = min(kept, key=lambda name: kept[name]) == "math"
+        share = {name: block["int4"][name] / block["bfloat16"][name] for name in LABELS}
+        points = {name: block["int4"][name] - block["bfloat16"][name] for name in LABELS}
+        found[f"by share, {model}"] = min(share, key=lambda name: share[name]) == "math"
+        found[f"in points, {model}"] = min(points, key=lambda name: points[name]) == "math"
     return found
 
 
@@ -247,9 +249,18 @@ def test_sensitivity_is_open_while_intervals_overlap(cases_of: Any) -> None:
     after = at("int4", **dict.fromkeys(LABELS, (0.45, 0.46, 0.44)))
     by_far = after | {"math": [0.10, 0.11, 0.09]}
     hardly = after | {"math": [0.44, 0.46, 0.43]}
-    assert cases_of("C66", before, by_far, axis="precision") == {"phi-4": True}
-    assert cases_of("C66", before, hardly, axis="precision") == {"phi-4": None}
-    assert cases_of("C66", before, after | {"bbh": [0.10, 0.11, 0.09]}, axis="precision") == {"phi-4": False}
+    other = after | {"bbh": [0.10, 0.11, 0.09]}
+    for found, expected in ((by_far, True), (hardly, None), (other, False)):
+        both = {"by share, phi-4": expected, "in points, phi-4": expected}
+        assert cases_of("C66", before, found, axis="precision") == both
+
+
+def test_the_largest_share_lost_need_not_be_the_most_points(cases_of: Any) -> None:
+    """A low MATH score that halves loses fewer points than a high BBH score that falls by a third."""
+    before = at("bfloat16", **dict.fromkeys(LABELS, (0.60, 0.60)) | {"math": (0.20, 0.20)})
+    after = at("int4", **dict.fromkeys(LABELS, (0.59, 0.59)) | {"math": (0.10, 0.10), "bbh": (0.40, 0.40)})
+    found = cases_of("C66", before, after, axis="precision")
+    assert found == {"by share, phi-4": True, "in points, phi-4": False}
 
 
 def test_scores_rise_with_size_unless_two_are_tied(cases_of: Any) -> None:

@@ -187,6 +187,11 @@ def test_measured_cells_carry_intervals_ties_and_reasons(store: Store) -> None:
     assert tied.tier is None, "where all are equal, nothing is shaded"
 
 
+def test_claims_that_name_a_number_count_direction_and_size_apart(html: str) -> None:
+    assert '<td data-sort="9">direction 9 of 9, size 0 of 9</td>' in html
+    assert "(tied with glora)" in html
+
+
 def test_scores_are_those_of_equations_10_and_11(elements: Elements) -> None:
     for panel in json.loads(elements.data)["panels"].values():
         for place, metric in enumerate(panel["metrics"]):

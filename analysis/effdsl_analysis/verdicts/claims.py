@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,6 +29,15 @@ class Verdict(enum.Enum):
     UNDECIDED = "undecided"
 
 
+class Tests(enum.Enum):
+    """What a case tests of a claim that names a number."""
+
+    DIRECTION = "direction"
+    """Which way it goes, whatever the number."""
+    SIZE = "size"
+    """The number itself."""
+
+
 @attrs.frozen
 class Case:
     """One place where a statement can be tested, a scale or a model say.
@@ -37,11 +46,42 @@ class Case:
         case: its name.
         supports: ``None`` where the evidence cannot decide it.
         shown: what was compared.
+        tests: direction or size; ``None`` where the claim names no number.
+        tied_with: what has the same value. It is still lowest or highest then, but not lower or higher.
     """
 
     case: str
     supports: bool | None
     shown: str
+    tests: Tests | None = None
+    tied_with: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Its plain values."""
+        return attrs.asdict(self) | {
+            "tests": self.tests.value if self.tests else None,
+            "tied_with": list(self.tied_with),
+        }
+
+
+@attrs.frozen
+class Count:
+    """How many cases support a claim, contradict it, and are left open by the evidence."""
+
+    supporting: int
+    contradicting: int
+    undecided: int
+
+    @classmethod
+    def of(cls, cases: Iterable[Case]) -> Count:
+        """Counts ``cases``."""
+        found = [case.supports for case in cases]
+        return cls(found.count(True), found.count(False), found.count(None))
+
+    @property
+    def cases(self) -> int:
+        """All of them."""
+        return self.supporting + self.contradicting + self.undecided
 
 
 @attrs.frozen
@@ -57,17 +97,23 @@ class Claim:
     @property
     def supporting(self) -> int:
         """How many cases support it."""
-        return sum(case.supports is True for case in self.cases)
+        return Count.of(self.cases).supporting
 
     @property
     def contradicting(self) -> int:
         """How many cases contradict it."""
-        return sum(case.supports is False for case in self.cases)
+        return Count.of(self.cases).contradicting
 
     @property
     def undecided(self) -> int:
         """How many cases the evidence cannot decide."""
-        return sum(case.supports is None for case in self.cases)
+        return Count.of(self.cases).undecided
+
+    @property
+    def counts(self) -> Mapping[Tests | None, Count]:
+        """The cases counted by what they test, direction first; by ``None`` where no number is named."""
+        found = {tests: [case for case in self.cases if case.tests is tests] for tests in (*Tests, None)}
+        return {tests: Count.of(cases) for tests, cases in found.items() if cases}
 
     @property
     def verdict(self) -> Verdict:
@@ -99,19 +145,21 @@ class Claims(Answer):
         return tuple(claim for claim in self.claims if claim.verdict is verdict)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """One document of plain values per claim."""
+        """One document of plain values per claim; ``direction`` and ``size`` are null without such cases."""
         return [
             {
                 "id": claim.id,
                 "verdict": claim.verdict.value,
-                "supporting": claim.supporting,
-                "contradicting": claim.contradicting,
-                "undecided": claim.undecided,
+                **attrs.asdict(Count.of(claim.cases)),
+                **{
+                    tests.value: attrs.asdict(claim.counts[tests]) if tests in claim.counts else None
+                    for tests in Tests
+                },
                 "statement": claim.statement,
                 "section": claim.section,
                 "table": claim.table,
                 "evidence": self.evidence.value,
-                "cases": [attrs.asdict(case) for case in claim.cases],
+                "cases": [case.to_json() for case in claim.cases],
             }
             for claim in self.claims
         ]
@@ -171,4 +219,9 @@ def _cases(found: Sequence[Row]) -> tuple[Case, ...]:
         f"{name}, {row['technique']}" if row.get("technique") and names.count(name) > 1 else name
         for name, row in zip(names, found, strict=True)
     ]
-    return tuple(Case(name, row["supports"], row["shown"]) for name, row in zip(names, found, strict=True))
+    return tuple(_case(name, row) for name, row in zip(names, found, strict=True))
+
+
+def _case(name: str, row: Row) -> Case:
+    tests = Tests(row["tests"]) if row.get("tests") else None
+    return Case(name, row["supports"], row["shown"], tests, tuple(row.get("tied_with") or ()))

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.text import table, words
-from effdsl_analysis.verdicts.claims import Verdict
+from effdsl_analysis.verdicts.claims import Tests, Verdict
 
 if TYPE_CHECKING:
-    from effdsl_analysis.verdicts.claims import Case, Claim, Claims
+    from effdsl_analysis.verdicts.claims import Case, Claim, Claims, Count
 
 STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "red", Verdict.PARTLY: "yellow", Verdict.UNDECIDED: "dim"}
 COUNTED = {
@@ -57,35 +57,47 @@ def _overview(told: list[Claim]) -> Table:
     shown = table("id", "verdict", "cases", "claim")
     for claim in told:
         verdict = words(claim.verdict.value, STYLES[claim.verdict])
-        shown.add_row(words(claim.id), verdict, words(_share(claim)), words(claim.statement))
+        shown.add_row(
+            words(claim.id), verdict, Text(",\n").join(map(words, _shares(claim))), words(claim.statement)
+        )
     shown.columns[2].no_wrap = True
     return shown
 
 
-def _share(claim: Claim) -> str:
-    """``2 of 3``, and how many of the rest are open rather than against it."""
-    of = f"{claim.supporting} of {len(claim.cases)}"
-    return f"{of}, {claim.undecided} open" if claim.undecided else of
+def _shares(claim: Claim) -> list[str]:
+    """``2 of 3``; ``direction 9 of 9`` and ``size 0 of 9`` of a claim that names a number."""
+    return [_share(tests, count) for tests, count in claim.counts.items()]
+
+
+def _share(tests: Tests | None, count: Count) -> str:
+    """How many cases support it, and how many of the rest are open rather than against it."""
+    of = f"{tests.value} " if tests else ""
+    of += f"{count.supporting} of {count.cases}"
+    return f"{of}, {count.undecided} open" if count.undecided else of
 
 
 def _heading(claim: Claim) -> Text:
     where = f"Table {claim.table}" if claim.table.isdigit() else "all tables"
     told = words(f"{claim.id} ", "bold").append_text(words(claim.verdict.value, STYLES[claim.verdict]))
-    said = f", {_share(claim)}: {claim.statement} ({where}; said in {claim.section})"
+    said = f", {', '.join(_shares(claim))}: {claim.statement} ({where}; said in {claim.section})"
     return told.append_text(words(said))
 
 
 def _cases(claim: Claim) -> Table:
-    shown = table("case", "supports", "compared")
+    """Its cases; what each tests where that differs."""
+    apart = len(claim.counts) > 1
+    shown = table("case", *["tests"] * apart, "supports", "compared")
     for case in claim.cases:
-        shown.add_row(words(case.case), _supports(case), words(case.shown))
+        tests = [words(case.tests.value if case.tests else "")] * apart
+        shown.add_row(words(case.case), *tests, _supports(case), words(case.shown))
     return shown
 
 
 def _supports(case: Case) -> Text:
     if case.supports is None:
         return words("open", STYLES[Verdict.UNDECIDED])
-    return words("yes", STYLES[Verdict.HOLDS]) if case.supports else words("no", STYLES[Verdict.FAILS])
+    said = words("yes", STYLES[Verdict.HOLDS]) if case.supports else words("no", STYLES[Verdict.FAILS])
+    return said.append_text(words(f" (tied with {', '.join(case.tied_with)})")) if case.tied_with else said
 
 
 def _untold(untold: list[Claim], others: bool) -> str:
@@ -121,6 +133,10 @@ def _reading(result: Claims) -> list[str]:
     lines = []
     if result.evidence is Evidence.MEASURED:
         lines.append("Open: not told apart at 95% by the repeats, or not measured.")
+    if any(claim.counts.keys() & set(Tests) for claim in result.claims):
+        lines.append("Direction: which way it goes, whatever the number; size: the number that is claimed.")
+    if result.with_cases and any(case.tied_with for claim in result.claims for case in claim.cases):
+        lines.append("Tied with: of the same value, so still lowest or highest, but not lower or higher.")
     if not result.with_cases:
         lines.append("Cases: the scales, models and numbers that support it; `--why` shows them.")
     return lines

@@ -11,8 +11,9 @@ WITH scores AS (
 SELECT 'largest gain' AS "case", about(max(points_low), max(points_high), 3.5, 0.1) AS supports,
        format('{:+.1f} points: {} of {} against {}', max(points), max_by(metric, points), max_by(technique_a, points),
               max_by(technique_b, points)) AS shown,
-       setting, source
+       setting, source, 'size' AS tests
 FROM scores GROUP BY setting, source
 UNION ALL BY NAME
-SELECT 'largest gain' AS "case", NULL AS supports, 'missing: a benchmark score of an MoE and of a dense language model' AS shown
+SELECT 'largest gain' AS "case", NULL AS supports,
+       'missing: a benchmark score of an MoE and of a dense language model' AS shown, 'size' AS tests
 WHERE NOT EXISTS (FROM scores) AND EXISTS (FROM figures WHERE axis = 'feed_forward' AND modality = 'text');

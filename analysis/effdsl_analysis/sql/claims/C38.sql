@@ -9,7 +9,8 @@ WITH nearest AS (
   WHERE same_size AND method_a = 'freeze' AND method_b NOT IN ('freeze', 'full') AND dataset = 'openo1-sft'
   GROUP BY size, billions, setting, source, technique_a, a
 )
-SELECT 'faster, ' || size AS "case", supports, shown, source, technique
+SELECT * REPLACE ('faster, ' || size AS "case"), 'direction' AS tests
 FROM extreme_but('fine_tuning', 'text', 'al_s_per_iter', 'freeze', 'lowest', ['full']) WHERE dataset = 'openo1-sft'
-UNION ALL
-(SELECT 'at least 3x, ' || size AS "case", supports, shown, source, technique FROM nearest ORDER BY billions, size, setting, a);
+UNION ALL BY NAME
+(SELECT 'at least 3x, ' || size AS "case", supports, shown, source, technique, 'size' AS tests FROM nearest
+ ORDER BY billions, size, setting, a);

@@ -15,6 +15,7 @@ compared_batches AS (
          format('full {:.3g} samples; PEFT {:.3g}', of_full, of_peft) AS shown
   FROM batches GROUP BY setting, source, size, size_b HAVING share IS NOT NULL ORDER BY size_b, size, setting
 )
-SELECT 'fewer, ' || size AS "case", share < 0.99 AS supports, shown, source FROM compared_batches
+SELECT 'fewer, ' || size AS "case", share < 0.99 AS supports, shown, source, 'direction' AS tests FROM compared_batches
 UNION ALL BY NAME
-SELECT 'half, ' || size AS "case", about(share, share, 0.5, 0.01) AS supports, shown, source FROM compared_batches;
+SELECT 'half, ' || size AS "case", about(share, share, 0.5, 0.01) AS supports, shown, source, 'size' AS tests
+FROM compared_batches;

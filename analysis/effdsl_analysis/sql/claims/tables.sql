@@ -29,6 +29,7 @@ own AS (
 judged AS (
   SELECT o.setting, o.source, o.technique, o.size, o.value,
          bool_or(c.verdict = 'lower') AS beaten, bool_or(open(c.verdict)) AS unclear,
+         list_sort(list(r.technique || ' ' || r.size) FILTER (c.verdict = 'equal')) AS tied_with,
          list_filter(any_value(methods), lambda m: NOT list_contains(list(r.method), m)) AS absent,
          format('{} {}: {:.5g}', min_by(r.technique, r.value), min_by(r.size, r.value), min(r.value)) AS nearest
   FROM own o, rivals, printed_sizes(axis_, modality_, metric_) r, contrasts c
@@ -39,12 +40,13 @@ SELECT 'lowest of all sizes' AS "case",
        CASE WHEN beaten THEN false WHEN NOT unclear AND len(absent) = 0 THEN true END AS supports,
        format('{} {}: {:.5g}; lowest of the others, {}', technique, size, value, nearest)
          || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END AS shown,
-       setting, source, technique
+       setting, source, technique, tied_with, 'direction' AS tests
 FROM judged ORDER BY setting;
 
 CREATE OR REPLACE TEMP MACRO lowest_number(axis_, modality_, metric_, claimed_, digit_) AS TABLE
 SELECT format('{} is the lowest', claimed_) AS "case", roundly(low, high, claimed_, claimed_, digit_) AS supports,
-       format('the lowest is {:.5g}: {} {}', value, technique, size) AS shown, setting, source, technique
+       format('the lowest is {:.5g}: {} {}', value, technique, size) AS shown, setting, source, technique,
+       'size' AS tests
 FROM printed_sizes(axis_, modality_, metric_)
 QUALIFY row_number() OVER (PARTITION BY setting ORDER BY value, cell) = 1
 ORDER BY setting;

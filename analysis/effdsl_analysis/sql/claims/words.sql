@@ -3,11 +3,14 @@
 -- A claim returns cases: ("case" VARCHAR, supports BOOLEAN, shown VARCHAR). A case is one place where the statement
 -- can be tested, a scale or a model say; `supports` is NULL where the evidence cannot decide it (a rival is missing,
 -- an interval holds zero); `shown` is what was compared. More columns may follow, to filter on: setting, source, model,
--- dataset, size, billions (of parameters), technique. Cases from several sources are shown with their source.
+-- dataset, size, billions (of parameters), technique. Cases from several sources are shown with their source. Two columns
+-- are shown where they are filled: `tests`, in a claim that names the number of an effect or metric, is 'size' where the
+-- case tests that number and 'direction' where it tests which way it goes; `tied_with` lists methods of equal value.
 --
 -- What a word means, once for all claims:
---   lowest, highest      no rival is certainly beyond it; an equal value is still the lowest. To support it, every
---                        method that the paper compares along that axis must be there; to contradict it, one is enough.
+--   lowest, highest      no rival is certainly beyond it; an equal value is still the lowest, and is named. To support it,
+--                        every method that the paper compares along that axis must be there; to contradict it, one is
+--                        enough.
 --   lower than, higher   strict: an equal value contradicts, an interval that holds zero decides nothing.
 --   about 25%, 3.9x      within 10% of the number, or within rounding of its last printed digit if that is wider.
 --   22-25%               from 22 to 25 once rounded to the printed digits.
@@ -22,6 +25,7 @@
 --   roundly(low, high, least, most, digit)    does it, once rounded to steps of `digit` (1 for 25%, 0.1 for 3.9x)?
 --   about(low, high, claimed, digit)          is it about `claimed`?
 --   interval_shown(low, high)                 ' [low, high]', or nothing if it is one number
+--   left_out(methods)                         '; left out: full', or nothing if there are none
 -- A word about cases that are tested together: every(supports), an aggregate: is none false and none undecided?
 -- benchmarks(): the metrics whose mean is avg_perf, with their labels.
 -- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
@@ -48,6 +52,8 @@ CREATE OR REPLACE TEMP MACRO about(low_, high_, claimed_, digit_) AS
 within(low_, high_, claimed_ - greatest(abs(claimed_) / 10, digit_ / 2), claimed_ + greatest(abs(claimed_) / 10, digit_ / 2));
 
 CREATE OR REPLACE TEMP MACRO open(verdict_) AS verdict_ IN ('tied', 'undecided');
+CREATE OR REPLACE TEMP MACRO left_out(methods_) AS
+coalesce('; left out: ' || array_to_string(list_sort(list_distinct(methods_)), ', '), '');
 CREATE OR REPLACE TEMP MACRO noted(verdict_) AS CASE WHEN open(verdict_) THEN format(' ({})', verdict_) ELSE '' END;
 
 CREATE OR REPLACE TEMP MACRO interval_shown(low_, high_) AS
@@ -82,23 +88,29 @@ rivals AS (
   SELECT coalesce(list(DISTINCT method ORDER BY method), []) AS methods
   FROM published WHERE axis = axis_ AND modality = modality_ AND method <> method_ AND NOT list_contains(but_, method)
 ),
+same_sized AS (
+  FROM compared(axis_, modality_, metric_) WHERE same_size AND method_a = method_ AND method_b <> method_
+),
 judged AS (
   SELECT setting, source, model, dataset, size, billions, technique_a AS technique, a, any_value(value_a) AS value,
          bool_or(verdict = CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END) AS beaten,
          bool_or(open(verdict)) AS unclear,
          list_filter(any_value(methods), lambda m: NOT list_contains(list(method_b), m)) AS absent,
+         list_sort(list(technique_b) FILTER (verdict = 'equal')) AS tied_with,
          string_agg(format('{} {:.5g}', technique_b, value_b) || noted(verdict), ', '
                     ORDER BY CASE which_ WHEN 'lowest' THEN value_b ELSE -value_b END, technique_b) AS others
-  FROM compared(axis_, modality_, metric_), rivals
-  WHERE same_size AND method_a = method_ AND method_b <> method_ AND NOT list_contains(but_, method_b)
+  FROM same_sized, rivals
+  WHERE NOT list_contains(but_, method_b)
   GROUP BY setting, source, model, dataset, size, billions, technique_a, a
-)
+),
+aside AS (SELECT a, list(technique_b) AS names FROM same_sized WHERE list_contains(but_, method_b) GROUP BY a)
 SELECT size AS "case",
        CASE WHEN beaten THEN false WHEN unclear OR len(absent) > 0 THEN NULL ELSE true END AS supports,
        format('{} {:.5g}; {}', technique, value, others)
-         || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END AS shown,
-       setting, source, model, dataset, size, billions, technique
-FROM judged
+         || CASE WHEN len(absent) > 0 THEN format('; missing: {}', array_to_string(absent, ', ')) ELSE '' END
+         || left_out(names) AS shown,
+       setting, source, model, dataset, size, billions, technique, tied_with
+FROM judged LEFT JOIN aside USING (a)
 UNION ALL BY NAME
 SELECT size AS "case", * EXCLUDE (active_b) FROM unmeasured(axis_, modality_, metric_, method_)
 ORDER BY billions, size, setting, technique;
@@ -108,16 +120,22 @@ FROM extreme_but(axis_, modality_, metric_, method_, which_, []);
 
 CREATE OR REPLACE TEMP MACRO better_half(axis_, modality_, metric_, method_, which_, but_) AS TABLE
 SELECT size AS "case",
-       CASE WHEN count(*) FILTER (beyond) > count(*) / 2 THEN false
-            WHEN count(*) FILTER (beyond OR open(verdict)) <= count(*) / 2 THEN true END AS supports,
-       format('{} {:.5g}; {} of {} others {}', technique_a, any_value(value_a), count(*) FILTER (beyond), count(*), any_value(sought)) AS shown,
-       setting, source, model, dataset, size, billions, technique_a AS technique
+       CASE WHEN beyond > rivals / 2 THEN false WHEN beyond + unclear <= rivals / 2 THEN true END AS supports,
+       format('{} {:.5g}; {} of {} others {}', technique, value, beyond, rivals, sought) || left_out(aside) AS shown,
+       setting, source, model, dataset, size, billions, technique
 FROM (
-  SELECT *, CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END AS sought, verdict = sought AS beyond
-  FROM compared(axis_, modality_, metric_)
-  WHERE same_size AND method_a = method_ AND method_b <> method_ AND NOT list_contains(but_, method_b)
+  SELECT setting, source, model, dataset, size, billions, technique_a AS technique, a, any_value(value_a) AS value,
+         any_value(sought) AS sought,
+         count(*) FILTER (rival) AS rivals, count(*) FILTER (rival AND verdict = sought) AS beyond,
+         count(*) FILTER (rival AND open(verdict)) AS unclear, list(technique_b) FILTER (NOT rival) AS aside
+  FROM (
+    SELECT *, NOT list_contains(but_, method_b) AS rival, CASE which_ WHEN 'lowest' THEN 'lower' ELSE 'higher' END AS sought
+    FROM compared(axis_, modality_, metric_)
+  )
+  WHERE same_size AND method_a = method_ AND method_b <> method_
+  GROUP BY setting, source, model, dataset, size, billions, technique_a, a
 )
-GROUP BY setting, source, model, dataset, size, billions, technique_a, a
+WHERE rivals > 0
 ORDER BY billions, size, setting, a;
 
 CREATE OR REPLACE TEMP MACRO pairwise(axis_, modality_, metric_, a_, which_, b_) AS TABLE
@@ -125,7 +143,7 @@ SELECT format('{} {}, {} {}', a_, size, b_, other_size) AS "case",
        CASE WHEN NOT open(verdict) THEN verdict = CASE which_ WHEN 'lower' THEN 'higher' ELSE 'lower' END END AS supports,
        format('{} {:.5g}; {} {:.5g}', technique_a, value_a, technique_b, value_b) || noted(verdict) AS shown,
        setting, source, model, dataset, size, billions, active_b, other_size, other_billions, other_active_b,
-       same_size, technique_a AS technique
+       same_size, technique_a AS technique, CASE verdict WHEN 'equal' THEN [technique_b] END AS tied_with
 FROM compared(axis_, modality_, metric_)
 WHERE method_a = a_ AND method_b = b_
 UNION ALL BY NAME
