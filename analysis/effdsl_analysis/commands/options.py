@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from effdsl_analysis.commands.waiting import waiting
+
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
 
@@ -46,7 +48,8 @@ def show(
     from effdsl_analysis.ask import UnknownName
 
     try:
-        result = answer(Store.find(store_path))
+        with waiting("asking the store"):
+            result = answer(Store.find(store_path))
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     if as_json:

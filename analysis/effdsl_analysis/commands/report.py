@@ -8,6 +8,7 @@ import click
 from effdsl_registry.output import OutputFile, write_output
 
 from effdsl_analysis.commands.options import STORE
+from effdsl_analysis.commands.waiting import waiting
 
 
 @click.command()
@@ -45,7 +46,8 @@ def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Pa
     if studies and Evidence.MEASURED not in kinds:
         raise click.UsageError("the paper has no studies: leave out STUDY or --evidence published")
     try:
-        page = html_report(Store.find(store_path), studies, kinds=kinds)
+        with waiting(f"gathering {output}"):
+            page = html_report(Store.find(store_path), studies, kinds=kinds)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     except MissingPackage as error:
