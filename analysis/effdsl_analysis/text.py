@@ -16,6 +16,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from effdsl.tables import FittingTable
+
 WIDTH = 100
 MOST_NAMES = 4
 
@@ -88,14 +90,17 @@ def names(found: Sequence[str], of: int) -> str:
     return ", ".join(found)
 
 
-def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """A table without lines; the columns named in ``numbers`` are flush right."""
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+def table(*columns: str, numbers: Iterable[str] = (), keys: int = 1) -> FittingTable:
+    """A table without lines; the columns named in ``numbers`` are flush right, and never broken.
+
+    The first ``keys`` columns are repeated where the others have to follow below.
+    """
+    made = FittingTable(keys=keys)
     for column in columns:
+        is_number = column in numbers
         made.add_column(
             words(column),
-            justify="right" if column in numbers else "left",
-            overflow="fold",
-            no_wrap=column in ("rank", "may be", "95% interval"),
+            justify="right" if is_number else "left",
+            no_wrap=is_number or column in ("rank", "may be", "95% interval"),
         )
     return made

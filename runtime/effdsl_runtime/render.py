@@ -23,9 +23,9 @@ from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, State
+from effdsl.tables import FittingTable
 from effdsl.task import Cell
 from effdsl_runtime.machine import detect
-from effdsl_runtime.tables import Column, print_columns
 
 PIPED_WIDTH = 160
 
@@ -48,14 +48,13 @@ def print_plan(plan: Plan, limit: int | None) -> None:
     out = console()
     out.print(bold(plan.study, f" · {shared}") if (shared := setting(plan)) else bold(plan.study, ""))
     shown = plan_table(plan, limit)
-    print_columns(
-        out,
-        [
-            Column(name, tuple(row[place] for row in shown.rows), name not in RIGHT)
-            for place, name in enumerate(shown.columns)
-        ],
-        keys=2,
-    )
+    table = FittingTable(keys=2, header_style="bold")
+    for name in shown.columns:
+        is_number = name in RIGHT
+        table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=is_number)
+    for row in shown.rows:
+        table.add_row(*map(Text, row))
+    out.print(table)
     if limit is not None and len(plan.cells) > limit:
         out.print(f"… and {len(plan.cells) - limit:,} more cells (--all shows them)")
     if line := totals(plan):
@@ -80,8 +79,12 @@ def print_calibration(accuracy: Sequence[Accuracy]) -> None:
     if not rows:
         out.print("Nothing has finished in this store yet.")
         return
-    columns = zip(CALIBRATED, zip(*rows, strict=True), strict=True)
-    print_columns(out, [Column(name, values, True) for name, values in columns], keys=3)
+    table = FittingTable(keys=3, header_style="bold")
+    for name in CALIBRATED:
+        table.add_column(Text(name))
+    for texts in rows:
+        table.add_row(*map(Text, texts))
+    out.print(table)
 
 
 def _spread(spread: Spread | None, unit: float = 1.0) -> str:

@@ -44,7 +44,7 @@ def test_rank_prints_a_table_per_metric_with_ties_and_what_is_resolved(full: Any
 def test_pareto_says_who_dominates_whom_and_what_is_certain(full: Any) -> None:
     result = call(full, "pareto", "attention", "--on", "ppl, al_s_per_iter")
     text = " ".join(result.output.split())
-    assert "MQA 61 0.61000 dominated yes dominated by GQA, MHA" in text
+    assert "MQA 61 0.61000 dominated yes dominated by GQA, MHA (on the front)" in text
     assert "2 of 3 are on the front. Certainly on it: GQA. Certainly off it: MQA." in text
 
 

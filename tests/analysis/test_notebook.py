@@ -86,7 +86,7 @@ def test_a_notebook_goes_from_study_to_plan_to_ranking_to_set_to_rows(hostile: A
     chosen = pareto(hostile.store, on=["ppl", "amu_gb"])
     rows = harmless(chosen._repr_html_()).rows
     assert [row[0] for row in rows] == ["technique", HOSTILE, "MQA", "GQA"]
-    assert rows[2][-1] == f"dominated by {HOSTILE}"
+    assert rows[2][-1] == f"dominated by {HOSTILE} (on the front)"
 
     best = relation(chosen).filter("place = 'front'").project("technique").fetchall()
     assert best == [(HOSTILE,)]
@@ -95,7 +95,7 @@ def test_a_notebook_goes_from_study_to_plan_to_ranking_to_set_to_rows(hostile: A
 def test_printed_sets_show_a_table_for_each_group() -> None:
     page = harmless(pareto_published(Store(Path("/nonexistent/store")), on=["ppl", "amu"])._repr_html_())
     assert [row[0] for row in page.rows[:5]] == ["technique", "mla", "nsa", "mqa", "gqa"]
-    assert page.rows[4] == ["gqa", "8.2267", "44.643", "dominated", "dominated by nsa"]
+    assert page.rows[4] == ["gqa", "8.2267", "44.643", "dominated", "dominated by nsa (on the front)"]
 
 
 def test_a_difference_is_shown_as_a_table(hostile: Any) -> None:

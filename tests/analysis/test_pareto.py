@@ -109,7 +109,7 @@ def test_a_cell_off_the_front_that_certainly_dominates_is_named(shelf: Any) -> N
     assert cells["MoBA"].dominated_by == ("ALiBi",)
     assert cells["MoBA"].certainly_by == ("GQA",)
     assert cells["GQA"].certainly_by == ()
-    assert "dominated by ALiBi; certainly by GQA" in printed(found)
+    assert "dominated by ALiBi (on the front); certainly by GQA" in printed(found)
 
 
 def test_means_over_different_repeats_are_said(shelf: Any) -> None:

@@ -205,7 +205,7 @@ def test_the_text_names_who_dominates_and_stays_within_100_columns() -> None:
     shown = call("--evidence", "published", "--on", "performance,amu,st").output
     assert max(map(len, shown.splitlines())) <= 100
     shown = call("--evidence", "published", "--on", "ppl,amu_gb", "--group", "attention").output
-    assert "gqa        8.2267  44.643  dominated  dominated by nsa" in shown
+    assert "gqa        8.2267  44.643  dominated  dominated by nsa (on the front)" in shown
     assert "3 of 4 are on the front: mla, nsa, mqa." in shown
 
 

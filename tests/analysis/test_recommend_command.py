@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.recommendations.bounds import bounds
 from effdsl_analysis.recommendations.conditions import parse_conditions, parse_tolerance
+from effdsl_analysis.recommendations.decisions import Decision, Stretch
 from effdsl_analysis.recommendations.recommendation import recommend
 from effdsl_registry.store import Store
 
@@ -101,7 +105,6 @@ def test_measured_choices_show_intervals_and_doubts(shelf: Any) -> None:
         (("--evidence", "published", "--within", "2%"), "--then METRIC"),
         (("--evidence", "published", "some/study"), "the paper has no studies"),
         (("--evidence", "published", "--stage", "inference", "--axis", "attention"), "no results for stage"),
-        ((), "nothing here can be compared yet"),
     ],
 )
 def test_mistakes_say_what_to_do(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
@@ -119,3 +122,76 @@ def test_it_shows_itself_in_a_notebook_and_gives_rows(tmp_path: Path) -> None:
     assert {"axis": "backbone", "size": "0.5B", "technique": "mamba", "state": "choice"}.items() <= next(
         dict(row) for row in rows if row["state"] == "choice"
     ).items()
+
+
+def test_an_empty_store_has_an_empty_answer(tmp_path: Path) -> None:
+    document = json.loads(call(tmp_path, "--best", "ppl", "--json").output)
+    assert (document["schema"], document["decisions"]) == ("effdsl/recommendation", [])
+    shown = call(tmp_path, "--best", "ppl")
+    assert (shown.exit_code, shown.output[:34]) == (0, "Nothing here can be compared yet: ")
+
+
+ATTENTION = (
+    *("--evidence", "published", "--axis", "attention", "--size", "1.5B"),
+    *("--best", "ppl", "--then", "al"),
+)
+
+
+def test_asked_with_the_tolerance_that_is_shown_the_choice_is_the_one_that_is_said(tmp_path: Path) -> None:
+    """8.09 is 3.85109% above 7.79: rounded down, gqa would not be chosen there."""
+    assert "within: mla from 0% · gqa from 3.86%" in call(tmp_path, *ATTENTION, "--within", "3.85%").output
+    for within, choice in (("3.85%", "mla"), ("3.86%", "gqa"), ("3.8511%", "gqa")):
+        (decision,) = json.loads(call(tmp_path, *ATTENTION, "--within", within, "--json").output)["decisions"]
+        assert decision["choice"] == choice
+    shown = call(tmp_path, *ATTENTION, "--within", "3.8511%").output
+    assert "gqa from 3.8511%" in shown, "not above what was asked"
+
+
+@pytest.mark.parametrize(("within", "relation", "bound"), [("5%", "<=", 50), ("0.1%", ">=", 44.5)])
+def test_every_bound_that_is_shown_gives_the_choice_that_is_said_of_it(
+    tmp_path: Path, within: str, relation: str, bound: float
+) -> None:
+    def asked(within: str, bound: object) -> Sequence[Decision]:
+        found = recommend(
+            Store(tmp_path),
+            Evidence.PUBLISHED,
+            best="ppl",
+            where=[f"amu_gb {relation} {bound}"],
+            within=within,
+            then="al",
+            axes=["attention"],
+        )
+        return found.decisions
+
+    tested = 0
+    for place, decision in enumerate(asked(within, bound)):
+        for _, along in groupby(decision.path, key=lambda stretch: stretch.condition):
+            stretches = list(along)
+            for stretch, shown in zip(stretches, bounds(stretches, parse_tolerance(within)), strict=True):
+                if shown.startswith("from"):
+                    edge = shown.split()[1]
+                    moved = (edge, bound) if stretch.condition is None else (within, edge)
+                    assert asked(*moved)[place].chosen == stretch.chosen, (decision.size, shown)
+                    tested += 1
+    assert tested >= 8
+
+
+def test_a_measured_bound_is_rounded_to_the_loose_side() -> None:
+    """1.23456789 as an upper bound is met at 1.234568, as a lower one at 1.234567."""
+    for relation, shown in (
+        ("<=", ["below 1.234567", "from 1.234568"]),
+        (">=", ["above 1.234568", "from 1.234567 down"]),
+    ):
+        (condition,) = parse_conditions([f"amu_gb {relation} {'2' if relation == '<=' else '1'}"])
+        path = [Stretch(condition, None, (), -1), Stretch(condition, 1.23456789, ("A",), 0)]
+        assert bounds(path, None) == shown
+    (condition,) = parse_conditions(["amu_gb <= 1.2345679"])
+    near = [Stretch(condition, 1.23456789, ("A",), 0), Stretch(condition, 1.2345682, ("B",), 1)]
+    assert bounds(near, None) == ["from 1.2345679", "from 1.234569"], "not beyond what was asked"
+
+
+def test_what_comes_nearest_is_said_without_powers_of_ten(tmp_path: Path) -> None:
+    words = ("--evidence", "published", "--best", "loss", "--size", "internvl-3-38b", "--where")
+    assert "4,102% beyond amu_gb <= 1" in call(tmp_path, *words, "amu_gb <= 1").output
+    assert "42.019 GB beyond amu_gb <= 0" in call(tmp_path, *words, "amu_gb <= 0").output
+    assert "nothing below 42.0192 · pissa from 42.0192" in call(tmp_path, *words, "amu_gb <= 42.019").output

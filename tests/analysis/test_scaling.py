@@ -272,8 +272,13 @@ def test_names_that_do_not_exist_are_refused_with_advice(tmp_path: Path) -> None
         scaling(store, Evidence.PUBLISHED, axes=["attentoin"])
     with pytest.raises(UnknownName, match="no published value of mfu; there are: "):
         scaling(store, Evidence.PUBLISHED, metrics=["mfu"])
-    with pytest.raises(UnknownName, match="nothing here can be compared yet"):
-        scaling(store)
+
+
+def test_an_empty_store_has_an_empty_answer(tmp_path: Path) -> None:
+    words = ["scaling", "--store", str(tmp_path)]
+    assert json.loads(CliRunner().invoke(group, [*words, "--json"]).output)["groups"] == []
+    shown = CliRunner().invoke(group, words)
+    assert (shown.exit_code, shown.output[:34]) == (0, "Nothing here can be compared yet: ")
 
 
 def test_it_shows_itself_in_a_notebook_and_gives_rows(paper: Scaling) -> None:

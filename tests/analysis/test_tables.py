@@ -91,3 +91,18 @@ def test_a_format_and_another_form_exclude_each_other(full: Any, also: str) -> N
     result = call(full, "rank", "-f", "latex", also)
     assert result.exit_code == 2
     assert "--format" in result.output
+
+
+def test_one_repeat_has_no_interval_and_nothing_is_marked(shelf: Any) -> None:
+    for technique, ppl in (("MHA", 50.0), ("GQA", 51.0)):
+        shelf.add(technique, ppl=ppl)
+    for write in (latex, markdown):
+        text = write(rank(shelf.store, metrics=["ppl"]))
+        assert "Values of one repeat, so without intervals." in text
+        assert "±" not in text
+        assert "Bold" not in text
+
+
+def test_the_marks_are_explained_where_there_are_some(full: Any) -> None:
+    assert "over 3 repeats. Bold: rank 1." in latex(rank(full.store, metrics=["ppl"]))
+    assert "Bold" not in markdown(rank(full.store, metrics=["kv_bytes_per_token"]))

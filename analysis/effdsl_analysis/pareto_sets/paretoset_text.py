@@ -66,7 +66,7 @@ def _gap(cell: ParetoCell) -> str:
 
 def _why(cell: ParetoCell, others: int) -> str:
     if cell.place == "dominated":
-        by_means = f"dominated by {names(cell.dominated_by, others)}"
+        by_means = f"dominated by {names(cell.dominated_by, others)} (on the front)"
         if cell.certainly_by in ((), cell.dominated_by):
             return by_means
         return f"{by_means}; certainly by {names(cell.certainly_by, others)}"

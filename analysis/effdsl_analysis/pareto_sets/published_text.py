@@ -63,7 +63,9 @@ def _values(values: Sequence[float], n: int) -> list[str]:
 def _why(cell: PrintedTechnique, others: int) -> str:
     if cell.absent:
         return f"no {', '.join(BY_NAME[name].label for name in cell.absent)}"
-    return f"dominated by {names(cell.dominated_by, others)}" if cell.dominated_by else ""
+    if not cell.dominated_by:
+        return ""
+    return f"dominated by {names(cell.dominated_by, others)} (on the front)"
 
 
 def _sentence(found: PrintedGroup) -> Text:

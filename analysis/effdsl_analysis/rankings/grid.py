@@ -149,7 +149,7 @@ def _grid(blocks: Sequence[RankBlock]) -> Grid:
         )
     return Grid(
         first.group.title,
-        f"Mean ± half of its 95% interval over {_repeats(blocks)}.",
+        _averaged(blocks),
         tuple(names[cell] for cell in order),
         tuple(order),
         tuple(columns),
@@ -180,10 +180,10 @@ def _reason(cell: RankedCell) -> str:
     return ": ".join(filter(None, [", ".join(cell.outcomes), cell.reason]))
 
 
-def _repeats(blocks: Iterable[RankBlock]) -> str:
-    found = [key for key, _ in groupby(sorted(cell.n for block in blocks for cell in block.ranked))]
-    if not found:
-        return "no repeats"
-    if len(found) > 1:
-        return f"{found[0]} to {found[-1]} repeats"
-    return "1 repeat" if found == [1] else f"{found[0]} repeats"
+def _averaged(blocks: Iterable[RankBlock]) -> str:
+    """What a value is; one repeat has no interval."""
+    found = sorted({cell.n for block in blocks for cell in block.ranked})
+    if found in ([], [1]):
+        return "Values of one repeat, so without intervals." if found else "No values."
+    repeats = " to ".join(map(str, dict.fromkeys((found[0], found[-1]))))
+    return f"Mean ± half of its 95% interval over {repeats} repeats."

@@ -139,7 +139,7 @@ def _left_out(rows: Sequence[RuledRanks]) -> Iterable[Text]:
 
 def _differing(rows: Sequence[RuledRanks]) -> Table:
     averages = [rule.value for rule in Rule if rule is not Rule.ONE_SCALE]
-    made = table("metric", "technique", *(name.replace("_", " ") for name in averages), "each alone")
+    made = table("metric", "technique", *(name.replace("_", " ") for name in averages), "each alone", keys=2)
     for column in made.columns[2:]:
         column.justify = "right"
         column.no_wrap = True

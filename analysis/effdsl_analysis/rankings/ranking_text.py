@@ -38,24 +38,27 @@ def _title(block: RankBlock) -> Text:
 
 
 def _table(block: RankBlock) -> Table:
-    shown = table("rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",))
+    shown = table(
+        "rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",), keys=3
+    )
     several = len({cell.n for cell in block.ranked}) > 1
     notes = {cell.cell: _note(cell) for cell in block.cells}
     if several:
-        shown.add_column("n", justify="right")
-    if any(notes.values()):
-        shown.add_column("note", overflow="fold")
+        shown.add_column("n", justify="right", no_wrap=True)
+    noted = any(notes.values())
+    if noted:
+        shown.add_column("note")
     for cell in block.cells:
         if cell.mean is None:
             continue
         row = [words(text) for text in _row(cell, cell.mean, len(block.ranked) - 1)]
         if several:
             row.append(words(str(cell.n)))
-        shown.add_row(*row, words(notes[cell.cell]))
+        shown.add_row(*row, *([words(notes[cell.cell])] if noted else []))
     unranked = (cell for cell in block.cells if cell.rank is None)
     for (instead, why), techniques in alike(unranked, _instead):
         row = [words(text) for text in ("", "", ", ".join(techniques), instead, "", "")]
-        shown.add_row(*row, *([Text("")] if several else []), words(why))
+        shown.add_row(*row, *([Text("")] if several else []), *([words(why)] if noted else []))
     return shown
 
 

@@ -40,7 +40,6 @@ def _table(rows: Sequence[TechniqueScores], labels: Mapping[str, str]) -> Table:
     made = table("", *(labels[metric] for metric in metrics), *forms)
     for column in made.columns[1:]:
         column.justify = "right"
-    for column in made.columns[len(metrics) + 1 :]:
         column.no_wrap = True
     for scale, found in groupby(rows, key=lambda row: row.scale):
         if scale:

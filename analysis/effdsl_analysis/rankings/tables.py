@@ -45,7 +45,7 @@ def markdown(ranking: Ranking | PublishedRanking) -> str:
         tables.append(
             f"### {_spelled(grid.title, markdown_text)}\n\n"
             + "".join(f"| {' | '.join(line)} |\n" for line in lines)
-            + f"\n{_spelled(grid.note, markdown_text)} {MARKS}\n"
+            + f"\n{_note(grid, markdown_text)}\n"
         )
     return "\n".join(tables)
 
@@ -58,11 +58,11 @@ def latex(ranking: Ranking | PublishedRanking) -> str:
 def _latex_table(grid: Grid) -> str:
     form = _Form(latex_text, _math, r"{{\boldmath{}}}", r"\underline{{{}}}")
     heads = ["technique", *(_latex_head(column) for column in grid.columns)]
-    title, note = _spelled(grid.title, latex_text), _spelled(grid.note, latex_text)
+    title, note = _spelled(grid.title, latex_text), _note(grid, latex_text)
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{title}. {note} {MARKS}}}",
+        rf"\caption{{{title}. {note}}}",
         rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
         r"\toprule",
         " & ".join(heads) + r" \\",
@@ -83,10 +83,20 @@ def _rows(grid: Grid, form: _Form) -> list[list[str]]:
     ]
 
 
-def _column(column: GridColumn, form: _Form) -> list[str]:
+def _note(grid: Grid, escape: Callable[[str], str]) -> str:
+    """What a value is, and what the marks mean where there are any."""
+    is_marked = any(map(_marked_ranks, grid.columns))
+    return " ".join([_spelled(grid.note, escape), *([MARKS] if is_marked else [])])
+
+
+def _marked_ranks(column: GridColumn) -> list[int]:
+    """The best rank and the next; none where all share a rank, for then none stands out."""
     found = sorted({standing.rank for standing in column.standings if standing is not None})
-    # Where all share a rank, none stands out.
-    marks = dict(zip(found, (form.best, form.second), strict=False)) if len(found) > 1 else {}
+    return found[:2] if len(found) > 1 else []
+
+
+def _column(column: GridColumn, form: _Form) -> list[str]:
+    marks = dict(zip(_marked_ranks(column), (form.best, form.second), strict=False))
     return [
         "" if standing is None else marks.get(standing.rank, "{}").format(_value(standing, form))
         for standing in column.standings

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl_analysis.recommendations.bounds import percent
+
 if TYPE_CHECKING:
     from effdsl_analysis.ask import Objective
     from effdsl_analysis.recommendations.conditions import Condition
@@ -211,8 +213,8 @@ class Decision:
 
 
 def _loosened(condition: Condition | None, edge: float) -> str:
-    return f"within >= {edge:.4%}" if condition is None else str(condition.allowing(edge))
+    return f"within >= {percent(edge)}" if condition is None else str(condition.allowing(edge))
 
 
 def _tightened(condition: Condition | None, edge: float) -> str:
-    return f"within < {edge:.4%}" if condition is None else str(condition.refusing(edge))
+    return f"within < {percent(edge)}" if condition is None else str(condition.refusing(edge))

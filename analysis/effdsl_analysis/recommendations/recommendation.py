@@ -40,7 +40,7 @@ class Recommendation(Answer):
 
     Attributes:
         question: what was asked.
-        decisions: one per axis, setting and size.
+        decisions: one per axis, setting and size; none where no two techniques were trained alike.
     """
 
     evidence: Evidence
@@ -101,7 +101,7 @@ def recommend(
     """Choose the technique with the best ``best`` of those that satisfy ``where``.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: what to decide on.
         study: of measured evidence, only this study's.
         best: a metric; ``ppl:max`` or ``ppl:min`` overrides its direction.
@@ -123,6 +123,8 @@ def recommend(
     question = Question(wanted, conditions, tolerance, second, stage, tuple(axes), size)
     with laid_out(source, evidence, study) as connection:
         (known,) = rows(connection, "recommend/known", {})
+        if not known["axes"]:
+            return Recommendation(evidence, question, ())
         _check(known, evidence, question)
         decisions = decide(connection, question)
     if not decisions:
@@ -145,11 +147,6 @@ def _second(
 
 
 def _check(known: Row, evidence: Evidence, question: Question) -> None:
-    if not known["axes"]:
-        raise UnknownName(
-            "nothing here can be compared yet: a choice needs two techniques that were trained alike; "
-            "`effdsl execute STUDY` runs a study, and --evidence published asks the paper's tables"
-        )
     for axis in question.axes:
         if axis not in known["axes"]:
             raise UnknownName(unknown(f"{evidence.value} axis", axis, known["axes"]))

@@ -13,10 +13,12 @@ from rich.text import Text
 from effdsl.metrics import BY_NAME, Better, Metric
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.recommendations.bounds import bounds, percent
 from effdsl_analysis.text import number, words
 
 if TYPE_CHECKING:
     from effdsl_analysis.ask import Objective
+    from effdsl_analysis.recommendations.conditions import Condition
     from effdsl_analysis.recommendations.decisions import Candidate, Decision, Figure, Gap, Stretch
     from effdsl_analysis.recommendations.recommendation import Recommendation
 
@@ -26,11 +28,17 @@ MEASURED = (
     "Not told apart: the 95% interval of the difference holds zero. A condition is tested on the mean; "
     "where the interval reaches across the bound, that is said."
 )
+NOTHING = (
+    "Nothing here can be compared yet: a choice needs two techniques that were trained alike; "
+    "`effdsl execute STUDY` runs a study, and --evidence published asks the paper's tables."
+)
 PRINTED = "The paper prints each value once, so how certain a choice is cannot be said."
 
 
 def recommendation(result: Recommendation) -> Group:
     """What was asked, a block for each decision, and what could not be decided."""
+    if not result.decisions:
+        return Group(words(NOTHING))
     parts: list[ConsoleRenderable] = [words(_asked(result), "bold"), Text("")]
     decided = [found for found in result.decisions if found.verdict != "no evidence"]
     for decision in decided:
@@ -47,16 +55,12 @@ def _asked(result: Recommendation) -> str:
         best += f" with {' and '.join(map(str, result.question.conditions))}"
     if result.question.then is None:
         return f"{best[0].upper()}{best[1:]} · {result.evidence.value}"
-    near = "Tied with" if result.question.within is None else f"Within {_percent(result.question.within)} of"
+    near = "Tied with" if result.question.within is None else f"Within {percent(result.question.within)} of"
     return f"{near} {best}: the {_wanted(result.question.then)} · {result.evidence.value}"
 
 
 def _wanted(objective: Objective) -> str:
     return f"{SUPERLATIVE[objective.better]} {quantity(objective.metric)}"
-
-
-def _percent(share: float, digits: int = 3) -> str:
-    return f"{100 * share:.{digits}g}%"
 
 
 def _title(decision: Decision) -> str:
@@ -91,10 +95,10 @@ def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, st
         yield "runner-up", _against(decision.candidate(decision.runner_up))
     yield from _binding(result, decision)
     yield from _doubts(result, decision)
-    yield from _flips(decision)
+    yield from _flips(decision, result.question.within)
 
 
-def _flips(decision: Decision) -> Iterator[tuple[str, Text]]:
+def _flips(decision: Decision, within: float | None) -> Iterator[tuple[str, Text]]:
     """The choice along each bound that matters, from tight to loose."""
     moved = False
     for _, along in groupby(decision.path, key=lambda stretch: stretch.condition):
@@ -102,7 +106,7 @@ def _flips(decision: Decision) -> Iterator[tuple[str, Text]]:
         if len(stretches) > 1:
             moved = True
             metric = stretches[0].condition.metric.name if stretches[0].condition else "within"
-            yield "flips", _path(metric, stretches)
+            yield "flips", _path(metric, stretches, within)
     if decision.path and not moved:
         yield "flips", words("no one bound changes this")
 
@@ -129,14 +133,21 @@ def _why_tied(result: Recommendation, decision: Decision) -> str:
 def _nothing(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:
     yield "no choice", words(f"nothing has {' and '.join(map(str, result.question.conditions))}", "bold")
     if decision.nearest:
-        name, excess = decision.nearest
-        found = decision.candidate(name)
+        found = decision.candidate(decision.nearest[0])
         broken = [
-            str(condition)
+            f"{_excess(condition, found.values[condition.metric.name].value)} beyond {condition}"
             for condition, meets in zip(result.question.conditions, found.meets, strict=True)
             if meets in ("no", "possibly not")
         ]
-        yield "nearest", f"{name}: {_values(found)}; {_percent(excess)} beyond {' and '.join(broken)}"
+        yield "nearest", f"{found.technique}: {_values(found)}; {' and '.join(broken)}"
+
+
+def _excess(condition: Condition, value: float) -> str:
+    """As a share of the bound, or, of a bound of zero, in the metric's unit."""
+    excess = abs(value - condition.bound)
+    if condition.bound:
+        return _signed(excess / abs(condition.bound)).removeprefix("+")
+    return f"{number(excess)}{_unit(condition.metric)}"
 
 
 def _binding(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str]]:
@@ -186,13 +197,17 @@ def _values(found: Candidate, metrics: Sequence[Metric] = (), *, gaps: bool = Fa
 
 
 def _value(metric: Metric, figure: Figure) -> str:
-    unit = "" if metric.unit in ("", "fraction", "ratio") else f" {metric.unit}"
+    unit = _unit(metric)
     if figure.printed is not None:
         return f"{metric.label} {figure.printed}{unit}"
     if figure.low is None or figure.high is None or figure.low == figure.high:
         return f"{metric.label} {number(figure.value)}{unit}"
     half = (figure.high - figure.low) / 2
     return f"{metric.label} {number(figure.value, half)} ± {number(half, half)}{unit}"
+
+
+def _unit(metric: Metric) -> str:
+    return "" if metric.unit in ("", "fraction", "ratio") else f" {metric.unit}"
 
 
 def _against(found: Candidate, *, named: bool = True) -> str:
@@ -212,34 +227,18 @@ def _gap(gap: Gap) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.3g}%"
+    """Three digits, and thousands in full rather than as a power of ten."""
+    percentage = 100 * share
+    return f"{percentage:+,.0f}%" if abs(percentage) >= 999.5 else f"{percentage:+.3g}%"
 
 
-def _path(metric: str, stretches: Sequence[Stretch]) -> Text:
+def _path(metric: str, stretches: Sequence[Stretch], within: float | None) -> Text:
     """The choice along one bound, from tight to loose; where the question stands is bold."""
     parts = [words(f"{metric}: ")]
-    following: list[Stretch | None] = [*stretches[1:], None]
-    for here, after in zip(stretches, following, strict=True):
-        who = ", ".join(here.chosen) or "nothing"
-        part = words(f"{who} {_between(here, after)}", "bold" if here.away == 0 else "")
-        parts += [part, words(" · ")]
+    for stretch, where in zip(stretches, bounds(stretches, within), strict=True):
+        who = ", ".join(stretch.chosen) or "nothing"
+        parts += [words(f"{who} {where}", "bold" if stretch.away == 0 else ""), words(" · ")]
     return Text.assemble(*parts[:-1])
-
-
-def _between(here: Stretch, after: Stretch | None) -> str:
-    """The bounds of a stretch: from its own edge on, or, for the tightest, up to that of the next."""
-    is_lower = here.condition is not None and here.condition.sign < 0
-    if here.edge is not None:
-        return f"from {_edge(here, here.edge)}{' down' if is_lower else ''}"
-    return (
-        f"{'above' if is_lower else 'below'} {_edge(here, after.edge)}"
-        if after and after.edge is not None
-        else ""
-    )
-
-
-def _edge(stretch: Stretch, edge: float) -> str:
-    return _percent(edge) if stretch.condition is None else f"{edge:.5g}"
 
 
 def _without_evidence(result: Recommendation) -> Iterable[str]:

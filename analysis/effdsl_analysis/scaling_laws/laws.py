@@ -161,7 +161,7 @@ def scaling(
     """Fit how ``metrics`` grow with parameters, and predict where techniques cross.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: what to fit.
         study: of measured evidence, only this study's.
         metrics: by default those of quality, memory and time.
@@ -174,6 +174,8 @@ def scaling(
     asked = named_metrics(metrics or SHOWN)
     with laid_out(source, evidence, study) as connection:
         (known,) = rows(connection, "recommend/known", {})
+        if not known["axes"]:
+            return Scaling(evidence, tuple(asked) if metrics else (), ())
         _check(known, evidence, asked if metrics else (), axes)
         names = [metric.name for metric in asked]
         connection.execute(statement("scaling/fits"), {"metrics": names, "axes": list(axes)})
@@ -183,11 +185,6 @@ def scaling(
 
 
 def _check(known: Row, evidence: Evidence, metrics: Sequence[Metric], axes: Sequence[str]) -> None:
-    if not known["axes"]:
-        raise UnknownName(
-            "nothing here can be compared yet: `effdsl execute STUDY` runs a study, and --evidence published "
-            "asks the paper's tables"
-        )
     for axis in axes:
         if axis not in known["axes"]:
             raise UnknownName(unknown(f"{evidence.value} axis", axis, known["axes"]))

@@ -22,12 +22,18 @@ READING = (
     "Three sizes leave one degree of freedom, so their intervals are wide. Unclear: the interval holds "
     "zero. A crossing is claimed only where the intervals of both exponents are apart."
 )
+NOTHING = (
+    "Nothing here can be compared yet: `effdsl execute STUDY` runs a study, and --evidence published asks "
+    "the paper's tables."
+)
 ADVICE = "A study with three scales, e.g. scales=[1*M, 3*M, 10*M], shows how its techniques scale."
 PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
 def scaling(result: Scaling) -> Group:
     """A block for each axis and setting that has a fit, then what has none."""
+    if not result.groups:
+        return Group(words(NOTHING))
     parts: list[ConsoleRenderable] = []
     fitted = [found for found in result.groups if found.fitted]
     for found in fitted:
@@ -50,7 +56,7 @@ def _title(found: ScalingGroup) -> str:
 
 def _laws(found: ScalingGroup) -> Table:
     headers = ("metric", "technique", "exponent", "95% interval", "N doubled", "R²", "trend")
-    shown = table(*headers, numbers=("exponent", "N doubled", "R²"))
+    shown = table(*headers, numbers=("exponent", "N doubled", "R²"), keys=2)
     for metric, laws in groupby(found.fitted, key=lambda law: law.metric):
         label = BY_NAME[metric].label
         for law in laws:

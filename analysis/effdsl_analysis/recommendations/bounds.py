@@ -1,0 +1,89 @@
+"""Bounds as they are shown: on few digits, rounded so that what is said of them holds for what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from effdsl_analysis.recommendations.decisions import Stretch
+
+MOST_DIGITS = 12
+"""On which values of the evidence are compared."""
+
+FEWEST = 7
+"""Digits of a bound: whatever the paper printed is shown as it is."""
+
+FEWEST_PERCENT = 3
+
+
+def bounds(stretches: Sequence[Stretch], within: float | None) -> list[str]:
+    """Where each stretch lies, e.g. ``from 43.57``, from tight to loose.
+
+    At the bound that is shown the choice is the one that is said of it: a bound is rounded towards the
+    loose side, on as many digits as keep it before the next one and before the bound that was asked for.
+
+    Args:
+        stretches: of one condition, or of the tolerance.
+        within: the tolerance asked for, as a share.
+    """
+    edges = [None if s.edge is None else _exact(s, s.edge) for s in stretches]
+    return [
+        _between(stretch, edge, following, within)
+        for stretch, edge, following in zip(stretches, edges, [*edges[1:], None], strict=True)
+    ]
+
+
+def percent(share: float) -> str:
+    """A share exactly, as a tolerance is typed: ``2.5%``."""
+    return _percent(Decimal(repr(share)) * 100)
+
+
+def _between(stretch: Stretch, edge: Decimal | None, following: Decimal | None, within: float | None) -> str:
+    """From its own edge on, or, for the tightest, up to that of the next."""
+    is_lower = _sign(stretch) < 0
+    if edge is not None:
+        asked = within if stretch.condition is None else stretch.condition.bound
+        most = None if asked is None or stretch.away > 0 else _exact(stretch, asked)
+        loose = _loosened(edge, following, most, _fewest(stretch))
+        return f"from {_spelled(stretch, loose)}{' down' if is_lower else ''}"
+    if following is not None:
+        tight = _rounded(following, _fewest(stretch), ROUND_FLOOR)
+        return f"{'above' if is_lower else 'below'} {_spelled(stretch, tight)}"
+    return ""
+
+
+def _loosened(edge: Decimal, following: Decimal | None, most: Decimal | None, fewest: int) -> Decimal:
+    for digits in range(fewest, MOST_DIGITS):
+        shown = _rounded(edge, digits, ROUND_CEILING)
+        if (following is None or shown < following) and (most is None or shown <= most):
+            return shown
+    return edge
+
+
+def _exact(stretch: Stretch, bound: float) -> Decimal:
+    """A bound, turned so that larger is looser; tolerances in percent."""
+    return Decimal(repr(bound)) * (100 if stretch.condition is None else _sign(stretch))
+
+
+def _sign(stretch: Stretch) -> int:
+    return 1 if stretch.condition is None else stretch.condition.sign
+
+
+def _fewest(stretch: Stretch) -> int:
+    return FEWEST_PERCENT if stretch.condition is None else FEWEST
+
+
+def _rounded(exact: Decimal, digits: int, rounding: str) -> Decimal:
+    return Context(prec=digits, rounding=rounding).plus(exact)
+
+
+def _spelled(stretch: Stretch, bound: Decimal) -> str:
+    if stretch.condition is None:
+        return _percent(bound)
+    return f"{float(bound * _sign(stretch)):.{MOST_DIGITS}g}"
+
+
+def _percent(percentage: Decimal) -> str:
+    return f"{float(percentage):.{MOST_DIGITS}g}%"
