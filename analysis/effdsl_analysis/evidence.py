@@ -34,7 +34,7 @@ def laid_out(source: Source, evidence: Evidence, study: str | None = None) -> It
     """A connection with the tables ``subjects``, ``observations``, ``figures`` and ``contrasts``.
 
     Args:
-        source: a store, or a connection that has a store's views.
+        source: a store, its folder, or a connection that has a store's views.
         evidence: which kind to lay out.
         study: of measured evidence, only this study's (its name or the path of its file).
 

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from effdsl_registry.store import Store
 
-    Source = Store | DuckDBPyConnection
-    """Where results are read: a store, or a connection that has the store's views."""
+    Source = Store | str | Path | DuckDBPyConnection
+    """Where results are read: a store, its folder, or a connection that has the store's views."""
 
 MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups")
 
@@ -42,15 +43,39 @@ def define(connection: DuckDBPyConnection, *macros: str) -> DuckDBPyConnection:
 
 @contextmanager
 def session(source: Source) -> Iterator[DuckDBPyConnection]:
-    """A connection on which the package's queries run; the caller's own connection stays as it is."""
+    """A connection on which the package's queries run; the caller's own connection stays as it is.
+
+    Raises:
+        TypeError: for anything but a store, its folder, or a connection.
+        StoreError: the store's folder is a file.
+    """
     import duckdb
 
     if isinstance(source, duckdb.DuckDBPyConnection):
         with source.cursor() as cursor:
             yield define(cursor)
     else:
-        with source.reading() as connection:
+        with store_of(source).reading() as connection:
             yield define(connection)
+
+
+def store_of(source: Store | str | Path) -> Store:
+    """The store that is meant: itself, or the one in a folder.
+
+    Raises:
+        TypeError: for anything else.
+        StoreError: the folder is a file.
+    """
+    from effdsl_registry.store import Store
+
+    if isinstance(source, Store):
+        return source
+    if isinstance(source, (str, Path)):
+        return Store.find(Path(source))
+    raise TypeError(
+        f"{source!r} holds no results: give a Store, a store's folder, or a DuckDB connection that has "
+        "a store's views"
+    )
 
 
 def rows(connection: DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:

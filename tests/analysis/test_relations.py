@@ -23,6 +23,7 @@ from effdsl_analysis import (
 )
 from effdsl_analysis.audits.audit import audit
 from effdsl_analysis.verdicts.claims import claims
+from effdsl_registry.errors import StoreError
 from effdsl_registry.store import Store
 
 NOWHERE = Store(Path("/nonexistent/effdsl-store"))
@@ -175,3 +176,20 @@ def test_every_public_name_can_be_imported_and_no_other() -> None:
     assert hidden == []  # a module of the same name would take its place once it is imported
     with pytest.raises(AttributeError, match="no attribute 'ranks'"):
         effdsl_analysis.ranks  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_folder_of_a_store_is_as_good_as_the_store(kind: type, full: Any) -> None:
+    folder = kind(full.store.root)
+    keys = sorted(record["key"] for record in records(effdsl_analysis.results(folder)))
+    assert keys == sorted(record["key"] for record in records(effdsl_analysis.results(full.store)))
+    assert rank(folder) == rank(full.store)
+    assert diff(folder, *keys[:2]) == diff(full.store, *keys[:2])
+
+
+def test_what_holds_no_results_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="7 holds no results: give a Store, a store's folder"):
+        effdsl_analysis.published(7)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="file is a file; a store is a folder"):
+        effdsl_analysis.published(tmp_path / "file")

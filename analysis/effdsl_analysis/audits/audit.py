@@ -121,7 +121,7 @@ def audit(
     """Look for what cannot be right.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: published: the paper's own tables; measured: the store's results.
         study: of measured evidence, only this study's (its name or the path of its file).
         names: only these rules.

@@ -12,9 +12,12 @@ from effdsl.key import short
 from effdsl.metrics import METRICS, Better, Metric
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.queries import store_of
 from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from effdsl_registry.records import Record
     from effdsl_registry.store import Store
 
@@ -90,13 +93,18 @@ class Difference(Answer):
         return difference(self)
 
 
-def diff(store: Store, a: str, b: str) -> Difference:
+def diff(store: Store | str | Path, a: str, b: str) -> Difference:
     """What differs between the latest results at two keys, each given by enough of its first digits.
+
+    Args:
+        store: a store, or its folder.
+        a, b: the keys.
 
     Raises:
         UnknownKey: when no result, or more than one, starts with the digits given.
     """
-    return compare(store.record(a), store.record(b))
+    found = store_of(store)
+    return compare(found.record(a), found.record(b))
 
 
 def compare(a: Record, b: Record) -> Difference:

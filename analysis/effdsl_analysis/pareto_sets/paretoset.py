@@ -134,7 +134,7 @@ def pareto(
     """The Pareto sets of ``study`` (all results without one), one per comparison group.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         study: a study's name, or the path of its file.
         on: 1 to 6 objectives: metric names; ``ppl:max`` or ``ppl:min`` overrides the direction.
         scale: only cells of this scale, e.g. ``"3M"``.

@@ -32,7 +32,7 @@ def grouped(
     """A connection with the tables ``entries`` and ``compared``.
 
     Args:
-        source: a store, or a connection that has a store's views.
+        source: a store, its folder, or a connection that has a store's views.
         evidence: which kind to compare.
         study: of measured evidence, only this study's.
         groups: only these: the leaderboard's groups, or axes of measured evidence; all by default.

@@ -97,7 +97,7 @@ def rank_published(
     """Rank the techniques of the paper's leaderboard within their groups.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         groups: names of groups, e.g. ``attention``; all ten by default.
         metrics: columns or short names, e.g. ``amu_gb``, ``amu``, ``performance``; all by default.
         rule: how several sizes or models become one value; by default their mean, or, with a ``scale``,

@@ -147,7 +147,7 @@ def rank(
     """Rank the cells of ``study`` (all results without one) by ``metrics``, per comparison group.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         study: a study's name, or the path of its file.
         metrics: names from ``effdsl.metrics.METRICS``; by default those of the default table that
             have a value.

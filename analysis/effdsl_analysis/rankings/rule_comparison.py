@@ -87,7 +87,7 @@ def compare_rules(
     """Rank by every rule at once.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: which kind to rank. Of measured evidence the means over repeats are ranked, whatever
             their intervals.
         study: of measured evidence, only this study's.

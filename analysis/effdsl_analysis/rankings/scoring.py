@@ -102,7 +102,7 @@ def scores(
     say over which set.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: which kind to score; of measured evidence the means over repeats.
         study: of measured evidence, only this study's.
         groups: the leaderboard's groups, or axes of measured evidence; all by default.

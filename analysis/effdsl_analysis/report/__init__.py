@@ -21,7 +21,7 @@ def report(
     """The HTML page of rankings, trade-offs, charts, claims and provenance.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         studies: names or paths of files; without any, all that were executed.
         kinds: the kinds of evidence to show, both by default; each has a part of its own.
 

@@ -111,7 +111,7 @@ def contents(source: Source, studies: Sequence[str], kinds: Sequence[Evidence]) 
     """Gather a report.
 
     Args:
-        source: a store, or a connection that has a store's views.
+        source: a store, its folder, or a connection that has a store's views.
         studies: names or paths of files; without any, all that were executed.
         kinds: the kinds of evidence to show.
 

@@ -181,7 +181,7 @@ def claims(
     """The paper's claims with their verdicts.
 
     Args:
-        source: a store, or a DuckDB connection that has a store's views.
+        source: a store, its folder, or a DuckDB connection that has a store's views.
         evidence: published: what the paper's own tables say; measured: what the store's results say.
         ids: only these (``C1`` to ``C87``), in this order.
         study: of measured evidence, only this study's.
