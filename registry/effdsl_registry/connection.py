@@ -81,7 +81,7 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
     if connection is None:
         holder = _HOLDER.search(refusal)
         who = f"process {holder[1]}" if holder else "another connection of this process"
-        raise StoreBusy(f"{path} is in use by {who}; try again, or when a long query of that process has ended")
+        raise StoreBusy(f"{path} is in use by {who}; try again when what it does has ended")
     return connection
 
 
