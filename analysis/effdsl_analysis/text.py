@@ -20,6 +20,7 @@ from effdsl.tables import FittingTable
 
 WIDTH = 100
 MOST_NAMES = 4
+FEWEST_DIGITS, MOST_DIGITS = 4, 7
 
 
 def words(text: str, style: str = "") -> Text:
@@ -79,6 +80,33 @@ def number(value: float, half_width: float | None = None) -> str:
     else:
         decimals = min(max(4 - math.floor(math.log10(abs(value))), 0), 9)
     return f"{value:,.{decimals}f}"
+
+
+def numbers(values: Sequence[float], half_widths: Sequence[float | None]) -> list[str]:
+    """A column: values to the second digit of their uncertainty, all others with the same decimals."""
+    plain = [value for value, half in zip(values, half_widths, strict=True) if not half]
+    are_whole = all(value == int(value) for value in plain)
+    shown = iter(map(number, plain) if are_whole else alike(plain))
+    return [
+        number(value, half) if half else next(shown) for value, half in zip(values, half_widths, strict=True)
+    ]
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """``values`` with the same decimals: four digits of the largest, more to keep unequal ones apart."""
+    largest = max(map(abs, values))
+    for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
+        shown = [_spelled(value, digits, largest) for value in values]
+        if len(set(shown)) == len(set(values)):
+            break
+    return shown
+
+
+def _spelled(value: float, digits: int, largest: float) -> str:
+    if 0 < largest < 1e-3:
+        return f"{value:.{digits - 2}e}"
+    before = math.floor(math.log10(largest)) + 1 if largest else 1
+    return f"{value:,.{max(digits - before, 0)}f}"
 
 
 def names(found: Sequence[str], of: int) -> str:

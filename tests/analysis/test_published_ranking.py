@@ -17,10 +17,10 @@ from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, rows, statement
 from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.published_text import alike
 from effdsl_analysis.rankings.rule_comparison import compare_rules
 from effdsl_analysis.rankings.rules import Rule
 from effdsl_analysis.relations import relation
+from effdsl_analysis.text import alike, numbers
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,6 +304,13 @@ def test_numbers_of_a_column_have_the_same_decimals_and_as_many_as_tell_them_apa
     assert alike([1.0001, 1.00011]) == ["1.00010", "1.00011"]
     assert alike([3.36e-9, 1.5e-10]) == ["3.36e-09", "1.50e-10"]
     assert alike([0.0, 0.0]) == ["0.000", "0.000"]
+
+
+def test_a_column_shows_uncertain_values_to_their_uncertainty_and_others_alike() -> None:
+    assert numbers([57.0, 57.893, 2.0], [None, None, 0.25]) == ["57.00", "57.89", "2.00"]
+    assert numbers([9253.0, 11001.4], [None, None]) == ["9,253", "11,001"]
+    assert numbers([512.0, 16.0], [None, 0.0]) == ["512", "16"], "whole numbers need no decimals"
+    assert numbers([], []) == []
 
 
 def test_rankings_are_relations_and_notebook_tables_too(nothing: Store) -> None:

@@ -172,6 +172,14 @@ def test_published_cells_carry_the_values_and_ranks_of_the_leaderboard(store: St
     assert shown == {(r.title, r.column, r.technique): (repr(r.value), str(r.rank)) for r in ranking.ranks}
 
 
+def test_values_without_an_interval_have_the_same_decimals_within_a_column(store: Store) -> None:
+    for grid in grids(rank_published(store)):
+        table = heat_table("t", grid)
+        for place in range(len(table.columns)):
+            shown = [cells[place].value for _, cells in table.rows if cells[place].value]
+            assert len({len(value.partition(".")[2]) for value in shown}) == 1, shown
+
+
 def test_measured_cells_carry_intervals_ties_and_reasons(store: Store) -> None:
     (grid,) = grids(rank(store, "small/attention"))
     table = heat_table("t", grid)

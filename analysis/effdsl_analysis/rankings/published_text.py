@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -13,14 +12,13 @@ from rich.text import Text
 
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.rankings.rules import Rule
-from effdsl_analysis.text import table, words
+from effdsl_analysis.text import alike, table, words
 
 if TYPE_CHECKING:
     from effdsl_analysis.rankings.published import PublishedRank, PublishedRanking
     from effdsl_analysis.rankings.rule_comparison import RuleComparison, RuledRanks
 
 ARROWS = {"lower": "↓", "higher": "↑"}
-FEWEST_DIGITS, MOST_DIGITS = 4, 7
 
 
 def ranking(result: PublishedRanking) -> Group:
@@ -81,23 +79,6 @@ def _cells(ranks: Sequence[PublishedRank]) -> dict[str, Text]:
         rank.technique: words(f"{value} ({rank.rank})", "bold" if rank.rank == 1 else "")
         for rank, value in zip(ranks, shown, strict=True)
     }
-
-
-def alike(values: Sequence[float]) -> list[str]:
-    """``values`` with the same decimals: four digits of the largest, more to keep unequal ones apart."""
-    largest = max(map(abs, values))
-    for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
-        shown = [_spelled(value, digits, largest) for value in values]
-        if len(set(shown)) == len(set(values)):
-            break
-    return shown
-
-
-def _spelled(value: float, digits: int, largest: float) -> str:
-    if 0 < largest < 1e-3:
-        return f"{value:.{digits - 2}e}"
-    before = math.floor(math.log10(largest)) + 1 if largest else 1
-    return f"{value:,.{max(digits - before, 0)}f}"
 
 
 def rules(result: RuleComparison) -> Group:

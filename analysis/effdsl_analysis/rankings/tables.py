@@ -13,7 +13,7 @@ import attrs
 from effdsl_registry.rows import latex_text, markdown_text
 
 from effdsl_analysis.rankings.grid import Grid, GridColumn, Standing, grids
-from effdsl_analysis.text import number, words
+from effdsl_analysis.text import number, numbers, words
 
 if TYPE_CHECKING:
     from effdsl_analysis.rankings.published import PublishedRanking
@@ -97,15 +97,17 @@ def _marked_ranks(column: GridColumn) -> list[int]:
 
 def _column(column: GridColumn, form: _Form) -> list[str]:
     marks = dict(zip(_marked_ranks(column), (form.best, form.second), strict=False))
+    known = [standing for standing in column.standings if standing is not None]
+    shown = iter(numbers([s.value for s in known], [s.half_width for s in known]))
     return [
-        "" if standing is None else marks.get(standing.rank, "{}").format(_value(standing, form))
+        "" if standing is None else marks.get(standing.rank, "{}").format(_value(standing, next(shown), form))
         for standing in column.standings
     ]
 
 
-def _value(standing: Standing, form: _Form) -> str:
+def _value(standing: Standing, value: str, form: _Form) -> str:
     half = standing.half_width
-    return form.value(number(standing.value, half), number(half, half) if half else "")
+    return form.value(value, number(half, half) if half else "")
 
 
 def _math(value: str, half: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from effdsl_analysis.rankings.grid import Grid, GridColumn, Standing
-from effdsl_analysis.text import number
+from effdsl_analysis.text import number, numbers
 
 TIERS = 5
 """Shades of a heat table: 0 is the best tier, the last one has no shade."""
@@ -70,18 +70,20 @@ def heat_table(id_: str, grid: Grid) -> HeatTable:
 
 
 def _column(column: GridColumn) -> list[HeatCell]:
-    worst = max((s.rank for s in column.standings if s is not None), default=1)
+    known = [standing for standing in column.standings if standing is not None]
+    worst = max((standing.rank for standing in known), default=1)
+    shown = iter(numbers([s.value for s in known], [s.half_width for s in known]))
     return [
-        HeatCell(title=reason) if standing is None else _cell(standing, worst, reason)
+        HeatCell(title=reason) if standing is None else _cell(standing, next(shown), worst, reason)
         for standing, reason in zip(column.standings, column.reasons, strict=True)
     ]
 
 
-def _cell(standing: Standing, worst: int, reason: str) -> HeatCell:
+def _cell(standing: Standing, value: str, worst: int, reason: str) -> HeatCell:
     between = f" ({standing.rank_lo}–{standing.rank_hi})" if standing.rank_lo < standing.rank_hi else ""
     half = standing.half_width
     return HeatCell(
-        value=number(standing.value, half),
+        value=value,
         spread=f"±{number(half, half)}" if half else "",
         rank=f"{standing.rank}{between}",
         tier=None if worst == 1 else round((TIERS - 1) * (standing.rank - 1) / (worst - 1)),
