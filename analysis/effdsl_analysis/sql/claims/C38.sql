@@ -4,7 +4,7 @@ WITH nearest AS (
   SELECT size, billions, setting, source, technique_a AS technique, a,
          every(within(ratio_low, ratio_high, 3, 'infinity'::DOUBLE)) AS supports,
          format('{} {:.5g}; {} takes {:.3g}x as long', technique_a, any_value(value_a),
-                arg_min(technique_b, ratio), min(ratio)) AS shown
+                first(technique_b ORDER BY ratio, technique_b), min(ratio)) AS shown
   FROM compared('fine_tuning', 'text', 'al_s_per_iter')
   WHERE same_size AND method_a = 'freeze' AND method_b NOT IN ('freeze', 'full') AND dataset = 'openo1-sft'
   GROUP BY size, billions, setting, source, technique_a, a

@@ -6,10 +6,10 @@ WITH dora AS (
 )
 SELECT 'from 2.1505' AS "case",
        roundly(first(low ORDER BY value), first(high ORDER BY value), 2.1505, 2.1505, 0.0001) AS supports,
-       format('the lowest is {:.5g}, {}', min(value), arg_min(size, value)) AS shown, source, 'size' AS tests
+       format('the lowest is {:.5g}, {}', min(value), first(size ORDER BY value, size)) AS shown, source, 'size' AS tests
 FROM dora GROUP BY setting, source
 UNION ALL BY NAME
 SELECT 'to 6.0606' AS "case",
        roundly(first(low ORDER BY value DESC), first(high ORDER BY value DESC), 6.0606, 6.0606, 0.0001) AS supports,
-       format('the highest is {:.5g}, {}', max(value), arg_max(size, value)) AS shown, source, 'size' AS tests
+       format('the highest is {:.5g}, {}', max(value), first(size ORDER BY value DESC, size)) AS shown, source, 'size' AS tests
 FROM dora GROUP BY setting, source;

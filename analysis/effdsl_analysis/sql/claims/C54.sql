@@ -6,6 +6,6 @@ FROM than('precision', 'text', 'aec_w', 'int4', 'lower', 'bfloat16')
 UNION ALL BY NAME
 SELECT 'up to 3.9x' AS "case",
        about(first(ratio_low ORDER BY ratio DESC), first(ratio_high ORDER BY ratio DESC), 3.9, 0.1) AS supports,
-       format('the largest cut is {:.3g}x, {}', max(ratio), arg_max(size, ratio)) AS shown, source,
+       format('the largest cut is {:.3g}x, {}', max(ratio), first(size ORDER BY ratio DESC, size)) AS shown, source,
        'size' AS tests
 FROM against('precision', 'text', 'aec_w', 'bfloat16', 'int4') WHERE same_size GROUP BY setting, source;
