@@ -7,6 +7,8 @@ equal to the built model.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from effdsl.declare import HasTag, identity, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.base import (
@@ -21,7 +23,7 @@ from effdsl.techniques.feed_forward import SwiGLU
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 
 
-class Architecture(HasTag):
+class Architecture(HasTag, ABC):
     """A causal language model with every technique resolved."""
 
     shape: Shape
@@ -30,29 +32,29 @@ class Architecture(HasTag):
         """Parameters, a tied embedding counted once."""
         return self.non_embedding_parameters(context_length) + self.embeddings * self._embedding
 
+    @abstractmethod
     def non_embedding_parameters(self, context_length: int) -> int:
         """Parameters without embedding and output layer: blocks, final norm, positions."""
-        raise NotImplementedError
 
     def active_parameters(self, context_length: int) -> int:
         """Parameters that one token meets; fewer than all where it is sent to some of many experts."""
         return self.parameters(context_length)
 
+    @abstractmethod
     def train_flops_per_token(self, context_length: int) -> float:
         """FLOPs of forward and backward per token, output layer included, masked scores counted in full.
 
         What ``FlopCounterMode`` counts under the math attention backend; scans of recurrent layers by
         their documented formula.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def causal_train_flops_per_token(self, context_length: int) -> float:
         """The same with only the keys that a query may see: the numerator of MFU."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kv_bytes_per_token(self, dtype: str) -> float:
         """Bytes by which the cache of all layers grows per token, in ``"float32"`` or ``"bfloat16"``."""
-        raise NotImplementedError
 
     def state_bytes(self, dtype: str) -> float:
         """Bytes of one sequence's state in all layers that do not grow with its length."""
@@ -62,9 +64,9 @@ class Architecture(HasTag):
         """Bytes that all layers hold of one sequence that fills the context."""
         return context_length * self.kv_bytes_per_token(dtype) + self.state_bytes(dtype)
 
+    @abstractmethod
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:
         """Bytes per token kept for the backward pass, ``element`` bytes in a matrix product, logits apart."""
-        raise NotImplementedError
 
     def attention_activations_per_token(self, context_length: int) -> float:
         """Elements per token that the attention of all layers keeps for the backward pass, masks apart."""
@@ -79,9 +81,9 @@ class Architecture(HasTag):
         return ""
 
     @property
+    @abstractmethod
     def products(self) -> int:
         """Matrix products of a forward pass that differ in shape; layers are alike."""
-        raise NotImplementedError
 
     @property
     def embeddings(self) -> int:

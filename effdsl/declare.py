@@ -8,7 +8,7 @@ carries a registered tag, so that renaming the Python class leaves every key as 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import attrs
 
@@ -58,7 +58,7 @@ def keyed(tag: str) -> Callable[[C], C]:
         TAGS[tag] = built
         built.__tag__ = tag
         built.__eq__ = _equal_to_its_class(built.__eq__)
-        return built  # type: ignore[no-any-return]
+        return cast(C, built)
 
     return decorate
 
@@ -92,7 +92,7 @@ def language(cls: C) -> C:
 
     built.__init__ = __init__
     built.__repr__ = _repr
-    return built  # type: ignore[no-any-return]
+    return cast(C, built)
 
 
 def _equal_to_its_class(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

@@ -196,9 +196,9 @@ def _the_study(names: _Names, collector: Collector) -> Study | None:
     found = names.get("study")
     if isinstance(found, Study):
         return found
-    others = [name for name, value in names.items() if isinstance(value, Study)]
+    others = {name: value for name, value in names.items() if isinstance(value, Study)}
     if len(others) == 1:
-        return names[others[0]]  # type: ignore[no-any-return]
+        return next(iter(others.values()))
     hint = "e.g. study = Study(axis=Attention([MQA, GQA]), scales=[3*M])"
     message = (
         f"{len(others)} studies ({', '.join(others)}), none called `study`" if others else "declares no study"
