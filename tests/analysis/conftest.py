@@ -203,7 +203,8 @@ def cases_of(tmp_path: Path) -> Any:
             for place, subject in enumerate(subjects):
                 _insert(connection, {"cell": f"cell {place}", "axis": axis, "modality": modality} | subject)
             connection.execute(statement("evidence/contrasts"))
-            connection.execute(statement("claims/words"))
+            for words in ("words", "tables", "sizes"):
+                connection.execute(statement(f"claims/{words}"))
             return {row["case"]: row["supports"] for row in rows(connection, f"claims/{claim}", {})}
 
     return ask

@@ -13,7 +13,7 @@ from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, statement
 from effdsl_analysis.verdicts.claims import claims
 
-SHARED = {"statements", "words", "tables"}
+SHARED = {"statements", "words", "tables", "sizes"}
 FOLDER = files("effdsl_analysis").joinpath("sql", "claims")
 
 

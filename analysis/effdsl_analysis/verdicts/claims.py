@@ -191,7 +191,7 @@ def claims(
         UnknownName: an id or study that does not exist, with the nearest one.
     """
     with laid_out(source, evidence, study) as connection:
-        for words in ("words", "tables"):
+        for words in ("words", "tables", "sizes"):
             connection.execute(statement(f"claims/{words}"))
         known = {row["id"]: row for row in rows(connection, "claims/statements", {})}
         asked = [_known(name, list(known)) for name in ids] or list(known)
