@@ -79,8 +79,8 @@ WORDS = (
 )
 
 
-def published_values() -> Iterator[dict[str, Any]]:
-    """Every printed value, as a row of the view ``published``."""
+def printed_lines() -> Iterator[dict[str, Any]]:
+    """Every line of the tables; each of its ``values``, with the rest, is a row of the view ``published``."""
     for table in TABLES:
         for line, row in enumerate(_read(table.file), start=1):
             said = {
@@ -98,9 +98,12 @@ def published_values() -> Iterator[dict[str, Any]]:
                 **{name: float(row[name]) if row.get(name) else None for name in NUMBERS},
                 **{name: row[name] == "true" if row.get(name) else None for name in FLAGS},
             }
-            for metric in BY_NAME:
-                if row.get(metric):
-                    yield {**said, "metric": metric, "value": float(row[metric]), "printed": row[metric]}
+            values = [
+                {"metric": metric, "value": float(row[metric]), "printed": row[metric]}
+                for metric in BY_NAME
+                if row.get(metric)
+            ]
+            yield {name: word for name, word in said.items() if word is not None} | {"values": values}
 
 
 def models() -> Iterator[dict[str, Any]]:
@@ -137,13 +140,15 @@ def digest() -> str:
 
 def load(connection: DuckDBPyConnection) -> None:
     """Replace what ``published`` and ``claims`` show by what the package's files say."""
-    for table, rows in (("published", published_values()), ("claims", claims())):
+    for table, rows, columns in (
+        ("published", printed_lines(), '* EXCLUDE "values", unnest("values", recursive := true)'),
+        ("claims", claims(), "*"),
+    ):
         connection.execute(f"DELETE FROM internal.{table}")  # noqa: S608 - names of our own
-        said = json.dumps(list(rows))
         connection.execute(
-            f"INSERT INTO internal.{table} BY NAME "
-            "SELECT unnest(from_json($said, json_structure($said)), recursive := true)",
-            {"said": said},
+            f"INSERT INTO internal.{table} BY NAME SELECT {columns} "  # noqa: S608 - names of our own
+            "FROM (SELECT unnest(from_json($said, json_structure($said)), max_depth := 2))",
+            {"said": json.dumps(list(rows))},
         )
 
 
