@@ -203,11 +203,12 @@ def _metric_rows() -> str:
 
 
 def _mean(metric: str) -> str:
-    mean = f"avg({quoted(metric)}) FILTER (outcome = 'ok')"
+    name = quoted(metric)
+    mean = f"avg({name} ORDER BY {name}) FILTER (outcome = 'ok')"  # the last digits depend on the order
     if metric in ENERGY:
         one_scope = "count(DISTINCT meter_scope) FILTER (outcome = 'ok') = 1"
-        return f"CASE WHEN {one_scope} THEN {mean} END AS {quoted(metric)}"
-    return f"{mean} AS {quoted(metric)}"
+        return f"CASE WHEN {one_scope} THEN {mean} END AS {name}"
+    return f"{mean} AS {name}"
 
 
 def _column_comments() -> list[tuple[str, str]]:

@@ -12,18 +12,18 @@
 --
 -- Repeats of the same seed share their batches and their place in the run order, so differences are paired by seed
 -- where the seeds of one cell contain those of the other; elsewhere the interval is Welch's. Intervals are per pair:
--- nothing is corrected for the number of pairs.
+-- nothing is corrected for the number of pairs. Repeats are summed in one order, for the last digits of a sum depend on it.
 
 CREATE OR REPLACE TEMP MACRO differences(observations, pairs) AS TABLE
 WITH
 spread AS MATERIALIZED (
-  SELECT block, cell, count(*) AS n, digits12(avg(value)) AS mean,
-         CASE WHEN count(*) > 1 THEN var_samp(value) WHEN bool_and(exact) THEN 0 END AS variance
+  SELECT block, cell, count(*) AS n, digits12(avg(value ORDER BY value)) AS mean,
+         CASE WHEN count(*) > 1 THEN var_samp(value ORDER BY value) WHEN bool_and(exact) THEN 0 END AS variance
   FROM query_table(observations) GROUP BY block, cell
 ),
 by_seed AS (
-  SELECT p.block, p.a, p.b, count(*) AS n, avg(y.value - x.value) AS difference,
-         CASE WHEN count(*) > 1 THEN stddev_samp(y.value - x.value) WHEN bool_and(x.exact) THEN 0 END AS deviation
+  SELECT p.block, p.a, p.b, count(*) AS n, avg(y.value - x.value ORDER BY x.seed) AS difference,
+         CASE WHEN count(*) > 1 THEN stddev_samp(y.value - x.value ORDER BY x.seed) WHEN bool_and(x.exact) THEN 0 END AS deviation
   FROM query_table(pairs) p
   JOIN query_table(observations) x ON x.block = p.block AND x.cell = p.a
   JOIN query_table(observations) y ON y.block = p.block AND y.cell = p.b AND y.seed = x.seed

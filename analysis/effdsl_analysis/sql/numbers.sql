@@ -2,6 +2,7 @@
 --
 -- digits12(x)      x on 12 significant digits. Averages of equal numbers can differ in their last bit with the
 --                  order of summation; on 12 digits they are equal, so an exact tie stays a tie.
+--                  A mean of rounded numbers often ends in a 5 that could go either way: means are summed in order, too.
 -- t_quantile(df)   the 97.5% quantile of Student's t with df degrees of freedom: half of a 95% interval in
 --                  standard errors. A fraction of a degree is dropped, which widens the interval (2.9999999999 is a
 --                  rounded 3, though). Above 100 degrees: the expansion of the quantile around the normal's

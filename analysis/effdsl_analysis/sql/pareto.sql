@@ -26,7 +26,7 @@ measured AS MATERIALIZED (
   FROM runs r JOIN measurements m USING (key) JOIN objective USING (metric)
 ),
 means AS (
-  SELECT comparison, energy_scope, cell, i, digits12(avg(value)) AS mean, count(*) AS n
+  SELECT comparison, energy_scope, cell, i, digits12(avg(value ORDER BY value)) AS mean, count(*) AS n
   FROM measured GROUP BY ALL
 ),
 complete AS (

@@ -45,7 +45,7 @@ technique_of AS MATERIALIZED (
   GROUP BY ALL
 ),
 means AS (
-  SELECT grp, technique, i, sign, digits12(avg(value)) AS mean
+  SELECT grp, technique, i, sign, digits12(avg(value ORDER BY value)) AS mean
   FROM printed p JOIN sets s ON s."group" = p."group" AND s.size IS NOT DISTINCT FROM p.size
   JOIN objective o ON o."group" = p."group" AND o.metric = p.metric
   GROUP BY ALL

@@ -39,8 +39,8 @@ observations AS MATERIALIZED (
     ON b.metric = m.metric AND b.comparison = m.comparison AND b.energy_scope IS NOT DISTINCT FROM m.energy_scope
 ),
 summary AS MATERIALIZED (
-  SELECT block, cell, count(*) AS n, digits12(avg(shown)) AS mean,
-         CASE WHEN count(*) > 1 THEN digits12(stddev_samp(shown)) WHEN bool_and(exact) THEN 0 END AS sd,
+  SELECT block, cell, count(*) AS n, digits12(avg(shown ORDER BY shown)) AS mean,
+         CASE WHEN count(*) > 1 THEN digits12(stddev_samp(shown ORDER BY shown)) WHEN bool_and(exact) THEN 0 END AS sd,
          CASE WHEN sd = 0 THEN 0 ELSE t_quantile(n - 1) * sd / sqrt(n) END AS half_width
   FROM observations GROUP BY block, cell
 ),

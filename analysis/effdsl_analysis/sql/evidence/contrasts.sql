@@ -13,8 +13,8 @@
 
 CREATE OR REPLACE TEMP TABLE figures AS
 WITH summary AS (
-  SELECT cell, metric, count(*) AS n, digits12(avg(value)) AS value, bool_and(exact) AS exact, any_value(printed) AS printed,
-         CASE WHEN count(*) > 1 THEN stddev_samp(value) WHEN bool_and(exact) THEN 0 END AS sd
+  SELECT cell, metric, count(*) AS n, digits12(avg(value ORDER BY value)) AS value, bool_and(exact) AS exact, any_value(printed) AS printed,
+         CASE WHEN count(*) > 1 THEN stddev_samp(value ORDER BY value) WHEN bool_and(exact) THEN 0 END AS sd
   FROM observations GROUP BY cell, metric
 )
 SELECT s.*, cell, metric, n, value, sd, printed,

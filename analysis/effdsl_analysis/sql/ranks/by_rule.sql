@@ -17,11 +17,11 @@ complete AS (
 ),
 averages AS (
   SELECT "group", metric, technique, better, count(*) AS n,
-         avg(value) AS mean,
+         avg(value ORDER BY value) AS mean,
          median(value) AS median,
-         CASE WHEN min(value) > 0 THEN exp(avg(CASE WHEN value > 0 THEN ln(value) END)) END AS geometric_mean,
-         avg(rank_here) AS mean_of_ranks,
-         avg(normalised) AS normalised
+         CASE WHEN min(value) > 0 THEN exp(avg(CASE WHEN value > 0 THEN ln(value) END ORDER BY value)) END AS geometric_mean,
+         avg(rank_here ORDER BY rank_here) AS mean_of_ranks,
+         avg(normalised ORDER BY normalised) AS normalised
   FROM complete GROUP BY ALL
 ),
 said AS (

@@ -4,7 +4,7 @@
 
 WITH
 steps AS (
-  SELECT c.cell, l.kind, l.step, avg(l.loss) AS mean, min(l.loss) AS low, max(l.loss) AS high
+  SELECT c.cell, l.kind, l.step, digits12(avg(l.loss ORDER BY l.loss)) AS mean, min(l.loss) AS low, max(l.loss) AS high
   FROM loss_curves l JOIN chosen($study, NULL) c USING (key)
   WHERE isfinite(l.loss)
   GROUP BY ALL

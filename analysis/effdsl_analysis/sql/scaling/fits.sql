@@ -10,7 +10,8 @@
 --   trend              grows, falls, the same (at every size), or unclear (the interval holds zero)
 --   verdict            fitted, too few sizes, not positive (a value has no logarithm), or no parameters
 -- The points are means over the repeats. Repeats at one size share how far that size lies off the law, so they are no
--- points of their own: counting them would make the interval narrower than what is known.
+-- points of their own: counting them would make the interval narrower than what is known. Sums are taken in the order
+-- of the sizes, so that their last digits do not depend on how many threads take them.
 
 CREATE OR REPLACE TEMP TABLE fits AS
 WITH
@@ -26,8 +27,10 @@ sums AS (
          count(*) AS points, count(DISTINCT parameters) AS sizes, bool_or(parameters IS NULL) AS nameless,
          bool_or(y IS NULL) AS without_log, min(parameters) AS smallest, max(parameters) AS largest,
          list(size ORDER BY parameters, size) AS size_names, bool_or(model IS NOT NULL) AS of_models,
-         list(micro_batch_size ORDER BY parameters, size) AS micro_batches, avg(x) AS mean_x, regr_sxx(y, x) AS sxx, regr_syy(y, x) AS syy, regr_sxy(y, x) AS sxy,
-         regr_slope(y, x) AS slope, regr_intercept(y, x) AS intercept
+         list(micro_batch_size ORDER BY parameters, size) AS micro_batches,
+         avg(x ORDER BY x) AS mean_x, regr_sxx(y, x ORDER BY x, y) AS sxx, regr_syy(y, x ORDER BY x, y) AS syy,
+         regr_sxy(y, x ORDER BY x, y) AS sxy, regr_slope(y, x ORDER BY x, y) AS slope,
+         regr_intercept(y, x ORDER BY x, y) AS intercept
   FROM points GROUP BY axis, setting, scope, metric, name
 ),
 judged AS (

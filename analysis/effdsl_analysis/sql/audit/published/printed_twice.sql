@@ -4,7 +4,7 @@
 WITH values_ AS (
   SELECT run, metric, list(cell ORDER BY table_number) AS cells, max(value) / min(value) - 1 AS apart,
          string_agg(format('{} ({})', printed, "table"), ', ' ORDER BY table_number) AS shown,
-         min(table_number) AS first_, min(line) AS line_
+         min(table_number) AS first_
   FROM printed JOIN same_runs USING (table_number, line)
   GROUP BY run, metric HAVING count(DISTINCT value) > 1
 )
@@ -12,4 +12,4 @@ SELECT CASE WHEN apart > 0.02 THEN 'warning' ELSE 'note' END AS severity,
        list_aggregate(list_transform(cells, lambda c: c."table"), 'string_agg', ' and ') AS "table", cells,
        format('{} of the {} is printed as {}: {:.3g}% apart. Assumed: these rows are one run, since the '
               'paper names one model there.', metric, run, shown, 100 * apart) AS explanation
-FROM values_ ORDER BY first_, line_, metric;
+FROM values_ ORDER BY first_, run, metric;
