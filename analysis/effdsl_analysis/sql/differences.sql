@@ -21,13 +21,17 @@ spread AS MATERIALIZED (
          CASE WHEN count(*) > 1 THEN var_samp(value ORDER BY value) WHEN bool_and(exact) THEN 0 END AS variance
   FROM query_table(observations) GROUP BY block, cell
 ),
-by_seed AS (
-  SELECT p.block, p.a, p.b, count(*) AS n, avg(y.value - x.value ORDER BY x.seed) AS difference,
-         CASE WHEN count(*) > 1 THEN stddev_samp(y.value - x.value ORDER BY x.seed) WHEN bool_and(x.exact) THEN 0 END AS deviation
+paired AS (
+  SELECT p.block, p.a, p.b, list_sort(list(y.value - x.value)) AS differences, bool_and(x.exact) AS exact
   FROM query_table(pairs) p
   JOIN query_table(observations) x ON x.block = p.block AND x.cell = p.a
   JOIN query_table(observations) y ON y.block = p.block AND y.cell = p.b AND y.seed = x.seed
   GROUP BY p.block, p.a, p.b
+),
+by_seed AS (
+  SELECT block, a, b, len(differences) AS n, list_avg(differences) AS difference,
+         CASE WHEN n > 1 THEN list_stddev_samp(differences) WHEN exact THEN 0 END AS deviation
+  FROM paired
 ),
 estimate AS (
   SELECT p.block, p.a, p.b,
