@@ -150,6 +150,18 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "store")
 
 
+@pytest.fixture(scope="module")
+def shared_shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """A store that a module fills once and then only reads, for an index takes long to make."""
+    return Shelf(tmp_path_factory.mktemp("shared") / "store")
+
+
+@pytest.fixture(scope="session")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store to which nothing was written."""
+    return Store(tmp_path_factory.mktemp("nothing") / "store")
+
+
 Cases = dict[str, bool | None]
 
 

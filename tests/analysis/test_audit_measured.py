@@ -120,6 +120,7 @@ def test_results_that_fit_together_raise_nothing(tmp_path: Path) -> None:
     assert (audited.examined, audited.findings) == (6, ())
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seconds=st.floats(0.01, 0.4),
@@ -168,6 +169,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "changed"), WRONG)
 def test_a_wrong_value_is_found_where_it_is(tmp_path: Path, rule: str, changed: dict[str, Any]) -> None:
     """One result of six is wrong: every finding is about it, or about its repeats."""

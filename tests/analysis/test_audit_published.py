@@ -78,6 +78,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "metric", "value", "table"), PLANTED)
 def test_a_planted_mistake_is_found(rule: str, metric: str, value: float, table: int) -> None:
     """The last line of a table gets a wrong value; for a repeated row, its PCU is copied too."""

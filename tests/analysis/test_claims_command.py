@@ -15,6 +15,8 @@ from effdsl_registry.store import Store
 
 from effdsl.cli import group
 
+pytestmark = pytest.mark.slow  # every verdict of the paper is computed
+
 
 def call(root: Path, *words: str) -> Result:
     return CliRunner().invoke(group, ["claims", *words, "--store", str(root)])

@@ -10,6 +10,8 @@ import pytest
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.verdicts.claims import claims
 
+pytestmark = pytest.mark.slow  # every verdict of the paper is computed
+
 Block = dict[str, dict[str, Any]]
 Cases = dict[str, bool | None]
 

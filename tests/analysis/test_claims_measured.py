@@ -8,6 +8,8 @@ import pytest
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.verdicts.claims import Claim, claims
 
+pytestmark = pytest.mark.slow  # every verdict of the paper is computed
+
 TRANSFORMER = {"backbone": "Transformer", "feed_forward": "SwiGLU"}
 
 

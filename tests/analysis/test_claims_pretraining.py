@@ -14,6 +14,8 @@ from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.verdicts.claims import Claim, claims
 from effdsl_registry.store import Store
 
+pytestmark = pytest.mark.slow  # every verdict of the paper is computed
+
 Cases = list[bool | None]
 Row = dict[str, Any]
 

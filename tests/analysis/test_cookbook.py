@@ -53,11 +53,11 @@ def decoded(technique: str, seed: int) -> tuple[Decoding, ...]:
     )
 
 
-@pytest.fixture
-def full(shelf: Any) -> Any:
+@pytest.fixture(scope="module")
+def full(shared_shelf: Any) -> Any:
     """Two small studies of three repeats, a mixture of experts, two failures, two versions of the code."""
     for technique, seed in product(CACHE, SEEDS):
-        shelf.add(
+        shared_shelf.add(
             technique,
             study="small/attention" if technique in PPL else "small/attention_free",
             seed=seed,
@@ -70,10 +70,10 @@ def full(shelf: Any) -> Any:
             decoding=decoded(technique, seed),
         )
     for seed, shares in SHARES.items():
-        shelf.add("MoE", seed=seed, amu_gb=2.0, expert_shares=(shares,))
-    shelf.add("MHA", study="small/attention", outcome="oom", reason="out of memory at step 3")
-    shelf.add("MHA", seed=1, study="small/attention", outcome="oom", reason="out of memory at step 3")
-    return shelf
+        shared_shelf.add("MoE", seed=seed, amu_gb=2.0, expert_shares=(shares,))
+    shared_shelf.add("MHA", study="small/attention", outcome="oom", reason="out of memory at step 3")
+    shared_shelf.add("MHA", seed=1, study="small/attention", outcome="oom", reason="out of memory at step 3")
+    return shared_shelf
 
 
 def answer(store: Any, number: int) -> list[dict[str, Any]]:
@@ -119,14 +119,14 @@ def test_a_question_has_the_columns_it_shows_and_rows_where_there_is_evidence(
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=NAMES[:-1])
 def test_where_nothing_was_measured_a_question_has_its_columns_and_only_printed_rows(
-    question: Any, shelf: Any
+    question: Any, nothing: Any
 ) -> None:
-    found = ask(shelf.store, question.asked)
+    found = ask(nothing, question.asked)
     assert [column.name for column in found.columns] == question.answer.splitlines()[0].split()
     assert (len(found) == 0) == question.measured
 
 
-def test_the_cheapest_near_the_best_is_that_of_the_csv_file(shelf: Any, paper: Any) -> None:
+def test_the_cheapest_near_the_best_is_that_of_the_csv_file(nothing: Any, paper: Any) -> None:
     expected = []
     for size, runs in printed(paper).items():
         best = min(run["ppl"] for run in runs.values())
@@ -134,21 +134,21 @@ def test_the_cheapest_near_the_best_is_that_of_the_csv_file(shelf: Any, paper: A
             near = {name: run for name, run in runs.items() if run["ppl"] <= best * (100 + pct) / 100}
             name = min(near, key=lambda name: near[name]["hours"])
             expected.append([size, pct, name, near[name]["ppl"], pytest.approx(near[name]["hours"])])
-    assert [list(row.values()) for row in answer(shelf.store, 1)] == expected
+    assert [list(row.values()) for row in answer(nothing, 1)] == expected
 
 
-def test_nothing_beats_what_is_on_the_front_and_something_beats_the_rest(shelf: Any, paper: Any) -> None:
-    found = {(row["size"], row["technique"]) for row in answer(shelf.store, 2)}
+def test_nothing_beats_what_is_on_the_front_and_something_beats_the_rest(nothing: Any, paper: Any) -> None:
+    found = {(row["size"], row["technique"]) for row in answer(nothing, 2)}
     table = printed(paper)
     for size, runs in table.items():
         points = {name: (run["ppl"], run["amu_gb"]) for name, run in runs.items()}
         for name, (ppl, gb) in points.items():
             beaten = any(p <= ppl and g <= gb and (p, g) != (ppl, gb) for p, g in points.values())
             assert ((size, name) in found) == (not beaten)
-    assert len(found) == len(answer(shelf.store, 2))
+    assert len(found) == len(answer(nothing, 2))
 
 
-def test_energy_per_percent_is_power_times_hours_over_the_gain(shelf: Any, paper: Any) -> None:
+def test_energy_per_percent_is_power_times_hours_over_the_gain(nothing: Any, paper: Any) -> None:
     expected = {}
     for size, runs in printed(paper).items():
         base = runs["gqa"]
@@ -157,11 +157,11 @@ def test_energy_per_percent_is_power_times_hours_over_the_gain(shelf: Any, paper
             more = (run["aec_w"] * run["hours"] - base["aec_w"] * base["hours"]) / 1e6
             if gain > 0:
                 expected[size, name] = pytest.approx([gain, more, more / gain])
-    found = {(row["size"], row["technique"]): list(row.values())[2:] for row in answer(shelf.store, 3)}
+    found = {(row["size"], row["technique"]): list(row.values())[2:] for row in answer(nothing, 3)}
     assert found == expected
 
 
-def test_every_reading_note_of_a_table_of_results_is_counted(shelf: Any, paper: Any) -> None:
+def test_every_reading_note_of_a_table_of_results_is_counted(nothing: Any, paper: Any) -> None:
     lines = defaultdict(list)
     for file in sorted(paper.folder.glob("table*.csv")):
         with file.open(encoding="utf-8", newline="") as text:
@@ -170,8 +170,7 @@ def test_every_reading_note_of_a_table_of_results_is_counted(shelf: Any, paper: 
                     lines[note, int(file.name[5:7])].append(line)
     results = {place: where for place, where in lines.items() if place[1] not in (1, 2, 14, 15)}
     found = {
-        (row["note"], row["table_number"]): (row["lines"], row["first_line"])
-        for row in answer(shelf.store, 4)
+        (row["note"], row["table_number"]): (row["lines"], row["first_line"]) for row in answer(nothing, 4)
     }
     assert found == {place: (len(where), min(where)) for place, where in results.items()}
 

@@ -37,6 +37,7 @@ def verdict(a: Mapping[int, float], b: Mapping[int, float], exact: bool = False)
 values = st.lists(st.integers(1, 10**6).map(lambda n: n / 1000), min_size=2, max_size=8)
 
 
+@pytest.mark.slow
 @given(values, values)
 @settings(max_examples=60, deadline=None)
 def test_cells_with_the_same_seeds_are_compared_by_the_paired_interval_of_scipy(
@@ -53,6 +54,7 @@ def test_cells_with_the_same_seeds_are_compared_by_the_paired_interval_of_scipy(
     )
 
 
+@pytest.mark.slow
 @given(values, values)
 @settings(max_examples=60, deadline=None)
 def test_cells_with_other_seeds_are_compared_by_welchs_interval_with_whole_degrees(

@@ -47,6 +47,7 @@ def small_studies(shelf: Any) -> Any:
     return shelf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", ANSWERS["DOCUMENTS"], ids=lambda path: path.name)
 def test_answers_from_the_paper_are_those_of_today(document: Path) -> None:
     """Where this fails, `python docs/answers.py STORE` writes them anew."""
@@ -60,6 +61,7 @@ def test_every_block_of_text_answers_one_before_it(document: Path) -> None:
     assert len(list(ANSWERS["examples"](text))) == len(re.findall("^```text", text, re.MULTILINE)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", ASKED_OF_A_STORE, ids=lambda example: example.asked.splitlines()[0])
 def test_what_is_shown_of_a_store_can_be_asked_of_another(example: Any, small_studies: Any) -> None:
     assert example.ask(small_studies.store.root).strip()

@@ -46,6 +46,7 @@ def assert_whole(answer: Answer, width: int) -> None:
     assert words_with_digits(narrow) == words_with_digits(lines(answer, 1000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 88])
 @pytest.mark.parametrize("question", PUBLISHED)
 def test_no_number_of_the_paper_is_broken(tmp_path: Any, question: str, width: int) -> None:

@@ -35,6 +35,7 @@ def printed(found: ParetoSet) -> str:
     return captured.get()
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_sets_of_mixed_directions_and_scales_are_what_pairwise_comparison_finds(

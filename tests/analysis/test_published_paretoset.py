@@ -100,6 +100,7 @@ def views() -> Iterator[Any]:
         yield connection
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS)
 def test_every_pair_and_triple_of_metrics_has_the_set_that_pairwise_comparison_finds(
     views: Any, name: str

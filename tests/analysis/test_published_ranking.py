@@ -153,12 +153,6 @@ def ruled(rule: Rule, values: Values, sign: int) -> tuple[dict[str, float], dict
     return {name: float(value) for name, value in exact.items()}, competition(exact, sign)
 
 
-@pytest.fixture(scope="module")
-def nothing(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store that nothing was written to."""
-    return Store(tmp_path_factory.mktemp("nothing") / "store")
-
-
 AVERAGES = [rule for rule in Rule if rule is not Rule.ONE_SCALE]
 
 
@@ -180,6 +174,7 @@ def test_ranks_and_values_of_all_groups_are_those_of_exact_arithmetic(nothing: S
         assert found[key]["value"] == pytest.approx(value, rel=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", sorted({scale for board in GROUPS.values() for scale in board.scales}))
 def test_one_scale_ranks_what_is_printed_there(nothing: Store, scale: str) -> None:
     found = {
@@ -261,6 +256,7 @@ def values_at_scales(count: int, techniques: int) -> st.SearchStrategy[list[list
     return st.lists(one, min_size=count, max_size=count)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), count=st.integers(1, 3), techniques=st.integers(2, 5), higher=st.booleans())
 def test_every_rule_ranks_any_values_by_competition(

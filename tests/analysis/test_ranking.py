@@ -71,6 +71,7 @@ def test_the_interval_is_that_of_scipy_over_the_repeats(shelf: Any) -> None:
     assert cell.sd == pytest.approx(stats.tstd(values), rel=1e-10)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), n=st.integers(2, 4), higher=st.booleans())
 def test_ranks_follow_from_all_paired_tests_of_scipy(
@@ -170,6 +171,7 @@ def test_a_repeat_that_failed_is_told_beside_the_others(shelf: Any) -> None:
     assert (cell.n, cell.ok, cell.repeats, cell.outcomes, cell.reason) == (2, 2, 3, ("oom",), "needs 90 GB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

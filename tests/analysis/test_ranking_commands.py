@@ -123,6 +123,7 @@ def test_what_does_not_fit_the_evidence_is_refused(shelf: Any, words: tuple[str,
     assert message in result.output
 
 
+@pytest.mark.slow
 def test_no_cell_is_cut_off_and_no_line_is_longer_than_100_columns(shelf: Any) -> None:
     asked = [(*PUBLISHED, "--rule", rule) for rule in AVERAGES]
     asked += [(*PUBLISHED, "--rules"), ("scores", "--evidence", "published")]

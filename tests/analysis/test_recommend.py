@@ -74,6 +74,7 @@ QUESTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("best", "where", "within", "then"), QUESTIONS)
 def test_what_is_recommended_of_the_paper_is_what_a_search_through_its_files_finds(
     paper: Any, best: str, where: list[str], within: str | None, then: str | None

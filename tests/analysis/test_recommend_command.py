@@ -137,6 +137,7 @@ ATTENTION = (
 )
 
 
+@pytest.mark.slow
 def test_asked_with_the_tolerance_that_is_shown_the_choice_is_the_one_that_is_said(tmp_path: Path) -> None:
     """8.09 is 3.85109% above 7.79: rounded down, gqa would not be chosen there."""
     assert "within: mla from 0% · gqa from 3.86%" in call(tmp_path, *ATTENTION, "--within", "3.85%").output
@@ -147,6 +148,7 @@ def test_asked_with_the_tolerance_that_is_shown_the_choice_is_the_one_that_is_sa
     assert "gqa from 3.8511%" in shown, "not above what was asked"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("within", "relation", "bound"), [("5%", "<=", 50), ("0.1%", ">=", 44.5)])
 def test_every_bound_that_is_shown_gives_the_choice_that_is_said_of_it(
     tmp_path: Path, within: str, relation: str, bound: float
@@ -190,6 +192,7 @@ def test_a_measured_bound_is_rounded_to_the_loose_side() -> None:
     assert bounds(near, None) == ["from 1.2345679", "from 1.234569"], "not beyond what was asked"
 
 
+@pytest.mark.slow
 def test_what_comes_nearest_is_said_without_powers_of_ten(tmp_path: Path) -> None:
     words = ("--evidence", "published", "--best", "loss", "--size", "internvl-3-38b", "--where")
     assert "4,102% beyond amu_gb <= 1" in call(tmp_path, *words, "amu_gb <= 1").output

@@ -114,6 +114,7 @@ def test_a_list_of_nothing_is_a_relation_without_rows() -> None:
     assert relation(Answer()).fetchall() == []
 
 
+@pytest.mark.slow
 def test_printed_ranks_scores_claims_and_findings_are_relations_too() -> None:
     printed, measured = Evidence.PUBLISHED, Evidence.MEASURED
     attention = rank_published(NOWHERE, groups=["attention"], metrics=["ppl"])

@@ -125,13 +125,13 @@ def ppl(technique: str, place: int) -> float:
     return c * (SIZES[place] / 1e9) ** k * NOISE[(place + len(technique) * ord(technique[0])) % len(NOISE)]
 
 
-@pytest.fixture
-def trained(shelf: Any) -> Any:
+@pytest.fixture(scope="module")
+def trained(shared_shelf: Any) -> Any:
     """Three attentions at four scales, two repeats each around the mean."""
     for technique in LAWS:
         for place, parameters in enumerate(SIZES):
             value = ppl(technique, place)
-            shelf.repeats(
+            shared_shelf.repeats(
                 technique,
                 backbone="Transformer",
                 feed_forward="SwiGLU",
@@ -141,7 +141,7 @@ def trained(shelf: Any) -> Any:
                 kv_bytes_per_token=[64.0, 64.0],
                 dropped_tokens=[0.0, 0.0],
             )
-    return shelf.store
+    return shared_shelf.store
 
 
 def found_for(store: Any, metric: str) -> tuple[dict[str, Law], dict[tuple[str, str], Crossing]]:

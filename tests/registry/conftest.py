@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,16 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled(store: Store, filled_once: Path) -> Store:
     """A store with six tasks in two cells, indexed, the first with tables and a code set beside it."""
+    shutil.copytree(filled_once, store.root)
+    return store
+
+
+@pytest.fixture(scope="session")
+def filled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ``filled``, to copy: an index takes longer to make than to copy."""
+    store = Store(tmp_path_factory.mktemp("filled") / "store")
     code = store.code_sets.keep({"effdsl.training": digest("training")})
     provenance = attrs.evolve(record().provenance, code=code)
     store.write(
@@ -75,4 +84,4 @@ def filled(store: Store) -> Store:
     for number in range(1, 6):
         store.write(record(number), None, None)
     store.ingest()
-    return store
+    return store.root

@@ -169,6 +169,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_query_that_would_run_for_days(tmp_path: Path) -> None:
     """Three times, for it is a matter of where DuckDB's threads are at that moment."""
     for _ in range(3):

@@ -47,6 +47,7 @@ def text(tmp_path: Path) -> Data:
     return LocalText(path, held_out_fraction=0.3, tokenizer=ByteTokenizer()).resolve()
 
 
+@pytest.mark.slow
 def test_shakespeare_comes_back_from_its_tokens(shakespeare: Corpus) -> None:
     """Decoding every token gives the text back, training and held-out part apart."""
     for tokens, held_out in ((shakespeare.train, False), (shakespeare.held_out, True)):
@@ -54,6 +55,7 @@ def test_shakespeare_comes_back_from_its_tokens(shakespeare: Corpus) -> None:
         assert shakespeare.tokenizer.decode(tokens.tolist()) == text
 
 
+@pytest.mark.slow
 def test_held_out_works_are_not_trained_on(shakespeare: Corpus) -> None:
     """Hamlet is in the held-out part and nowhere in the training part."""
     train, held_out = (
@@ -64,6 +66,7 @@ def test_held_out_works_are_not_trained_on(shakespeare: Corpus) -> None:
     assert line not in train
 
 
+@pytest.mark.slow
 def test_bpe_has_the_size_asked_for(shakespeare: Corpus) -> None:
     """2,048 tokens, every one of which fits the embedding, and fewer than one a byte."""
     assert shakespeare.train.dtype == np.uint16
@@ -71,6 +74,7 @@ def test_bpe_has_the_size_asked_for(shakespeare: Corpus) -> None:
     assert shakespeare.bytes_per_token > 2
 
 
+@pytest.mark.slow
 def test_unigram_entropy_is_that_of_the_training_tokens(shakespeare: Corpus) -> None:
     """The entropy in the facts equals one counted by hand."""
     counts = Counter(shakespeare.train.tolist())
@@ -79,6 +83,7 @@ def test_unigram_entropy_is_that_of_the_training_tokens(shakespeare: Corpus) -> 
     assert shakespeare.unigram_entropy == pytest.approx(by_hand, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_bytes_per_token_counts_the_text(shakespeare: Corpus) -> None:
     """Bytes per token times tokens is the size of the three held-out files."""
     size = sum(len(d.text) for d in documents(Shakespeare()) if d.held_out)

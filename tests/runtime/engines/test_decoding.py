@@ -82,6 +82,7 @@ def test_the_caches_weighed_hold_the_whole_context() -> None:
         assert row.cache_bytes == sum(cache.bytes for cache in caches)
 
 
+@pytest.mark.slow
 def test_long_measurements_are_repeated_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """No repeat begins after the time limit: 0.3 s a prefill is measured once after its warm-up."""
     model = build(architecture(), 300, seed=0)
@@ -118,6 +119,7 @@ def test_no_token_is_fetched_from_the_device(monkeypatch: pytest.MonkeyPatch) ->
     assert measure_decoding(build(architecture(), 16, seed=0), text(16), "float32")
 
 
+@pytest.mark.slow
 def test_decoding_in_bfloat16_halves_the_cache() -> None:
     """The cache is in the dtype of the matrix products."""
     model, tokens_1t = build(architecture(), 16, seed=0), text(16)

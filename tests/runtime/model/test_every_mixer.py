@@ -194,6 +194,7 @@ TECHNIQUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(shape=SMALL_SHAPES, technique=TECHNIQUES, context=st.integers(1, 48))
 def test_parameters_and_flops_by_formula_are_those_of_the_built_model(shape, technique, context):

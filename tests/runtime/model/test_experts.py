@@ -205,6 +205,7 @@ MIXTURES = st.integers(2, 6).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(shape=SMALL, technique=MIXTURES, context=st.integers(1, 30))
 def test_parameters_and_flops_by_formula_are_those_of_the_built_model(

@@ -43,6 +43,7 @@ def choice(choosers: int, queries: int, keys: int, block: int) -> ChosenBlocks:
     return ChosenBlocks(chosen.scatter(3, own_t.expand(2, choosers, queries)[..., None], True), block)
 
 
+@pytest.mark.slow
 @UNCOMPILED
 @pytest.mark.parametrize(("queries", "keys"), [(37, 37), (5, 37), (1, 37)])
 @pytest.mark.parametrize("kind", ["causal", "bias", "own blocks", "shared blocks"])
@@ -65,6 +66,7 @@ def test_a_mask_goes_to_pytorch_whatever_kernel_is_asked_for() -> None:
     assert torch.equal(by("flex", q, k, v, mask), by("sdpa", q, k, v, mask))
 
 
+@pytest.mark.slow
 @UNCOMPILED
 @pytest.mark.parametrize("position", [RoPE(), ALiBi(), T5Bias()], ids=str)
 @pytest.mark.parametrize("technique", [GQA(), MLA(), MoBA(block=8, top_k=2), NSA()], ids=str)

@@ -254,6 +254,7 @@ BACKBONES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(shape=SIZES, backbone=BACKBONES, context=st.integers(1, 2 * DUAL_CHUNK + 9))
 def test_parameters_and_flops_by_formula_are_those_of_the_built_model(shape, backbone, context):
