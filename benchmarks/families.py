@@ -12,8 +12,8 @@ from torch import Tensor
 from training import CONTEXT, VOCABULARY
 
 from effdsl import GQA, MLA, RWKV4, Mamba, Mamba2, MoE, Pythia, Transformer
-from effdsl.architecture import Architecture, Decoder, RecurrentDecoder
 from effdsl.shapes import shape_for
+from effdsl.techniques.architecture import Architecture, Decoder, RecurrentDecoder
 from effdsl.techniques.backbone import BackboneTechnique, Parts
 from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 from effdsl.units import Count

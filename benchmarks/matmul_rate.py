@@ -14,8 +14,8 @@ from reporting import Result, median, report
 from training import BATCH, CONTEXT, VOCABULARY, decoder, ours, step_cpu_seconds, windows
 
 from effdsl import GQA, M, RoPE
-from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder
 
 SIZES = (512, 1024, 2048)
 ROUNDS = 15

@@ -23,8 +23,8 @@ from transformers.models.mamba2.modeling_mamba2 import mamba2_chunk_scan
 from transformers.models.rwkv.modeling_rwkv import rwkv_linear_attention_cpu
 
 from effdsl import RWKV4, M, Mamba, Mamba2
-from effdsl.architecture import RecurrentDecoder
 from effdsl.shapes import shape_for
+from effdsl.techniques.architecture import RecurrentDecoder
 from effdsl.techniques.backbone import Parts, Recurrent
 from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 

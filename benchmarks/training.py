@@ -18,8 +18,8 @@ from reporting import median
 from torch import Tensor
 
 from effdsl import GQA, RoPE
-from effdsl.architecture import Decoder
 from effdsl.shapes import shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.training import Recipe
 from effdsl.units import Count
 

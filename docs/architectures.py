@@ -29,8 +29,8 @@ from effdsl import (
     T5Bias,
     Transformer,
 )
-from effdsl.architecture import Architecture
 from effdsl.shapes import shape_for
+from effdsl.techniques.architecture import Architecture
 from effdsl.techniques.backbone import BackboneTechnique, Parts
 from effdsl.units import Count
 

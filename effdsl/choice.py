@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from effdsl.architecture import Architecture, Decoder
 from effdsl.axes import Attention, Backbone, FeedForward, Position
 from effdsl.axes import Shape as ShapeAxis
 from effdsl.task import Labels
+from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from effdsl.architecture import Architecture
 from effdsl.choice import Choice
 from effdsl.shapes import DEEPEST, SHALLOWEST, Shape, reference_parameters, shape_for
+from effdsl.techniques.architecture import Architecture
 from effdsl.units import Count
 
 FAR_IN_SIZE = 0.2

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import attrs
 
-from effdsl.architecture import Architecture
 from effdsl.data import Data
 from effdsl.declare import HasTag, identity, keyed, transport
 from effdsl.hardware import Hardware
 from effdsl.key import Canon, key_of
+from effdsl.techniques.architecture import Architecture
 from effdsl.training import Recipe, TrainingBudget
 
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from effdsl_analysis.rankings.published import PublishedRanking, rank_published
     from effdsl_analysis.rankings.ranking import Ranking, rank
     from effdsl_analysis.rankings.rule_comparison import RuleComparison, compare_rules
-    from effdsl_analysis.rankings.rules import Rule
     from effdsl_analysis.rankings.scoring import Scores, scores
     from effdsl_analysis.recommendations.recommendation import Recommendation, recommend
     from effdsl_analysis.relations import cells, published, relation, results, view
+    from effdsl_analysis.rules import Rule
     from effdsl_analysis.scaling_laws.laws import Scaling, scaling
     from effdsl_analysis.verdicts.claims import Claims, claims
 
@@ -81,7 +81,7 @@ _HOMES = {
     "rankings.published": ("PublishedRanking", "rank_published"),
     "rankings.ranking": ("Ranking", "rank"),
     "rankings.rule_comparison": ("RuleComparison", "compare_rules"),
-    "rankings.rules": ("Rule",),
+    "rules": ("Rule",),
     "rankings.scoring": ("Scores", "scores"),
     "recommendations.recommendation": ("Recommendation", "recommend"),
     "relations": ("cells", "published", "relation", "results", "view"),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import singledispatch
 from typing import Any
+
+from rich.console import ConsoleRenderable
+
+from effdsl_analysis.text import html
 
 
 class Answer(ABC):
-    """An answer to a question about evidence."""
+    """An answer to a question about evidence. How it looks is the job of the module beside it."""
 
     __slots__ = ()
 
@@ -15,11 +20,14 @@ class Answer(ABC):
     def to_json(self) -> Any:
         """Plain values: a document, or a list of them."""
 
-    @abstractmethod
-    def __rich__(self) -> Any:
-        """What a terminal prints."""
+    def __rich__(self) -> ConsoleRenderable:
+        return look(self)
 
     def _repr_html_(self) -> str:
-        from effdsl_analysis.text import html
+        return html(look(self))
 
-        return html(self.__rich__())
+
+@singledispatch
+def look(answer: Answer) -> ConsoleRenderable:
+    """What a terminal prints of ``answer``. Each folder registers the looks of its own answers."""
+    raise TypeError(f"nothing says how {type(answer).__name__} looks")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from effdsl.techniques.base import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from effdsl.architecture import Architecture
     from effdsl.task import Pretraining
+    from effdsl.techniques.architecture import Architecture
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 ADAM_ACCESSES = 7  # reads weight, gradient and both states; writes weight and both states

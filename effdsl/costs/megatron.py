@@ -8,7 +8,7 @@ from effdsl.costs.memory import FLOAT32, MemoryEstimate, Sharding
 from effdsl.techniques.base import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from effdsl.architecture import Architecture
+    from effdsl.techniques.architecture import Architecture
 
 BFLOAT16 = BYTES_PER_ELEMENT["bfloat16"]
 

@@ -20,9 +20,9 @@ from effdsl.techniques.base import BYTES_PER_ELEMENT
 from effdsl.validate import positive_int
 
 if TYPE_CHECKING:
-    from effdsl.architecture import Architecture
     from effdsl.hardware import Hardware
     from effdsl.task import Pretraining
+    from effdsl.techniques.architecture import Architecture
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 

@@ -6,9 +6,9 @@ from typing import TypeVar, cast
 
 import attrs
 
-from effdsl.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.declare import evolve, keyed
 from effdsl.shapes import Shape, reference_parameters
+from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.techniques.attention import GQA, MHA
 from effdsl.techniques.base import (
     AttentionTechnique,

@@ -5,9 +5,9 @@ Costs are closed forms per layer; ``d`` is the shape's hidden size.
 
 from __future__ import annotations
 
-from effdsl.architecture import RecurrentDecoder
 from effdsl.declare import evolve, keyed
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import RecurrentDecoder
 from effdsl.techniques.backbone import Parts, Recurrent
 from effdsl.techniques.base import BYTES_PER_ELEMENT, RecurrentTechnique
 

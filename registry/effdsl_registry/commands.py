@@ -136,7 +136,7 @@ def verify(as_json: bool, store_path: Path | None) -> None:
 @store_option
 def rebuild(store_path: Path | None) -> None:
     """Make the index anew from the record files."""
-    from effdsl_registry.maintenance import rebuild as make_anew
+    from effdsl_registry.index import rebuild as make_anew
 
     found = _existing(store_path)
     click.echo(f"{found.index}: {make_anew(found)} attempts")

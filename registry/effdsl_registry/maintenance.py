@@ -1,4 +1,4 @@
-"""Keeping a store whole: make the index anew, check everything, copy it, throw away what nothing needs."""
+"""Keeping a store: copy it whole, throw away what nothing needs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
 from effdsl_registry import claims
-from effdsl_registry.connection import WRITING, connected
 from effdsl_registry.errors import StoreError
-from effdsl_registry.files import TEMPORARY, locked, sync
-from effdsl_registry.ingest import insert_files
-from effdsl_registry.schema import create, transaction
-from effdsl_registry.store import insert_study
-
-if TYPE_CHECKING:
-    from effdsl_registry.store import Store
+from effdsl_registry.files import TEMPORARY
+from effdsl_registry.index import rebuild
+from effdsl_registry.schema import transaction
+from effdsl_registry.store import Store
 
 ORPHANED_AFTER_S = 60.0
 
@@ -33,30 +28,6 @@ class Garbage:
     size: int
 
 
-def rebuild(store: Store) -> int:
-    """Make the index anew from the record files, beside the old one, and put it in its place.
-
-    Returns how many attempts it holds. Between the removal of the old index and the renaming of the
-    new one there is none, and whoever opens the store then makes it anew: no half index is ever read.
-    """
-    fresh = store.root / "index.duckdb.new"
-    with locked(store.root / "index.lock", store.patience_s):
-        noted = store.journal.read()
-        _remove_database(fresh)
-        with connected(fresh, read_only=False, config=WRITING) as connection:
-            create(connection)
-            count = insert_files(connection, map(str, store.record_files()), store.code_sets)
-            for study in sorted((store.root / "studies").glob("*.json")):
-                insert_study(connection, study.read_text())
-            connection.execute("CHECKPOINT")
-        sync(fresh)
-        _remove_database(store.index)
-        fresh.replace(store.index)
-        sync(store.root)
-        store.journal.clear(noted)
-    return count
-
-
 def backup(store: Store, target: Path) -> int:
     """Copy the store to the new folder ``target``; returns how many attempts the copy holds.
 
@@ -66,8 +37,6 @@ def backup(store: Store, target: Path) -> int:
     Raises:
         StoreError: when ``target`` exists, or there is nothing to copy.
     """
-    from effdsl_registry.store import Store
-
     if target.exists():
         raise StoreError(f"{target} exists already; give the name of a new folder")
     if not (store.root / "records").is_dir():
@@ -162,8 +131,3 @@ def _is_young(path: Path) -> bool:
 
 def _garbage(path: Path, reason: str) -> Garbage:
     return Garbage(path, reason, path.stat().st_size)
-
-
-def _remove_database(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)

@@ -13,9 +13,8 @@ from urllib.parse import quote
 import attrs
 
 from effdsl.key import short
-from effdsl_registry import claims
+from effdsl_registry import claims, lookups
 from effdsl_registry.claims import ClaimInfo as ClaimInfo
-from effdsl_registry.code_sets import CodeSets
 from effdsl_registry.connection import ASKING, CONFIG, PATIENCE_S, WRITING, Config, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
@@ -23,8 +22,12 @@ from effdsl_registry.errors import StoreError as StoreError
 from effdsl_registry.errors import StoreNewer as StoreNewer
 from effdsl_registry.errors import UnknownKey
 from effdsl_registry.files import Table, locked, write_parquet, write_whole
-from effdsl_registry.journal import Journal
+from effdsl_registry.index import insert_study, rebuild
+from effdsl_registry.ingest import insert_files
+from effdsl_registry.layout import Layout
+from effdsl_registry.lookups import FinishedResult, Known
 from effdsl_registry.records import Record, from_json, to_json
+from effdsl_registry.schema import create, has_our_columns, is_current, migrate, migrations
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,51 +48,13 @@ class StudyTask:
 
 
 @attrs.frozen
-class KnownResult:
-    """The latest attempt at a key. ``code`` names the set of modules it was measured with."""
-
-    outcome: str
-    reason: str
-    canonical: str
-    code: str
-    duration_s: float | None
-    attempt: str
-
-
-@attrs.frozen
-class FinishedResult:
-    """A task that ended well: what it was, how long it took, and what it needed where that was measured."""
-
-    canonical: str
-    duration_s: float
-    training_s: float | None
-    memory_gb: float | None
-
-
-@attrs.frozen
-class Known:
-    """What the store knows of the keys and lineages it was asked for.
-
-    Attributes:
-        results: by key; a key without a result is absent.
-        code: by the name that ``KnownResult.code`` gives: module to SHA-256 of its file.
-        engine_versions: by lineage: the newest engine version that has a result for it.
-    """
-
-    results: dict[str, KnownResult] = attrs.field(factory=dict)
-    code: dict[str, dict[str, str]] = attrs.field(factory=dict)
-    engine_versions: dict[str, int] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class Store:
+class Store(Layout):
     """A store in the folder ``root``. Nothing is created before something is written.
 
     Attributes:
         patience_s: how long to wait for another process that holds the index.
     """
 
-    root: Path = attrs.field(converter=Path)
     patience_s: float = PATIENCE_S
 
     @classmethod
@@ -112,45 +77,6 @@ class Store:
         project = (f for f in upward if any((f / mark).exists() for mark in PROJECT_MARKS))
         return cls(next(project, here) / FOLDER)
 
-    @property
-    def index(self) -> Path:
-        """The DuckDB file."""
-        return self.root / "index.duckdb"
-
-    @property
-    def journal(self) -> Journal:
-        """The list of records that are not indexed yet."""
-        return Journal(self.root / "pending")
-
-    @property
-    def code_sets(self) -> CodeSets:
-        """The code that results were measured with. A set is kept before the record that names it."""
-        return CodeSets(self.root / "code")
-
-    def folder(self, key: str) -> Path:
-        """Where the attempts at ``key`` are."""
-        return self.root / "records" / key[:2] / key
-
-    def record_file(self, key: str, attempt: str) -> Path:
-        """The JSON file of an attempt."""
-        return self.folder(key) / f"{attempt}.json"
-
-    def iterations_file(self, key: str, attempt: str) -> Path:
-        """The Parquet file with the time of every iteration, where there is one."""
-        return self.folder(key) / f"{attempt}.iterations.parquet"
-
-    def samples_file(self, key: str, attempt: str) -> Path:
-        """The Parquet file with what the probes read, where there is one."""
-        return self.folder(key) / f"{attempt}.samples.parquet"
-
-    def record_of(self, table: Path) -> Path:
-        """The record that a Parquet file belongs to."""
-        return table.with_name(table.name.partition(".")[0] + ".json")
-
-    def record_files(self) -> Iterator[Path]:
-        """Every record file, in no particular order."""
-        return (self.root / "records").glob("*/*/*.json")
-
     # Writing
 
     def write(self, record: Record, iterations: Table | None, samples: Table | None) -> Path:
@@ -170,8 +96,6 @@ class Store:
         Raises:
             StoreBusy: when the index is held; the records are safe and wait for the next call.
         """
-        from effdsl_registry.ingest import insert_files
-
         noted = self.journal.read()
         records = str(self.root / "records")
         waiting = [f"{records}/{key[:2]}/{key}/{attempt}.json" for key, attempt in noted.attempts]
@@ -204,16 +128,13 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
         """The index, open for writing and up to date; checkpointed and closed at the end."""
-        from effdsl_registry.maintenance import rebuild
-        from effdsl_registry.schema import has_our_columns, is_current, migrate, migrations
-
         self._make_index()
         with ExitStack() as stack:
             connection = stack.enter_context(self._open_to_write())
             current = is_current(connection)
             if not current and not has_our_columns(connection):
                 stack.close()
-                rebuild(self)
+                rebuild(self, self.patience_s)
                 connection = stack.enter_context(self._open_to_write())
             elif not current:
                 migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
@@ -226,8 +147,6 @@ class Store:
     def reading(self, config: Config = CONFIG) -> Iterator[DuckDBPyConnection]:
         """The index, open for reading and caught up; empty views where nothing was written."""
         import duckdb
-
-        from effdsl_registry.schema import create
 
         self._catch_up()
         if self.index.exists():
@@ -244,16 +163,7 @@ class Store:
         if not self.index.exists():
             return Known()
         with self._open_to_read(ASKING) as connection:
-            rows = connection.execute(_KNOWN, [",".join(keys)]).fetchall()
-            results = {key: KnownResult(*rest) for key, *rest in rows}
-            code: dict[str, dict[str, str]] = {result.code: {} for result in results.values()}
-            for name, module, digest in connection.execute(
-                "SELECT code, module, sha256 FROM internal.code"
-            ).fetchall():
-                if name in code:
-                    code[name][module] = digest
-            versions = connection.execute(_ENGINE_VERSIONS, [",".join(lineages)]).fetchall()
-        return Known(results, code, dict(versions))
+            return lookups.known(connection, keys, lineages)
 
     def finished(self, newest: int = 50) -> list[FinishedResult]:
         """The ``newest`` measured results of each hardware, engine and dtype."""
@@ -261,8 +171,7 @@ class Store:
         if not self.index.exists():
             return []
         with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
-            rows = connection.execute(_FINISHED, [newest]).fetchall()
-        return [FinishedResult(*row) for row in rows]
+            return lookups.finished(connection, newest)
 
     def record(self, prefix: str) -> Record:
         """The latest record whose key starts with ``prefix``.
@@ -309,8 +218,6 @@ class Store:
     @contextmanager
     def _open_to_read(self, config: Config) -> Iterator[DuckDBPyConnection]:
         """The index, brought up to date where another effdsl made it."""
-        from effdsl_registry.schema import is_current
-
         with ExitStack() as stack:
             connection = stack.enter_context(connected(self.index, True, self.patience_s, config))
             current = is_current(connection)
@@ -335,9 +242,7 @@ class Store:
         """Make an index where there is none, whole or not at all; returns how many attempts it got."""
         if self.index.exists():
             return 0
-        from effdsl_registry.maintenance import rebuild
-
-        return rebuild(self)
+        return rebuild(self, self.patience_s)
 
     def _catch_up(self) -> None:
         """Index what waits; where nothing does, nothing is written."""
@@ -346,54 +251,3 @@ class Store:
                 attrs.evolve(self, patience_s=min(self.patience_s, CATCH_UP_PATIENCE_S)).ingest()
         if not self.index.exists() and next(self.record_files(), None) is not None:
             self._make_index()
-
-
-def insert_study(connection: DuckDBPyConnection, content: str) -> None:
-    """Replace the tasks of a study by what its file says."""
-    from effdsl_registry.schema import transaction
-
-    name = json.loads(content)["study"]
-    with transaction(connection):
-        connection.execute("DELETE FROM internal.study_tasks WHERE study = ?", [name])
-        connection.execute(_INSERT_STUDY, [content])
-
-
-_INSERT_STUDY = """
-WITH says AS (SELECT from_json($1, '{"study": "VARCHAR", "file": "VARCHAR", "tasks": [["VARCHAR"]]}') AS s),
-rows AS (SELECT s.study, s.file, unnest(s.tasks) AS t, generate_subscripts(s.tasks, 1) - 1 AS place FROM says)
-INSERT INTO internal.study_tasks
-SELECT study, file, place, t[1], t[2], t[3], t[4] FROM rows
-"""
-
-# Keys come as one string: a list of strings costs DuckDB's Python client 0.1 ms an element. The latest
-# rows are found by narrow columns first, for a window over whole rows would carry the canonical forms along.
-_KNOWN = """
-WITH asked AS (SELECT unnest(string_split($1, ',')) AS key),
-latest AS (
-    SELECT arg_max(attempts.rowid, (finished_at, attempt)) AS latest
-    FROM internal.attempts SEMI JOIN asked USING (key)
-    GROUP BY key
-)
-SELECT key, outcome, reason, canonical, code, duration_s, attempt
-FROM internal.attempts JOIN latest ON attempts.rowid = latest.latest
-"""
-
-_FINISHED = """
-WITH newest AS (
-    SELECT attempts.rowid AS attempt
-    FROM internal.attempts
-    WHERE outcome = 'ok' AND evidence = 'measured' AND duration_s > 0
-    QUALIFY row_number() OVER (
-        PARTITION BY hardware, hardware_count, engine, dtype ORDER BY finished_at DESC, attempt
-    ) <= $1
-)
-SELECT canonical, duration_s, metrics['time_to_finish_s'], metrics['memory_over_baseline_gb']
-FROM internal.attempts JOIN newest ON attempts.rowid = newest.attempt
-"""
-
-_ENGINE_VERSIONS = """
-SELECT lineage, max(engine_version)
-FROM internal.attempts
-WHERE lineage IN (SELECT unnest(string_split($1, ','))) AND engine_version IS NOT NULL
-GROUP BY lineage
-"""

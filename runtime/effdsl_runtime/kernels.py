@@ -33,7 +33,7 @@ def refusal(kernel: Kernel, plan: Plan) -> str:
 
     Asked before anything runs: a refusal is about the command, not a result of the tasks.
     """
-    from effdsl.architecture import Decoder
+    from effdsl.techniques.architecture import Decoder
     from effdsl.techniques.nsa import NSA
 
     if kernel not in ("flex", "fla"):

@@ -20,7 +20,7 @@ from effdsl.plan import History, Known
 from effdsl.task import Address, Cell
 
 MEASURING = (
-    "effdsl.architecture",
+    "effdsl.techniques.architecture",
     "effdsl.shapes",
     "effdsl.techniques",
     "effdsl.training",

@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import effdsl_analysis
 import pytest
 from effdsl_analysis import diff, pareto, pareto_published, rank, relation
+from effdsl_analysis.answer import Answer, look
 from effdsl_analysis.text import html, table, words
 from effdsl_registry.store import Store
 from rich.console import Group
@@ -123,3 +125,11 @@ def test_a_plan_of_many_cells_says_how_many_are_not_shown() -> None:
     page = harmless(make_plan(study, Hardware(name="a laptop", kind="cpu"))._repr_html_())
     assert len(page.rows) == 101
     assert "4 more cells are not shown." in page.text
+
+
+def test_every_kind_of_answer_says_how_it_looks() -> None:
+    """A new kind of answer is shown by a function of its own, registered where the answer is imported."""
+    public = [getattr(effdsl_analysis, name) for name in effdsl_analysis.__all__]
+    kinds = [found for found in public if isinstance(found, type) and issubclass(found, Answer)]
+    assert len(kinds) == 12
+    assert [kind.__name__ for kind in kinds if look.dispatch(kind) is look.dispatch(object)] == []

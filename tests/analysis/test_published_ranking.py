@@ -18,8 +18,8 @@ from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, rows, statement
 from effdsl_analysis.rankings.published import rank_published
 from effdsl_analysis.rankings.rule_comparison import compare_rules
-from effdsl_analysis.rankings.rules import Rule
 from effdsl_analysis.relations import relation
+from effdsl_analysis.rules import Rule
 from effdsl_analysis.text import alike, numbers
 from effdsl_registry.store import Store
 from hypothesis import given, settings

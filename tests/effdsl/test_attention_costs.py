@@ -2,10 +2,10 @@
 
 import pytest
 
-from effdsl.architecture import Decoder
 from effdsl.key import canonical_json
 from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import Unsupported
 from effdsl.techniques.position import NoPE, RoPE

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from effdsl.architecture import Decoder
 from effdsl.key import canonical_json
 from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.backbone import Parts, Pythia, Transformer
 from effdsl.techniques.base import Unsupported

@@ -3,7 +3,6 @@
 import attrs
 import pytest
 
-from effdsl.architecture import Decoder
 from effdsl.costs import (
     Sharding,
     decoder_training_memory,
@@ -13,6 +12,7 @@ from effdsl.costs import (
 )
 from effdsl.costs.memory import ON_CPU, ON_GPU
 from effdsl.shapes import shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA

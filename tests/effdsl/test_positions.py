@@ -24,10 +24,10 @@ from effdsl import (
     StudyError,
     T5Bias,
 )
-from effdsl.architecture import Decoder
 from effdsl.hardware import Hardware
 from effdsl.plan import State, make_plan
 from effdsl.shapes import Shape, shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -24,7 +24,6 @@ from effdsl import (
     Study,
     StudyError,
 )
-from effdsl.architecture import Architecture, Decoder
 from effdsl.costs import (
     Pace,
     Price,
@@ -43,6 +42,7 @@ from effdsl.metrics import BY_NAME
 from effdsl.plan import make_plan
 from effdsl.shapes import Shape
 from effdsl.task import Cell
+from effdsl.techniques.architecture import Architecture, Decoder
 
 SHAPE = Shape(2, 64, 4, 16, 96, 100)
 GPU = Hardware(

@@ -10,7 +10,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from effdsl_registry.maintenance import collect, garbage, rebuild
+from effdsl_registry.index import rebuild
+from effdsl_registry.maintenance import collect, garbage
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store
 from effdsl_registry.verify import verify

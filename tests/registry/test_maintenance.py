@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 import pytest
 from effdsl_registry.errors import StoreError
-from effdsl_registry.maintenance import backup, collect, garbage, rebuild
+from effdsl_registry.index import rebuild
+from effdsl_registry.maintenance import backup, collect, garbage
 from effdsl_registry.store import Store, StudyTask
 from effdsl_registry.verify import verify
 

@@ -13,12 +13,12 @@ from effdsl_runtime.probes import Summary, Trace, summarise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdsl.architecture import Decoder
 from effdsl.data import Shakespeare
 from effdsl.hardware import H100, Hardware
 from effdsl.metrics import METRICS
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Pretraining, Task, Torch
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.position import RoPE
 from effdsl.training import Recipe, TrainingBudget

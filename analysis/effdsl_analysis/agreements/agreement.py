@@ -147,11 +147,6 @@ class Agreement(Answer):
             types,
         )
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.agreements.agreement_text import agreement
-
-        return agreement(self)
-
 
 def compare(source: Source, study: str | None, table: int) -> Agreement:
     """Compare the results of ``study`` (everything without one) with the paper's ``table``.

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl_analysis.agreements.agreement import Agreement, MetricAgreement, Pair, Value
+from effdsl_analysis.answer import look
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.text import number, table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.agreements.agreement import Agreement, MetricAgreement, Pair, Value
 
 SIGNS = {"lower": ">", "higher": "<", "equal": "=", "tied": "≈", "undecided": "?"}
 """Between a and b, of what is said of b against a."""
 
 
+@look.register
 def agreement(result: Agreement) -> Group:
     """The set-ups, a block per metric, and how to read it."""
     whose = result.study or "everything in the store"

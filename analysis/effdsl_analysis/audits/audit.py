@@ -104,11 +104,6 @@ class Audit(Answer):
             for finding in self.findings
         ]
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.audits.audit_text import audit
-
-        return audit(self)
-
 
 def audit(
     source: Source,

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from effdsl_analysis.audits.audit import Severity
+from effdsl_analysis.answer import look
+from effdsl_analysis.audits.audit import Audit, Finding, Severity
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.text import words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.audits.audit import Audit, Finding
 
 STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
+@look.register
 def audit(result: Audit) -> Group:
     """Counts first; a block per rule; the rules that found nothing last."""
     parts: list[ConsoleRenderable] = [words(_summary(result), "bold"), Text("")]

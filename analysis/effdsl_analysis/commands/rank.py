@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
-from effdsl_analysis.rankings.rules import Rule
+from effdsl_analysis.rules import Rule
 
 
 @click.command()

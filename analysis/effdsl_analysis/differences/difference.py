@@ -87,11 +87,6 @@ class Difference(Answer):
         """One row per change."""
         return Rows.of(map(attrs.asdict, self.changes), types_of(Change))
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.differences.difference_text import difference
-
-        return difference(self)
-
 
 def diff(store: Store | str | Path, a: str, b: str) -> Difference:
     """What differs between the latest results at two keys, each given by enough of its first digits.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.text import Text
 
 from effdsl.key import short
+from effdsl_analysis.answer import look
+from effdsl_analysis.differences.difference import Change, Difference
 from effdsl_analysis.text import table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.differences.difference import Change, Difference
 
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
+@look.register
 def difference(result: Difference) -> Group:
     """A table for each part that differs; a sentence when nothing does."""
     a, b = result.names

@@ -118,11 +118,6 @@ class ParetoSet(Answer):
             types_of(ParetoCell) | dict.fromkeys(names, "DOUBLE"),
         )
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.pareto_sets.paretoset_text import pareto_set
-
-        return pareto_set(self)
-
 
 def pareto(
     source: Source,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
 from effdsl.metrics import BY_NAME
+from effdsl_analysis.answer import look
 from effdsl_analysis.footnotes import alike, left, plain_code, repeats
+from effdsl_analysis.pareto_sets.paretoset import ParetoCell, ParetoGroup, ParetoSet
 from effdsl_analysis.text import names, number, table, words
 
-if TYPE_CHECKING:
-    from effdsl_analysis.pareto_sets.paretoset import ParetoCell, ParetoGroup, ParetoSet
 
-
+@look.register
 def pareto_set(result: ParetoSet) -> Group:
     """A table for each comparison group, then what is certain."""
     parts: list[ConsoleRenderable] = []

@@ -127,11 +127,6 @@ class PublishedParetoSet(Answer):
             types_of(PrintedTechnique) | dict.fromkeys(self.on, "DOUBLE"),
         )
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.pareto_sets.published_text import published_pareto_set
-
-        return published_pareto_set(self)
-
 
 def pareto_published(
     source: Source,

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
 from effdsl.metrics import BY_NAME
+from effdsl_analysis.answer import look
+from effdsl_analysis.pareto_sets.published import PrintedGroup, PrintedTechnique, PublishedParetoSet
 from effdsl_analysis.text import names, number, table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.pareto_sets.published import PrintedGroup, PrintedTechnique, PublishedParetoSet
 
 MOST_LETTERS = 20
 PRINTED_ONCE = "The paper prints each value once, so how certain a place is cannot be said."
 
 
+@look.register
 def published_pareto_set(result: PublishedParetoSet) -> Group:
     """A table for each group that prints all objectives, then the groups that do not."""
     compared = [found for found in result.groups if not found.missing]

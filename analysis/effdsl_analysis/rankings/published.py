@@ -12,7 +12,7 @@ from effdsl_analysis.ask import UnknownName, unknown
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import rows, statement
 from effdsl_analysis.rankings.grouped import grouped
-from effdsl_analysis.rankings.rules import Rule
+from effdsl_analysis.rules import Rule
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -79,11 +79,6 @@ class PublishedRanking(Answer):
         from effdsl_analysis.relations import Rows, types_of
 
         return Rows.of(self.to_json(), types_of(PublishedRank))
-
-    def __rich__(self) -> Any:
-        from effdsl_analysis.rankings.published_text import ranking
-
-        return ranking(self)
 
 
 def rank_published(

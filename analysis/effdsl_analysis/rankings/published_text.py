@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.rankings.rules import Rule
+from effdsl_analysis.rankings.published import PublishedRank, PublishedRanking
+from effdsl_analysis.rankings.rule_comparison import RuleComparison, RuledRanks
+from effdsl_analysis.rules import Rule
 from effdsl_analysis.text import alike, table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.rankings.published import PublishedRank, PublishedRanking
-    from effdsl_analysis.rankings.rule_comparison import RuleComparison, RuledRanks
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 
 
+@look.register
 def ranking(result: PublishedRanking) -> Group:
     """A table for each group, techniques in the order of its first metric, and the rule under it."""
     parts: list[ConsoleRenderable] = []
@@ -81,6 +80,7 @@ def _cells(ranks: Sequence[PublishedRank]) -> dict[str, Text]:
     }
 
 
+@look.register
 def rules(result: RuleComparison) -> Group:
     """A table for each group of the techniques whose rank depends on the rule; the others are counted."""
     parts: list[ConsoleRenderable] = []

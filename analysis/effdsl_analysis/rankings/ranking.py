@@ -131,11 +131,6 @@ class Ranking(Answer):
             types_of(RankedCell),
         )
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.rankings.ranking_text import ranking
-
-        return ranking(self)
-
 
 def rank(
     source: Source,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl_analysis.answer import look
 from effdsl_analysis.footnotes import alike, left, plain_code, repeats
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.rankings.ranking import RankBlock, RankedCell, Ranking
 from effdsl_analysis.text import names, number, table, words
 
-if TYPE_CHECKING:
-    from effdsl_analysis.rankings.ranking import RankBlock, RankedCell, Ranking
 
-
+@look.register
 def ranking(result: Ranking) -> Group:
     """A block for each metric and comparison group, then what is told apart and what is not."""
     parts: list[ConsoleRenderable] = []

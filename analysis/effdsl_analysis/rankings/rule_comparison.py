@@ -11,7 +11,7 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, statement
 from effdsl_analysis.rankings.grouped import grouped
-from effdsl_analysis.rankings.rules import Rule
+from effdsl_analysis.rules import Rule
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -69,11 +69,6 @@ class RuleComparison(Answer):
         from effdsl_analysis.relations import Rows, types_of
 
         return Rows.of(self.to_json(), types_of(RuledRanks))
-
-    def __rich__(self) -> Any:
-        from effdsl_analysis.rankings.published_text import rules
-
-        return rules(self)
 
 
 def compare_rules(

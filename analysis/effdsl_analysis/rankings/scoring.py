@@ -87,11 +87,6 @@ class Scores(Answer):
             record |= record.pop("efficiency") or {}
         return Rows.of(records, types_of(TechniqueScores) | types_of(EfficiencyScore))
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.rankings.scoring_text import scores
-
-        return scores(self)
-
 
 def scores(
     source: Source, evidence: Evidence, study: str | None = None, *, groups: Sequence[str] = ()

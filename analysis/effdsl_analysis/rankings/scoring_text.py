@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
+from effdsl_analysis.answer import look
+from effdsl_analysis.rankings.scoring import EfficiencyScore, Scores, TechniqueScores
 from effdsl_analysis.text import table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.rankings.scoring import EfficiencyScore, Scores, TechniqueScores
 
 FORMS = ("as printed", "by arrows")
 
 
+@look.register
 def scores(result: Scores) -> Group:
     """A table for each group, then how the two forms of eq. 12 differ, then what the numbers mean."""
     parts: list[ConsoleRenderable] = []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from effdsl_analysis.recommendations.decisions import Stretch
+from effdsl_analysis.recommendations.decisions import Stretch
 
 MOST_DIGITS = 12
 """On which values of the evidence are compared."""
@@ -33,11 +31,6 @@ def bounds(stretches: Sequence[Stretch], within: float | None) -> list[str]:
         _between(stretch, edge, following, within)
         for stretch, edge, following in zip(stretches, edges, [*edges[1:], None], strict=True)
     ]
-
-
-def percent(share: float) -> str:
-    """A share exactly, as a tolerance is typed: ``2.5%``."""
-    return _percent(Decimal(repr(share)) * 100)
 
 
 def _between(stretch: Stretch, edge: Decimal | None, following: Decimal | None, within: float | None) -> str:
@@ -80,10 +73,5 @@ def _rounded(exact: Decimal, digits: int, rounding: str) -> Decimal:
 
 
 def _spelled(stretch: Stretch, bound: Decimal) -> str:
-    if stretch.condition is None:
-        return _percent(bound)
-    return f"{float(bound * _sign(stretch)):.{MOST_DIGITS}g}"
-
-
-def _percent(percentage: Decimal) -> str:
-    return f"{float(percentage):.{MOST_DIGITS}g}%"
+    spelled = f"{float(bound * _sign(stretch)):.{MOST_DIGITS}g}"
+    return f"{spelled}%" if stretch.condition is None else spelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -96,3 +97,8 @@ def parse_tolerance(text: str) -> float:
     if not found:
         raise UnknownName(f"{text!r} is no tolerance; write a share of the best value as 2%")
     return float(found[1]) / 100
+
+
+def percent(share: float) -> str:
+    """A share exactly, as a tolerance is typed: 0.025 as ``2.5%``."""
+    return f"{float(Decimal(repr(share)) * 100):.12g}%"

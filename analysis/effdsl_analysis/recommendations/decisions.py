@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from effdsl_analysis.recommendations.bounds import percent
-
-if TYPE_CHECKING:
-    from effdsl_analysis.ask import Objective
-    from effdsl_analysis.recommendations.conditions import Condition
+from effdsl_analysis.ask import Objective
+from effdsl_analysis.recommendations.conditions import Condition, percent
 
 
 @attrs.frozen

@@ -63,11 +63,6 @@ class Recommendation(Answer):
         kinds = {"size": "VARCHAR", **dict.fromkeys(metrics, "DOUBLE")}
         return Rows.of((row for d in self.decisions for row in _candidate_rows(d, list(metrics))), kinds)
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.recommendations.recommendation_text import recommendation
-
-        return recommendation(self)
-
 
 def _candidate_rows(decision: Decision, metrics: Sequence[str]) -> list[dict[str, Any]]:
     return [

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
 from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl_analysis.answer import look
+from effdsl_analysis.ask import Objective
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.naming import quantity
-from effdsl_analysis.recommendations.bounds import bounds, percent
+from effdsl_analysis.recommendations.bounds import bounds
+from effdsl_analysis.recommendations.conditions import Condition, percent
+from effdsl_analysis.recommendations.decisions import Candidate, Decision, Figure, Gap, Stretch
+from effdsl_analysis.recommendations.recommendation import Recommendation
 from effdsl_analysis.text import number, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.ask import Objective
-    from effdsl_analysis.recommendations.conditions import Condition
-    from effdsl_analysis.recommendations.decisions import Candidate, Decision, Figure, Gap, Stretch
-    from effdsl_analysis.recommendations.recommendation import Recommendation
 
 SUPERLATIVE = {Better.LOWER: "lowest", Better.HIGHER: "highest"}
 NOT_CERTAIN = {"tied": "not told apart", "undecided": "too few repeats to tell", "equal": "the same"}
@@ -35,6 +33,7 @@ NOTHING = (
 PRINTED = "The paper prints each value once, so how certain a choice is cannot be said."
 
 
+@look.register
 def recommendation(result: Recommendation) -> Group:
     """What was asked, a block for each decision, and what could not be decided."""
     if not result.decisions:

@@ -144,11 +144,6 @@ class Scaling(Answer):
             types_of(Law),
         )
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.scaling_laws.laws_text import scaling
-
-        return scaling(self)
-
 
 def scaling(
     source: Source,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
 from rich.table import Table
 
 from effdsl.metrics import BY_NAME
+from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.scaling_laws.laws import Crossing, Law, Scaling, ScalingGroup
 from effdsl_analysis.text import names, number, table, words
-
-if TYPE_CHECKING:
-    from effdsl_analysis.scaling_laws.laws import Crossing, Law, Scaling, ScalingGroup
 
 MOST_SIZES = 5
 READING = (
@@ -30,6 +28,7 @@ ADVICE = "A study with three scales, e.g. scales=[1*M, 3*M, 10*M], shows how its
 PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
+@look.register
 def scaling(result: Scaling) -> Group:
     """A block for each axis and setting that has a fit, then what has none."""
     if not result.groups:

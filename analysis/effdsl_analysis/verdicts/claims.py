@@ -164,11 +164,6 @@ class Claims(Answer):
             for claim in self.claims
         ]
 
-    def __rich__(self) -> Any:
-        from effdsl_analysis.verdicts.claims_text import claims
-
-        return claims(self)
-
 
 def claims(
     source: Source,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import ConsoleRenderable, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.text import table, words
-from effdsl_analysis.verdicts.claims import Tests, Verdict
-
-if TYPE_CHECKING:
-    from effdsl_analysis.verdicts.claims import Case, Claim, Claims, Count
+from effdsl_analysis.verdicts.claims import Case, Claim, Claims, Count, Tests, Verdict
 
 STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "red", Verdict.PARTLY: "yellow", Verdict.UNDECIDED: "dim"}
 COUNTED = {
@@ -27,6 +23,7 @@ COUNTED = {
 NEXT = "`effdsl execute STUDY` measures; `effdsl claims --evidence published` asks the paper's own tables."
 
 
+@look.register
 def claims(result: Claims) -> Group:
     """What they were tested on, the claims, how many hold, and what else can be asked."""
     told = [claim for claim in result.claims if claim.cases]

@@ -7,9 +7,9 @@ from functools import singledispatch
 
 from torch import nn
 
-from effdsl.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as feed_forwards
+from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.techniques.attention import GQA, MLA
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, RecurrentTechnique
 from effdsl.techniques.mamba import Mamba2Layer, MambaLayer

@@ -7,10 +7,10 @@ from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.model.build import build
 from torch.testing import assert_close
 
-from effdsl.architecture import Decoder
 from effdsl.data import ByteTokenizer, LocalText
 from effdsl.shapes import Shape, shape_for
 from effdsl.task import Pretraining
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MoBA
 from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.position import RoPE

@@ -16,8 +16,8 @@ from effdsl_runtime.model.decoder import DecoderLM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdsl.architecture import Architecture, Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention import GQA, NSA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique

@@ -25,11 +25,11 @@ from effdsl_runtime.probes import Sampler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdsl.architecture import Decoder, RecurrentDecoder
 from effdsl.data import ByteTokenizer, Data, LocalText
 from effdsl.hardware import H100, Hardware
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Pretraining, Task, Torch
+from effdsl.techniques.architecture import Decoder, RecurrentDecoder
 from effdsl.techniques.attention import GQA, MQA
 from effdsl.techniques.base import AttentionTechnique, Unsupported
 from effdsl.techniques.mamba import Mamba

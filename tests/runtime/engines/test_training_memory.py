@@ -16,9 +16,9 @@ from effdsl_runtime.model.loss import CHUNK_ELEMENTS
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from effdsl.architecture import Architecture, Decoder
 from effdsl.costs.memory import ON_CPU, ON_GPU, decoder_training_memory
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Pythia
 from effdsl.techniques.base import AttentionTechnique

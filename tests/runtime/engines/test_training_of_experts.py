@@ -21,11 +21,11 @@ from effdsl_runtime.probes import Sampler
 from torch import Tensor
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
-from effdsl.architecture import Decoder
 from effdsl.data import ByteTokenizer, LocalText
 from effdsl.hardware import Hardware
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Pretraining, Task, Torch
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.base import FeedForwardTechnique
 from effdsl.techniques.feed_forward import MoE, SwiGLU

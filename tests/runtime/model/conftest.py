@@ -8,8 +8,8 @@ from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from torch import nn
 
-from effdsl.architecture import Architecture, Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE

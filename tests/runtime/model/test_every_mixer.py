@@ -15,10 +15,10 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from effdsl.architecture import Decoder
 from effdsl.costs import decoder_training_memory
 from effdsl.costs.memory import ON_CPU
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.position import NoPE, RoPE
 

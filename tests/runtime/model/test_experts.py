@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import MixtralConfig
 from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock, load_balancing_loss_func
 
-from effdsl.architecture import Decoder, ParallelDecoder
 from effdsl.costs import decoder_training_memory
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder, ParallelDecoder
 from effdsl.techniques.attention import GQA, MHA, MLA
 from effdsl.techniques.feed_forward import ISO_FLOP, MoE
 from effdsl.techniques.feed_forward import SwiGLU as Dense

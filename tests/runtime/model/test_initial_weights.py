@@ -6,8 +6,8 @@ import pytest
 import torch
 from effdsl_runtime.model.build import build
 
-from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.position import RoPE
 

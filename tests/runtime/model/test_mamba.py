@@ -17,8 +17,8 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM
 
-from effdsl.architecture import RecurrentDecoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import RecurrentDecoder
 from effdsl.techniques.mamba import DUAL_CHUNK, Mamba, Mamba2, MambaLayer
 
 CONTEXT = 200

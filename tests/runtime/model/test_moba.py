@@ -10,8 +10,8 @@ from effdsl_runtime.model.moba import chosen_blocks
 from torch import Tensor
 from torch.testing import assert_close
 
-from effdsl.architecture import Decoder
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MoBA
 from effdsl.techniques.blocks import selected_keys
 from effdsl.techniques.position import NoPE, RoPE

@@ -22,10 +22,10 @@ from transformers.models.distilbert.modeling_distilbert import create_sinusoidal
 from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXRotaryEmbedding, apply_rotary_pos_emb
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from effdsl.architecture import Decoder, ParallelDecoder
 from effdsl.costs import decoder_training_memory
 from effdsl.costs.memory import ON_CPU
 from effdsl.shapes import Shape
+from effdsl.techniques.architecture import Decoder, ParallelDecoder
 from effdsl.techniques.attention import GQA, MHA, MLA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias

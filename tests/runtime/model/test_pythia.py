@@ -15,8 +15,8 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from effdsl.architecture import ParallelDecoder
 from effdsl.shapes import Shape, reference_parameters, shape_for
+from effdsl.techniques.architecture import ParallelDecoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.backbone import Parts, Pythia
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique

@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import RwkvConfig, RwkvForCausalLM
 from transformers.models.rwkv.modeling_rwkv import rwkv_linear_attention_cpu
 
-from effdsl.architecture import RecurrentDecoder
 from effdsl.shapes import Shape, reference_parameters
+from effdsl.techniques.architecture import RecurrentDecoder
 from effdsl.techniques.rwkv import RWKV4, RWKV4Layer
 
 SHAPE = Shape(3, 64, 4, 16, 96, vocab_size=50, norm_eps=1e-5)

@@ -13,8 +13,8 @@ from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 from transformers.models.distilbert.modeling_distilbert import create_sinusoidal_embeddings
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from effdsl.architecture import Decoder
 from effdsl.shapes import Shape, shape_for
+from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA
 from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
 from effdsl.units import B
