@@ -73,7 +73,7 @@ def test_an_empty_store_says_that_there_is_nothing_to_examine() -> None:
     [
         (("--rule", "rate_above_pek"), "did you mean 'rate_above_peak'?"),
         (("nothing",), "no study 'nothing'"),
-        (("small/attention", "--evidence", "published"), "is for measured results"),
+        (("small/attention", "--evidence", "published"), "the paper has no studies"),
     ],
 )
 def test_mistakes_in_the_call_name_what_is_there(words: tuple[str, ...], message: str) -> None:

@@ -233,7 +233,7 @@ def test_the_text_names_the_groups_that_lack_a_metric() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("small/attention", "--evidence", "published"), "published evidence has no studies"),
+        (("small/attention", "--evidence", "published"), "the paper has no studies"),
         (("--group", "attention"), "are for --evidence published"),
         (("--each-size",), "are for --evidence published"),
     ],

@@ -107,8 +107,8 @@ def test_an_empty_store_says_what_to_do_next(shelf: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((*PUBLISHED, "small/attention"), "--group NAME"),
-        (("scores", "small/attention", "--evidence", "published"), "--group NAME"),
+        ((*PUBLISHED, "small/attention"), "the paper has no studies"),
+        (("scores", "small/attention", "--evidence", "published"), "the paper has no studies"),
         ((*PUBLISHED, "--group", "atention"), "did you mean 'attention'?"),
         ((*PUBLISHED, "--rule", "one_scale"), "needs a scale"),
         ((*PUBLISHED, "--rule", "mean", "--scale", "3B"), "leave out"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -37,15 +37,7 @@ def audit(
     """
     from effdsl_analysis.audits.audit import Severity
     from effdsl_analysis.audits.audit import audit as audited
-    from effdsl_analysis.evidence import Evidence
 
     kept = [Severity(name) for name in severities] or list(Severity)
-    if study is not None and Evidence(evidence) is Evidence.PUBLISHED:
-        raise click.UsageError(
-            f"STUDY {study!r} is for measured results; leave it out with --evidence published"
-        )
-    show(
-        lambda store: audited(store, Evidence(evidence), study, names=rules, severities=kept),
-        store_path,
-        as_json,
-    )
+    kind = evidence_of(evidence, study)
+    show(lambda store: audited(store, kind, study, names=rules, severities=kept), store_path, as_json)

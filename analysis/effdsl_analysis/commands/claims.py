@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -36,11 +36,8 @@ def claims(
     on that number. It holds if every case supports it, holds partly if some support and some contradict
     it, fails if some contradict and none support it, and is undecided otherwise.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.verdicts.claims import claims as tested
 
-    kind = Evidence(evidence)
-    if kind is Evidence.PUBLISHED and study:
-        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    kind = evidence_of(evidence, study)
     wanted = [name.strip() for listed in ids for name in listed.split(",")]
     show(lambda s: tested(s, kind, ids=wanted, study=study, with_cases=why or bool(ids)), store_path, as_json)

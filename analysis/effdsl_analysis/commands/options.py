@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from effdsl_registry.store import Store
 
     from effdsl_analysis.answer import Answer
+    from effdsl_analysis.evidence import Evidence
 
 PIPED_WIDTH = 100
 
@@ -31,6 +32,16 @@ EVIDENCE = click.option(
     show_default=True,
     help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
 )
+
+
+def evidence_of(named: str, studies: object) -> Evidence:
+    """The evidence that was asked for; only what was measured here belongs to studies."""
+    from effdsl_analysis.evidence import Evidence
+
+    evidence = Evidence(named)
+    if studies and evidence is Evidence.PUBLISHED:
+        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    return evidence
 
 
 def show(

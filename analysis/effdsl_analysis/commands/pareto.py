@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, SCALE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, SCALE, STORE, evidence_of, show
 
 
 @click.command()
@@ -51,13 +51,12 @@ def pareto(
     --evidence published, of the techniques in each group of the paper's leaderboard, over the means of
     the group's scales or models.
     """
+    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.pareto_sets.paretoset import pareto as pareto_set
     from effdsl_analysis.pareto_sets.published import pareto_published
 
     on = [name.strip() for name in objectives.split(",") if name.strip()]
-    if evidence == "published":
-        if study is not None:
-            raise click.UsageError("published evidence has no studies; --group chooses from the leaderboard")
+    if evidence_of(evidence, study) is Evidence.PUBLISHED:
         show(
             lambda store: pareto_published(store, on=on, groups=groups, size=scale, each_size=each_size),
             store_path,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 from effdsl_analysis.rules import Rule
 
 
@@ -74,14 +74,12 @@ def rank(
     from effdsl_analysis.rankings.rule_comparison import compare_rules
     from effdsl_analysis.rankings.tables import latex, markdown
 
-    kind = Evidence(evidence)
+    kind = evidence_of(evidence, study)
     chosen = Rule(rule) if rule else None
     write = {"text": None, "markdown": markdown, "latex": latex}[form]
     if write is not None:
         _refuse(as_json, "--json and --format exclude each other")
         _refuse(by_all_rules, "--rules prints text or --json: leave out --format")
-    if kind is Evidence.PUBLISHED:
-        _refuse(study, "the paper has no studies: --group NAME chooses among its groups")
     if by_all_rules:
         _refuse(rule or scale, "--rules shows every rule and every scale: leave out --rule and --scale")
         show(lambda s: compare_rules(s, kind, study, groups=groups, metrics=metrics), store_path, as_json)

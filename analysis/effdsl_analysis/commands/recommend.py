@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -61,12 +61,9 @@ def recommend(
     answer, none is given: when repeats do not tell the best apart, when nothing satisfies the
     conditions, or when a metric has no values.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.recommendations.recommendation import recommend as recommended
 
-    kind = Evidence(evidence)
-    if kind is Evidence.PUBLISHED and study:
-        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    kind = evidence_of(evidence, study)
     show(
         lambda store: recommended(
             store,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from effdsl_registry.output import OutputFile, write_output
 
-from effdsl_analysis.commands.options import STORE
+from effdsl_analysis.commands.options import STORE, evidence_of
 from effdsl_analysis.commands.waiting import waiting
 
 
@@ -42,9 +42,7 @@ def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Pa
     from effdsl_analysis.report import MissingPackage
     from effdsl_analysis.report import report as html_report
 
-    kinds = list(Evidence) if evidence == "both" else [Evidence(evidence)]
-    if studies and Evidence.MEASURED not in kinds:
-        raise click.UsageError("the paper has no studies: leave out STUDY or --evidence published")
+    kinds = list(Evidence) if evidence == "both" else [evidence_of(evidence, studies)]
     try:
         with waiting(f"gathering {output}"):
             page = html_report(Store.find(store_path), studies, kinds=kinds)

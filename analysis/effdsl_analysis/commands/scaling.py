@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -36,10 +36,7 @@ def scaling(
     exponent. Two techniques are said to cross only where their exponents are told apart; it is said
     whether the crossing lies among the sizes that were compared, or how far outside.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.scaling_laws.laws import scaling as scaled
 
-    kind = Evidence(evidence)
-    if kind is Evidence.PUBLISHED and study:
-        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    kind = evidence_of(evidence, study)
     show(lambda store: scaled(store, kind, study, metrics=metrics, axes=axes), store_path, as_json)

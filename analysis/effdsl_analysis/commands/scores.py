@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, show
+from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -30,10 +30,7 @@ def scores(
     latency, throughput and power of a fine-tuning; it is shown as it is printed and as the arrows of
     its metrics ask, with the difference in order.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.rankings.scoring import scores as scored
 
-    kind = Evidence(evidence)
-    if kind is Evidence.PUBLISHED and study:
-        raise click.UsageError("the paper has no studies: --group NAME chooses among its groups")
+    kind = evidence_of(evidence, study)
     show(lambda store: scored(store, kind, study, groups=groups), store_path, as_json)
