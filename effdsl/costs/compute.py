@@ -32,15 +32,15 @@ def decode_bytes_per_token(architecture: Architecture, context_length: int, dtyp
     """Bytes read and written to generate one token of one sequence, ``context_length`` tokens cached.
 
     Every weight that the token meets is read once, of an untied embedding only a row; the cache is read
-    whole, though sparse attention needs less; one token is added to it; a state of fixed size is read and
-    written.
+    whole, though sparse attention needs less; one token is added to it; a recurrent state is written.
     """
     shape = architecture.shape
     element = BYTES_PER_ELEMENT[dtype]
     looked_up = (architecture.embeddings - 1) * shape.vocab_size * shape.hidden_size
     weights = architecture.active_parameters(context_length) - looked_up
-    cache = (context_length + 1) * architecture.kv_bytes_per_token(dtype)
-    return weights * element + cache + 2 * architecture.state_bytes(dtype)
+    read = architecture.cache_bytes(context_length, dtype)
+    written = architecture.kv_bytes_per_token(dtype) + architecture.state_bytes(dtype)
+    return weights * element + read + written
 
 
 def train_bytes_per_step(workload: Pretraining, devices: int = 1) -> float:

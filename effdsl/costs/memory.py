@@ -174,10 +174,9 @@ def recomputed_activation_bytes(
 def generation_memory(
     architecture: Architecture, context_length: int, dtype: str, sequences: int = 1
 ) -> MemoryEstimate:
-    """Memory of generating with the weights in ``dtype``: the weights, and each sequence's cache at
-    ``context_length`` tokens with its state of fixed size."""
-    per_sequence = context_length * architecture.kv_bytes_per_token(dtype) + architecture.state_bytes(dtype)
+    """Memory of generating with the weights in ``dtype``: the weights, and what each sequence's cache
+    holds at ``context_length`` tokens."""
     return MemoryEstimate(
         weights=BYTES_PER_ELEMENT[dtype] * architecture.parameters(context_length),
-        cache=round(sequences * per_sequence),
+        cache=round(sequences * architecture.cache_bytes(context_length, dtype)),
     )

@@ -14,6 +14,8 @@ from effdsl.costs.memory import ON_CPU, ON_GPU
 from effdsl.shapes import shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA
+from effdsl.techniques.backbone import Parts
+from effdsl.techniques.mamba import Mamba2
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.techniques.position import RoPE, T5Bias
@@ -134,6 +136,24 @@ def test_generating_needs_the_weights_and_a_cache_per_sequence():
     memory = generation_memory(SMALL, 256, "bfloat16", sequences=3)
     per_token = 2 * 2 * 32 * 2 * SMALL.shape.layers  # keys and values of two heads of 32, two bytes each
     assert memory.parts() == {"weights": 2 * SMALL.parameters(256), "cache": 3 * 256 * per_token}
+
+
+def test_a_cache_of_sparse_attention_holds_what_its_window_and_unfinished_blocks_need():
+    attention = NSA(compress_block=8, compress_stride=4, select_block=16, select_count=3, window=12)
+    model = Decoder(SMALL.shape, attention.resolve(SMALL.shape), RoPE())
+    tokens = 75 + 17 + 12 + 7  # raw; (75 - 8) // 4 + 1 compressed; in the window; raw from 17 * 4 on
+    per_token = 2 * model.attention.kv_heads * 32 * 2 * SMALL.shape.layers
+    assert generation_memory(model, 75, "bfloat16", sequences=3).cache == 3 * tokens * per_token
+
+
+@pytest.mark.parametrize("context_length", [16, 256])
+def test_a_recurrent_state_is_as_large_at_every_context(context_length):
+    shape = SMALL.shape
+    model = Mamba2(state_size=16).assemble(shape, Parts())
+    inner, layers = 2 * shape.hidden_size, model.shape.layers
+    convolved = inner + 2 * 16  # the channels, B and C: three tokens of them in bfloat16; the scan in float32
+    state = 3 * convolved * 2 + inner * 16 * 4
+    assert generation_memory(model, context_length, "bfloat16").cache == layers * state
 
 
 def test_three_billion_parameters_do_not_fit_24_gb_and_fit_80_gb():

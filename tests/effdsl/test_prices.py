@@ -93,6 +93,15 @@ def test_a_generated_token_reads_the_weights_and_the_cache_and_adds_to_the_cache
     assert decode_bytes_per_token(model, 10, "float32") == 4 * model.parameters(10) + 11 * cached
 
 
+def test_sparse_attention_reads_its_window_and_unfinished_blocks_too() -> None:
+    sparse = NSA(compress_block=8, compress_stride=4, select_block=16, select_count=3, window=12)
+    model = decoder(sparse)
+    per_token = SHAPE.layers * 2 * model.attention.kv_heads * 16 * 4
+    read, written = 75 + 17 + 12 + 7, 1 + 1 / 4  # a compressed token every fourth
+    expected = 4 * model.parameters(75) + (read + written) * per_token
+    assert decode_bytes_per_token(model, 75, "float32") == expected
+
+
 def test_a_step_moves_weights_twice_a_micro_batch_activations_twice_and_seven_times_for_adam() -> None:
     work = a_cell().workload
     halved = attrs.evolve(work, budget=attrs.evolve(work.budget, micro_batch_size=8))
