@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 from effdsl_registry.records import Record, to_json
 from effdsl_registry.store import Store
-from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.outcomes import Ending, Outcome
 from effdsl_runtime.recording import Assignment, Run, record_of
@@ -39,7 +39,7 @@ def fill(store: Store, study: Path) -> None:
         if template is None:
             run = Run(Ending(Outcome.OK), datetime.now(UTC), 1.0)
             told = Assignment(planned.task, address, canonical, attempt, store.root, store.root, describe())
-            template = record_of(told, run, store.code_sets.keep(code_digests()))
+            template = record_of(told, run, store.code_sets.keep(loaded_code()))
         names = {"key": address.key, "cell": address.cell, "lineage": address.lineage}
         record = attrs.evolve(template, attempt=attempt, canonical=canonical, metrics={"ppl": 30.0}, **names)
         path = store.record_file(record.key, attempt)

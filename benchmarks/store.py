@@ -19,7 +19,7 @@ import attrs
 from effdsl_registry.records import Provenance, Record, to_json
 from effdsl_registry.store import Store
 from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
-from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.outcomes import Ending, Outcome
 from effdsl_runtime.recording import Assignment, Run, record_of
@@ -58,7 +58,7 @@ def records(store: Store, noise: random.Random) -> Iterator[Record]:
 
 
 def _templates(store: Store) -> Iterator[Record]:
-    code = store.code_sets.keep(code_digests())
+    code = store.code_sets.keep(loaded_code())
     facts = describe() | {"git_commit": GIT_COMMIT, "git_dirty": False}
     run = Run(Ending(Outcome.OK), START, 60.0)
     for planned in make_plan(load_study(str(STUDY)).study, detect()).tasks:

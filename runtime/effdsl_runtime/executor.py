@@ -24,7 +24,7 @@ from effdsl.key import canonical_json, short
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.corpora import too_short
 from effdsl_runtime.dispatch import engine_module
-from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.fingerprint import installed_code
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
@@ -186,7 +186,7 @@ class Executor:
             return None
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        record = record_of(assignment, run, self.store.code_sets.keep(code_digests()))
+        record = record_of(assignment, run, self.store.code_sets.keep(installed_code()))
         return Finished(ending, self.store.write(record, None, None), {})
 
     def _stopped_too(self) -> bool:

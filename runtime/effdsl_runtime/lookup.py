@@ -1,14 +1,9 @@
-"""The one question a plan asks of the store: which of these keys are known?"""
+"""What a plan asks of the store: which keys are known, and what finished tasks say of predictions."""
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 from effdsl_registry.store import Store
 
@@ -18,35 +13,7 @@ from effdsl.decode import CannotDecode, decoded
 from effdsl.hardware import Hardware, catalogued
 from effdsl.plan import History, Known
 from effdsl.task import Address, Cell
-
-MEASURING = (
-    "effdsl.techniques.architecture",
-    "effdsl.shapes",
-    "effdsl.techniques",
-    "effdsl.training",
-    "effdsl_runtime.corpora",
-    "effdsl_runtime.data",
-    "effdsl_runtime.engines",
-    "effdsl_runtime.metrics",
-    "effdsl_runtime.model",
-    "effdsl_runtime.probes",
-)
-"""The code whose change may change a result. Its digests are stored with every record."""
-
-
-def code_digests() -> dict[str, str]:
-    """Module to SHA-256 of its file, for every loaded module that may change a result."""
-    loaded = [
-        (name, Path(file))
-        for name, module in sys.modules.items()
-        if name.startswith(MEASURING) and (file := getattr(module, "__file__", None))
-    ]
-    return {name: _digest(path) for name, path in sorted(loaded)}
-
-
-def changed_files(recorded: Mapping[str, str]) -> tuple[str, ...]:
-    """Modules whose file is no longer what it was when a result was measured."""
-    return tuple(name for name, digest in recorded.items() if _current(name) != digest)
+from effdsl_runtime.fingerprint import changed_files
 
 
 def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
@@ -78,21 +45,3 @@ def calibration_in(store: Store, machine: Hardware) -> Calibration:
             memory = None if result.memory_gb is None else result.memory_gb * 1e9
             tasks.append(Finished(cell, result.duration_s, result.training_s, memory))
     return Calibration.from_tasks(tasks)
-
-
-@cache
-def _current(module: str) -> str:
-    """Digest of a module's file now, found without importing it; empty when it is gone."""
-    root, *inner = module.split(".")
-    spec = find_spec(root)
-    if spec is None or not spec.submodule_search_locations:
-        return ""
-    path = Path(spec.submodule_search_locations[0], *inner)
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return _digest(file)
-    return ""
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

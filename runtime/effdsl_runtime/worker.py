@@ -22,7 +22,7 @@ from effdsl_registry.store import Store
 from effdsl.data import Data
 from effdsl_runtime.data import DataError, prepare
 from effdsl_runtime.dispatch import engine_for
-from effdsl_runtime.lookup import code_digests
+from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.outcomes import Ending, Outcome, ending_of
@@ -48,7 +48,7 @@ def work(assignment: Assignment, reports: Connection) -> None:
     _log_to(assignment.log)
     run = _run(assignment, _Throttled(reports))
     store = Store(assignment.store)
-    record = record_of(assignment, run, store.code_sets.keep(code_digests()))
+    record = record_of(assignment, run, store.code_sets.keep(loaded_code()))
     path = store.write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
     reports.close()

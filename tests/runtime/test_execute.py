@@ -268,6 +268,8 @@ def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path) -> No
     ran = effdsl("execute", "mine.py", "--timeout", "1s", "--json")
     assert json.loads(ran.stdout)["ran"] == {"timeout": 1}
     assert rows(project, "SELECT outcome, reason FROM results") == [("timeout", "stopped after 1 s")]
+    modules = rows(project, "SELECT module FROM results JOIN code USING (code)")
+    assert ("effdsl_runtime.model.decoder",) in modules  # a change there is a change of what ran
 
 
 def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path) -> None:
@@ -298,9 +300,12 @@ def test_data_that_cannot_be_had_say_so_before_any_task(project: Path) -> None:
     for path in project.glob("*.txt"):
         path.write_text("")
     ran = effdsl("execute", "mine.py")
-    assert ran.returncode in (1, 2)
+    assert ran.returncode == 1
+    assert "1 infeasible; `effdsl plan mine.py` says why" in ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr
     assert not records(project)
+    why = " ".join(effdsl("plan", "mine.py").stdout.split())
+    assert "too few to train on context_length=256" in why
 
 
 def test_a_context_longer_than_the_text_is_refused_before_any_task_and_from_then_on_by_the_plan(
