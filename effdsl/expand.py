@@ -15,12 +15,12 @@ from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
 from effdsl.problems import Collector, Problem, StudyError, listed
 from effdsl.remarks import remark_on
-from effdsl.shapes import Shape, shape_for
+from effdsl.shapes import SMALL, Shape, shape_for
 from effdsl.study import Study
 from effdsl.task import Cell, Engine, Labels, Pretraining
 from effdsl.techniques.backbone import Parts
 from effdsl.techniques.base import Technique, Unsupported
-from effdsl.training import SMALL, Recipe, TrainingBudget
+from effdsl.training import Recipe, TrainingBudget
 from effdsl.units import Count
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import attrs
@@ -17,7 +17,7 @@ NOISE = 1e-9  # of a sum of floats
 
 
 @attrs.frozen
-class Limit:
+class Limit(ABC):
     """The most that may be spent, in the unit of what is spent."""
 
     most: float

@@ -26,6 +26,8 @@ class Metric:
 
     ``on_default_table`` marks what rankings show unasked; everything else is there when named.
     ``only_for`` says of what tasks it is a metric, where that is not pretraining a language model.
+    ``short`` is what rankings and scores call it: of the paper's metrics its short name in lower case.
+    ``is_energy`` says that it means different things at different meter scopes.
     """
 
     name: str
@@ -35,49 +37,53 @@ class Metric:
     definition: str
     on_default_table: bool = False
     only_for: str = ""
+    short: str = attrs.field(default=attrs.Factory(lambda metric: metric.name, takes_self=True))
+    is_energy: bool = False
 
 
 METRICS: tuple[Metric, ...] = (
     Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True),
-    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text"),
-    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers"),
-    Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True),
-    Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True),
-    Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed"),
+    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss"),
+    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte"),
+    Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True, short="amu"),
+    Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True, short="peak_memory"),
+    Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed", short="memory_over_baseline"),
     Metric("pcu", "PCU", "fraction", Better.HIGHER, "eq. 2: time average of utilisation over its peak", True),
-    Metric("al_s_per_iter", "AL", "s/iter", Better.LOWER, "eq. 3: mean time of an iteration after warm-up", True),
-    Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up"),
-    Metric("p95_s_per_iter", "p95", "s/iter", Better.LOWER, "95th percentile of the time of an iteration"),
-    Metric("p99_s_per_iter", "p99", "s/iter", Better.LOWER, "99th percentile of the time of an iteration"),
-    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True),
-    Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True),
-    Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included"),
+    Metric("al_s_per_iter", "AL", "s/iter", Better.LOWER, "eq. 3: mean time of an iteration after warm-up", True, short="al"),
+    Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up", short="p50"),
+    Metric("p95_s_per_iter", "p95", "s/iter", Better.LOWER, "95th percentile of the time of an iteration", short="p95"),
+    Metric("p99_s_per_iter", "p99", "s/iter", Better.LOWER, "99th percentile of the time of an iteration", short="p99"),
+    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s"),
+    Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True, short="tt"),
+    Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included", short="time"),
     Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (causal attention halved) over time times peak FLOP/s", True),
-    Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True),
-    Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations"),
-    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on"),
-    Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache"),
-    Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence"),
-    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence"),
-    Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context"),
-    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True),
+    Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True, short="aec", is_energy=True),
+    Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations", short="energy", is_energy=True),
+    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True),
+    Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache", short="prefill"),
+    Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence", short="decode"),
+    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence", short="decode_rate"),
+    Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context", short="cache"),
+    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache"),
     Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning", only_for="fine-tuning"),
     Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", only_for="images"),
     Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", only_for="inference"),
-    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", only_for="fine-tuning"),
-    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", only_for="inference"),
-    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", only_for="inference"),
+    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", only_for="fine-tuning", short="st"),
+    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", only_for="inference", short="it"),
+    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", only_for="inference", short="sum_al"),
     Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", only_for="inference"),
-    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours"),
-    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", only_for="inference"),
+    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours", short="gpu_hours"),
+    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", only_for="inference", short="mmlu-pro"),
     Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard", only_for="inference"),
     Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA", only_for="inference"),
     Metric("ifeval", "IFEval", "fraction", Better.HIGHER, "score on IFEval", only_for="inference"),
     Metric("math", "MATH", "fraction", Better.HIGHER, "score on MATH", only_for="inference"),
     Metric("musr", "MuSR", "fraction", Better.HIGHER, "score on MuSR", only_for="inference"),
-    Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even"),
+    Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even", short="expert_load"),
     Metric("router_entropy", "router entropy", "nats", Better.HIGHER, "entropy of a layer's mean routing probabilities on held-out text, mean over layers; ln(experts) is even"),
-    Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them"),
+    Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them", short="dropped"),
 )  # fmt: skip
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+BY_SHORT: dict[str, Metric] = {metric.short: metric for metric in METRICS}
+ENERGY: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.is_energy)

@@ -15,6 +15,8 @@ SHALLOWEST, DEEPEST = 128, 16
 USUAL_HEADS_STEP, FINE_HEADS_STEP = 4, 2
 CLOSE_ENOUGH = 0.05
 TOO_FAR = 0.25
+SMALL = 100 * 10**6
+"""Parameters below which a model is trained on a laptop: short contexts, small batches, small blocks."""
 WIDEST = 65_536
 
 

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from effdsl.declare import Invalid, evolve, identity, keyed, language, transport, values_of
+from effdsl.shapes import SMALL
 from effdsl.units import Count
 from effdsl.validate import a_count, fraction, number, one_of, optional, positive, positive_int, whole
 
-SMALL = 100 * 10**6
 TOKENS_PER_PARAMETER = 20
 LOWEST_RATE = 1e-4
 

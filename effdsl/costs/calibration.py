@@ -74,29 +74,29 @@ class Accuracy:
 
 
 @attrs.frozen
-class Seen:
+class FinishedRates:
     """What a finished task says of others' speed.
 
     Attributes:
         task: which.
-        look: of what it ran.
+        features: of what it ran.
         flops_per_s: of its training.
         of_bound: its bound over the time of its training, where the bound is known.
         outside_s: what it took beside its training.
     """
 
     task: Finished
-    look: Look
+    features: Features
     flops_per_s: float
     of_bound: float | None
     outside_s: float
 
     @classmethod
-    def of(cls, task: Finished) -> Seen:
+    def of(cls, task: Finished) -> FinishedRates:
         bound_s = lower_bound_s(task.cell.workload, task.cell.hardware)
         return cls(
             task=task,
-            look=Look.of(task.cell),
+            features=Features.of(task.cell),
             flops_per_s=task.cell.workload.train_flops / task.steps_s,
             of_bound=None if bound_s is None else bound_s / task.steps_s,
             outside_s=task.seconds - task.steps_s,
@@ -104,22 +104,22 @@ class Seen:
 
 
 @attrs.frozen
-class Look:
+class Features:
     """What decides how well a task uses its hardware, as far as one can see: kinds of parts, and size."""
 
     parts: frozenset[tuple[str, type]]
     flops_per_step: float
 
     @classmethod
-    def of(cls, cell: Cell) -> Look:
+    def of(cls, cell: Cell) -> Features:
         architecture, work = cell.workload.architecture, cell.workload
         parts = {(name, type(part)) for name, part in values_of(architecture).items() if name != "shape"}
         return cls(
             frozenset({("backbone", type(architecture)), *parts}), work.train_flops / work.budget.steps
         )
 
-    def weight(self, other: Look) -> float:
-        """How much ``other`` says of this: a tenth less for every other kind of part, and less by as much
+    def weight(self, other: Features) -> float:
+        """How much ``other`` says of this: a tenth as much for every other kind of part, and less by as much
         as their steps differ in size, since small products leave hardware idle."""
         small, large = sorted((self.flops_per_step, other.flops_per_step))
         return OTHER_PART ** max(len(self.parts - other.parts), len(other.parts - self.parts)) * small / large
@@ -129,20 +129,20 @@ class Look:
 class Calibration:
     """What has finished, by group; an assumed pace for hardware whose peak rate is known."""
 
-    finished: Mapping[Group, tuple[Seen, ...]] = attrs.field(factory=dict)
+    finished: Mapping[Group, tuple[FinishedRates, ...]] = attrs.field(factory=dict)
 
     @classmethod
     def from_tasks(cls, tasks: Iterable[Finished]) -> Calibration:
-        groups: dict[Group, list[Seen]] = {}
+        groups: dict[Group, list[FinishedRates]] = {}
         for task in tasks:
-            groups.setdefault(Group.of(task.cell), []).append(Seen.of(task))
+            groups.setdefault(Group.of(task.cell), []).append(FinishedRates.of(task))
         return cls({group: tuple(seen) for group, seen in groups.items()})
 
     def pace(self, cell: Cell) -> Pace:
         """The median of what has run, the likest counting most; else an assumption, else nothing."""
         seen = self.finished.get(Group.of(cell))
         if seen:
-            return _pace(Look.of(cell), seen)
+            return _pace(Features.of(cell), seen)
         return UNKNOWN if lower_bound_s(cell.workload, cell.hardware) is None else ASSUMED
 
     def accuracy(self) -> list[Accuracy]:
@@ -151,8 +151,8 @@ class Calibration:
         return [_accuracy(group, tasks) for group, tasks in ordered]
 
 
-def _pace(look: Look, seen: Sequence[Seen]) -> Pace:
-    weights = [look.weight(one.look) for one in seen]
+def _pace(features: Features, seen: Sequence[FinishedRates]) -> Pace:
+    weights = [features.weight(one.features) for one in seen]
     rates = [one.flops_per_s for one in seen]
     shares = [one.of_bound for one in seen if one.of_bound is not None]
     of_bound = Spread.weighted(shares, weights) if len(shares) == len(seen) else None
@@ -165,13 +165,13 @@ def _pace(look: Look, seen: Sequence[Seen]) -> Pace:
         flops_per_s=rate.median,
         tasks=len(seen),
         outside_s=outside_s.median,
-        alike=sum(one.look.parts == look.parts for one in seen),
+        alike=sum(one.features.parts == features.parts for one in seen),
         slowest=used.low / used.median,
         fastest=used.high / used.median,
     )
 
 
-def _accuracy(group: Group, seen: Sequence[Seen]) -> Accuracy:
+def _accuracy(group: Group, seen: Sequence[FinishedRates]) -> Accuracy:
     rates = [one.flops_per_s for one in seen if one.task.training_s]
     peaks = {one.task.cell.hardware.peak_flops.get(group.dtype) for one in seen}
     peak = next(iter(peaks)) if len(peaks) == 1 else None
@@ -191,11 +191,13 @@ def _accuracy(group: Group, seen: Sequence[Seen]) -> Accuracy:
     )
 
 
-def _time_ratio(one: Seen, seen: Sequence[Seen]) -> float | None:
+def _time_ratio(one: FinishedRates, seen: Sequence[FinishedRates]) -> float | None:
     """The time that all others predict of one task, over the time it took."""
     others = [other for other in seen if other is not one]
     if not others:
         return None
     work = one.task.cell.workload
-    seconds = _pace(one.look, others).seconds(work.train_flops, lower_bound_s(work, one.task.cell.hardware))
+    seconds = _pace(one.features, others).seconds(
+        work.train_flops, lower_bound_s(work, one.task.cell.hardware)
+    )
     return None if seconds is None else seconds / one.task.seconds

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-SMALL_BELOW = 90 * 10**6  # parameters; smaller models have contexts of a few hundred tokens
+from effdsl.shapes import CLOSE_ENOUGH, SMALL
+
+SMALL_BELOW = (1 - CLOSE_ENOUGH) * SMALL
+"""Parameters of a model that is certainly small: its scale is, for a shape may fall that far short of it."""
 
 
 def selected_keys(context_length: int, block: int, count: int) -> int:

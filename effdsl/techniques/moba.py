@@ -30,7 +30,7 @@ class MoBA(AttentionTechnique):
 
     Attributes:
         kv_heads: key-value heads.
-        block: tokens of a block; default the paper's 512, and 32 for shapes under 90M parameters
+        block: tokens of a block; default the paper's 512, and 32 for shapes under 95M parameters
             (counted with two key-value heads), so that there is something to leave out.
         top_k: blocks that a query attends to, its own among them; default the paper's 3.
     """

@@ -43,7 +43,7 @@ SMALL_BLOCKS = Blocks(8, 4, 16, 4, 64)
 class NSA(AttentionTechnique):
     """Native sparse attention over ``kv_heads`` groups of heads, which share their choice of blocks.
 
-    What is left open takes the paper's sizes; for shapes under 90M parameters (counted with two
+    What is left open takes the paper's sizes; for shapes under 95M parameters (counted with two
     key-value heads), whose contexts are a few hundred tokens, 8, 4, 16, 4 and 64, so that there is
     something to leave out.
 
