@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.loading import name_of
-from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl.metrics import BY_NAME, BY_SHORT, Better, Metric
 from effdsl.problems import nearest
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.queries import rows
@@ -22,17 +22,6 @@ EXACT = ["kv_bytes_per_token"]
 """Metrics that are computed rather than measured: one repeat of them is all there is to know."""
 
 MOST_OBJECTIVES = 6
-
-PAPER_NAMES = {
-    "amu": "amu_gb",
-    "al": "al_s_per_iter",
-    "tt": "tt_tokens_per_param_s",
-    "st": "st_samples_per_param_s",
-    "it": "it_tokens_per_s",
-    "aec": "aec_w",
-    "sum_al": "sum_al_s",
-}
-"""Metrics as the paper calls them, where that is not their name with its unit left in."""
 
 
 class UnknownName(LookupError):
@@ -123,7 +112,7 @@ def named_metrics(names: Sequence[str]) -> list[Metric]:
 
 def _metric(name: str) -> Metric:
     plain = name.lower()
-    metric = BY_NAME.get(PAPER_NAMES.get(plain, plain))
+    metric = BY_NAME.get(plain) or BY_SHORT.get(plain)
     if metric is None:
         raise UnknownName(unknown("metric", name, list(BY_NAME)))
     return metric

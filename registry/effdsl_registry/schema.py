@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from effdsl.metrics import METRICS
+from effdsl.metrics import ENERGY, METRICS
 from effdsl_registry import published
 from effdsl_registry.errors import StoreDamaged, StoreNewer
 from effdsl_registry.files import literal, quoted
@@ -36,8 +36,6 @@ PUBLIC_VIEWS = (
     "published",
     "claims",
 )
-ENERGY = ("aec_w", "energy_j", "energy_j_per_token")
-"""Metrics that mean different things at different meter scopes."""
 
 
 @attrs.frozen
@@ -197,7 +195,8 @@ def _listed(items: Iterable[str]) -> str:
 def _metric_rows() -> str:
     return _listed(
         f"({place}, {literal(m.name)}, {literal(m.label)}, {literal(m.unit)}, {literal(m.better.value)}, "
-        f"{literal(m.definition)}, {str(m.on_default_table).lower()})"
+        f"{literal(m.definition)}, {str(m.on_default_table).lower()}, {literal(m.short)}, "
+        f"{str(m.is_energy).lower()})"
         for place, m in enumerate(METRICS)
     )
 

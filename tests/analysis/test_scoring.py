@@ -16,6 +16,8 @@ from effdsl_analysis.rankings.scoring import Scores, TechniqueScores, scores
 from effdsl_analysis.relations import relation
 from effdsl_registry.store import Store
 
+from effdsl.metrics import BY_NAME, BY_SHORT, METRICS
+
 TABLES = Path(effdsl_registry.__file__).parent / "published"
 FINE_TUNED = {
     "llama-3.2-1b": "fine_tuning_1b_3b",
@@ -216,3 +218,20 @@ def test_scores_are_a_relation_with_both_forms_as_columns(published: Scores) -> 
 def test_an_unknown_group_is_refused_with_the_nearest(shelf: Any) -> None:
     with pytest.raises(UnknownName, match="did you mean 'fine_tuning_7b_8b'"):
         scores(shelf.store, Evidence.PUBLISHED, groups=["fine_tuning_7b"])
+
+
+def test_what_rankings_call_a_metric_names_that_one_only() -> None:
+    """Full and short names can both be typed, so no name may mean two metrics."""
+    assert len(BY_SHORT) == len(METRICS)
+    assert all(BY_NAME.get(metric.short, metric) is metric for metric in METRICS)
+
+
+def test_the_metrics_of_equation_12_are_called_what_its_sql_calls_them() -> None:
+    """Another name would leave the equation without a value, and nothing else would say so."""
+    assert {BY_SHORT[name].name for name in ("amu", "pcu", "al", "st", "aec")} == {
+        "amu_gb",
+        "pcu",
+        "al_s_per_iter",
+        "st_samples_per_param_s",
+        "aec_w",
+    }

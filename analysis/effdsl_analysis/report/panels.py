@@ -141,7 +141,7 @@ def judge(connection: DuckDBPyConnection, panels: Sequence[Panel]) -> dict[str, 
         {
             "group": panel.id,
             "technique": name,
-            "metric": _short(metric),
+            "metric": metric.short,
             "metric_place": place,
             "better": metric.better.value,
             "value": panel.values[name][metric.name],
@@ -169,7 +169,7 @@ def _judged(
     return Judged(
         panel,
         tuple(
-            tuple(None if row is None else row["normalised"].get(_short(m)) for m in panel.metrics)
+            tuple(None if row is None else row["normalised"].get(m.short) for m in panel.metrics)
             for row in found
         ),
         tuple(
@@ -178,8 +178,3 @@ def _judged(
         ),
         fronts,
     )
-
-
-def _short(metric: Metric) -> str:
-    """The metric as ``scores.sql`` calls it."""
-    return metric.label.lower().replace(" ", "_")

@@ -6,7 +6,7 @@
 --                   is called as the study calls it: by its own axes; without a study by everything unusual.
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
 --                   scopes are different quantities.
--- energy_metrics()   the metrics measured in joules or watts: they also need a common meter scope.
+-- energy_metrics()   the metrics that also need a common meter scope.
 
 CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
 SELECT
@@ -29,4 +29,4 @@ WHERE (study_name IS NULL OR called IS NOT NULL)
   AND (scale_name IS NULL OR scale = scale_name);
 
 CREATE OR REPLACE TEMP MACRO energy_metrics() AS TABLE
-SELECT name AS metric FROM metrics WHERE unit IN ('J', 'W') OR unit LIKE 'J/%';
+SELECT name AS metric FROM metrics WHERE is_energy;

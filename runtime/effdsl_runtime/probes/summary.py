@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from effdsl.metrics import ENERGY
 from effdsl_runtime.probes.integrate import NS, CounterResetError, OutsideTraceError, increase, integral, mean
 from effdsl_runtime.probes.trace import Trace
 
 GB = 1e9
 SHORTEST_ENERGY_WINDOW_S = 2.0
-ENERGY = ("aec_w", "energy_j", "energy_j_per_token")
 METRICS_OF: dict[str, tuple[str, ...]] = {
     "memory_bytes": ("amu_gb", "peak_memory_gb", "memory_over_baseline_gb"),
     "utilisation": ("pcu",),

@@ -19,7 +19,7 @@ sized AS (
 SELECT s."group", s.place AS group_place, s.title, s.technique,
        CASE WHEN NOT sizes_of_their_own THEN s.size END AS scale,
        CASE WHEN NOT sizes_of_their_own THEN size_place END AS scale_place,
-       CASE s.metric WHEN s.quality THEN 'performance' ELSE lower(replace(m.label, ' ', '_')) END AS metric,
+       CASE s.metric WHEN s.quality THEN 'performance' ELSE m.short END AS metric,
        CASE s.metric WHEN s.quality THEN 0 ELSE p.place END AS metric_place,
        s.metric AS "column", m.label, m.unit, m.better, true AS usual, digits12(s.value) AS value
 FROM sized s JOIN metrics m ON m.name = s.metric LEFT JOIN paper_metrics() p ON p.name = s.metric
