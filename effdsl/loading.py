@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -110,6 +111,17 @@ def name_of(file: Path) -> str:
         last = len(parts) - 1 - parts[::-1].index(STUDIES)
         return "/".join(parts[last + 1 :])
     return file.stem
+
+
+def typed(file: Path) -> str:
+    """What is typed in a command to mean the study in ``file``, quoted for the shell.
+
+    That is its name where a command that runs here finds it by that, else its path.
+    """
+    name = name_of(file)
+    found = Path(STUDIES, f"{name}.py")
+    is_found = found.is_file() and (not file.exists() or found.samefile(file))
+    return shlex.quote(name if is_found else _shown(file))
 
 
 class _Names(dict[str, Any]):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from effdsl.loading import name_of
+from effdsl.loading import name_of, typed
 from effdsl.metrics import BY_NAME, BY_SHORT, Better, Metric
 from effdsl.problems import nearest
 from effdsl_analysis.naming import quantity
@@ -48,9 +48,8 @@ class Scope:
 
     @property
     def typed(self) -> str:
-        """What to type to execute the study: its name under ``studies/``, else its file."""
-        known = (Path.cwd() / "studies" / f"{self.study}.py").exists()
-        return str(self.study) if known or not self.file else os.path.relpath(self.file)
+        """What to type to execute the study."""
+        return typed(Path(self.file)) if self.file else shlex.quote(str(self.study))
 
     def as_dict(self) -> dict[str, Any]:
         return attrs.asdict(self, filter=lambda field, _: field.name != "file")

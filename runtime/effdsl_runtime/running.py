@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 import click
 from effdsl_registry.store import Store, StudyTask
 
 from effdsl.limit import Limit, advice
-from effdsl.loading import STUDIES, LoadedStudy, name_of
+from effdsl.loading import LoadedStudy, typed
 from effdsl.plan import Plan, State
 from effdsl_runtime.outcomes import Outcome
 
@@ -50,19 +49,12 @@ def run_study(loaded: LoadedStudy, plan: Plan, store: Store, how: How, as_json: 
     if as_json:
         click.echo(json.dumps(_summary_json(plan, went, store)))
     else:
-        click.echo("\n".join(_summary(plan, went, store, how.budget, typed(loaded))))
+        click.echo("\n".join(_summary(plan, went, store, how.budget, typed(loaded.file))))
     if went.code:
         return went.code
     counts = plan.counts()
     nothing_possible = not (counts[State.CACHED] or counts[State.LEFT_OUT] or plan.to_run())
     return 1 if failed(plan, went) or nothing_possible else 0
-
-
-def typed(loaded: LoadedStudy) -> str:
-    """A study as it is typed in a command that works from here: its name under studies/, else its file."""
-    name = name_of(loaded.file)
-    known = Path(STUDIES, f"{name}.py").resolve() == loaded.file
-    return shlex.quote(name if known else loaded.place.file)
 
 
 def failed(plan: Plan, went: Went) -> int:

@@ -125,6 +125,15 @@ def test_the_command_that_runs_what_is_missing_can_be_typed(shelf: Any, monkeypa
     assert "`effdsl execute mine` runs" in call(shelf, "rank", "mine").output.replace("\n", " ")
 
 
+def test_a_file_with_a_space_in_its_path_is_quoted(shelf: Any, monkeypatch: Any) -> None:
+    shelf.add("MQA", study="my study", ppl=3.0)
+    shelf.task("my study", "GQA")
+    monkeypatch.chdir(shelf.root.parent)
+    assert "`effdsl execute 'studies/my study.py'` runs" in " ".join(
+        call(shelf, "rank", "my study").output.split()
+    )
+
+
 def test_help_loads_neither_duckdb_nor_rich_tables() -> None:
     code = (
         "import sys, effdsl_analysis.commands.rank;"

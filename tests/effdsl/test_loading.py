@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from effdsl import GQA, MQA, Attention, M, NoPE, Position, RoPE, Study
 from effdsl.hardware import Hardware
-from effdsl.loading import load_study, name_of, study_files
+from effdsl.loading import find_study, load_study, name_of, study_files, typed
 from effdsl.plan import State, make_plan
 from effdsl.problems import StudyError
 
@@ -227,6 +228,23 @@ def test_listing_reads_studies_without_running_them(tmp_path: Path) -> None:
 def test_a_study_is_named_after_its_file_below_studies() -> None:
     assert name_of(Path("/somewhere/studies/small/attention.py")) == "small/attention"
     assert name_of(Path("/somewhere/else/mine.py")) == "mine"
+
+
+@pytest.mark.parametrize("place", ["studies/mine.py", "studies/a b/mine.py", "else where/mine.py"])
+def test_what_is_typed_finds_the_study_again(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also through a shell, from its folder and from another one, and not another study of its name."""
+    file = tmp_path / place
+    file.parent.mkdir(parents=True)
+    file.touch()
+    elsewhere = tmp_path / "another" / "studies"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "mine.py").touch()
+    for here in (tmp_path, elsewhere.parent):
+        monkeypatch.chdir(here)
+        (word,) = shlex.split(typed(file))
+        assert find_study(word) == file
 
 
 def test_what_cannot_be_built_at_a_shape_is_planned_as_unsupported_with_the_reason(tmp_path: Path) -> None:
