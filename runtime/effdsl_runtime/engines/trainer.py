@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from effdsl.training import Recipe, learning_rate_at
+from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.engines.device import autocast
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.routing import balance_penalty
-
-Windows = npt.NDArray[np.int64]
 
 
 class Trainer:

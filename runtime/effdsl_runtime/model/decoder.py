@@ -158,8 +158,3 @@ class DecoderLM(nn.Module):
 def parameter_count(model: nn.Module) -> int:
     """Parameters, shared ones once."""
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def is_meta(model: nn.Module) -> bool:
-    """Whether the model has shapes only."""
-    return next(model.parameters()).device == torch.device("meta")

@@ -1,6 +1,5 @@
 """Probes: memory, utilisation, power and energy of a task, read beside it while it runs."""
 
-from effdsl_runtime.probes.allocator import AllocatorPeak, allocator_peak
 from effdsl_runtime.probes.reading import Meter, Probe, ProbeError, Reading
 from effdsl_runtime.probes.recorder import Recorder
 from effdsl_runtime.probes.sampler import Sampler
@@ -8,7 +7,6 @@ from effdsl_runtime.probes.summary import Summary, summarise
 from effdsl_runtime.probes.trace import Trace
 
 __all__ = [
-    "AllocatorPeak",
     "Meter",
     "Probe",
     "ProbeError",
@@ -17,6 +15,5 @@ __all__ = [
     "Sampler",
     "Summary",
     "Trace",
-    "allocator_peak",
     "summarise",
 ]

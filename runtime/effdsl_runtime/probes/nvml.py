@@ -15,17 +15,14 @@ T = TypeVar("T")
 GRACE = ("GH200", "GB200", "GB300")
 
 
-def open_gpu(index: int = 0, visible: str | None = None) -> Probe:
-    """The probe of CUDA device ``index``, or one that says why there is none.
-
-    CUDA numbers the devices of ``CUDA_VISIBLE_DEVICES`` (here ``visible``), NVML all there are.
-    """
+def open_gpu() -> Probe:
+    """The probe of the first CUDA device, on which tasks run, or one that says why there is none."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         return NoGpu(f"NVML: {error}")
     try:
-        return NvmlProbe(gpu_handle(index, visible or os.environ.get("CUDA_VISIBLE_DEVICES")))
+        return NvmlProbe(gpu_handle(0, os.environ.get("CUDA_VISIBLE_DEVICES")))
     except pynvml.NVMLError as error:
         pynvml.nvmlShutdown()
         return NoGpu(f"NVML: {error}")
@@ -33,6 +30,8 @@ def open_gpu(index: int = 0, visible: str | None = None) -> Probe:
 
 def gpu_handle(index: int, visible: str | None) -> Any:
     """NVML's handle of CUDA device ``index``; NVML must be initialised.
+
+    CUDA numbers the devices of ``CUDA_VISIBLE_DEVICES`` (here ``visible``), NVML all there are.
 
     Raises:
         pynvml.NVMLError: when there is no such device.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from effdsl_runtime.probes.cpu import CpuProbe
@@ -12,6 +13,8 @@ from effdsl_runtime.probes.reading import Probe
 from effdsl_runtime.probes.recorder import Recorder
 from effdsl_runtime.probes.summary import Summary, summarise, unmeasurable
 from effdsl_runtime.probes.trace import Trace
+
+PROBES: Mapping[str, Callable[[], Probe]] = {"cpu": CpuProbe, "gpu": open_gpu}
 
 
 class Sampler:
@@ -22,13 +25,13 @@ class Sampler:
         cost_s: CPU time that the sampling thread has used, known after the block.
     """
 
-    def __init__(self, device: str, period_s: float = 0.1, probe: Probe | None = None) -> None:
-        """Sample ``device``: ``"cpu"``, or ``"cuda"`` (also ``"gpu"``) or ``"cuda:1"``."""
+    def __init__(self, kind: str, period_s: float = 0.1, probe: Probe | None = None) -> None:
+        """Sample the device of ``kind``, which is that of a :class:`effdsl.hardware.Hardware`."""
         self.period_s = period_s
         self.cost_s = 0.0
         self.peak_memory_bytes: int | None = None
         self.memory_over_start_bytes: int | None = None
-        self._probe = probe or open_probe(device)
+        self._probe = probe or PROBES[kind]()
         self._recorder = Recorder(self._probe)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="effdsl-sampler", daemon=True)
@@ -100,13 +103,3 @@ class Sampler:
                 break
             self._recorder.record()
         self.cost_s = time.thread_time()
-
-
-def open_probe(device: str) -> Probe:
-    """The probe for a device, named as :class:`Sampler` takes it."""
-    kind, _, index = device.partition(":")
-    if kind == "cpu":
-        return CpuProbe()
-    if kind in ("cuda", "gpu"):
-        return open_gpu(int(index or 0))
-    raise ValueError(f"no probe for device {device!r}; there are probes for 'cpu' and 'cuda'")

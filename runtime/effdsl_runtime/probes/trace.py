@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import enum
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import attrs
 
@@ -63,12 +61,6 @@ class Trace:
         shares = [(busy1 - busy0) / ((t1 - t0) * NS * self.cores) for t0, t1, busy0, busy1 in steps]
         return [*shares[:1], *shares]
 
-    def window(self, start_ns: int, end_ns: int) -> Trace:
-        """The readings inside a window, and one more on each side to interpolate at its edges."""
-        rows = slice(max(0, bisect_right(self.t_ns, start_ns) - 1), bisect_left(self.t_ns, end_ns) + 1)
-
-        return Trace(**{name: _cut(value, rows) for name, value in attrs.asdict(self, recurse=False).items()})
-
     @property
     def warnings(self) -> tuple[str, ...]:
         """What should make a reader careful with these readings."""
@@ -96,7 +88,3 @@ class Trace:
             "foreign": self.foreign,
         }
         return {name: column for name, column in named.items() if column is not None}
-
-
-def _cut(column: Any, rows: slice) -> Any:
-    return column[rows] if isinstance(column, Sequence) else column

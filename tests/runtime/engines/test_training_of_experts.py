@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
+from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.engines import torch_engine
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.metrics import measure
@@ -35,7 +35,6 @@ from effdsl.training import Recipe, TrainingBudget
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=48, vocab_size=256)
 CPU = torch.device("cpu")
 RECIPE = Recipe(learning_rate=1e-2, dtype="float32", gradient_clip=1e9)
-Windows = npt.NDArray[np.int64]
 
 
 @pytest.fixture(autouse=True)

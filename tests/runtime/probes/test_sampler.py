@@ -11,8 +11,11 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
-from effdsl_runtime.probes import Meter, ProbeError, Reading, Recorder, Sampler, allocator_peak, summarise
+from effdsl_runtime.probes import Meter, ProbeError, Reading, Recorder, Sampler, summarise
 from effdsl_runtime.probes.cpu import CpuProbe
+from effdsl_runtime.probes.sampler import PROBES
+
+from effdsl.hardware import Hardware
 
 MS = 1_000_000
 
@@ -152,27 +155,10 @@ def test_cpu_utilisation_is_cpu_time_over_wall_time_and_cores() -> None:
     assert pcu == pytest.approx((0.15 + 0.85) / 2)
 
 
-def test_a_window_keeps_one_reading_on_each_side() -> None:
-    clock_ns = iter(range(0, 1000, 100))
-    recorder = Recorder(
-        Scripted([Reading(memory_bytes=n) for n in range(10)]), lambda: next(clock_ns), lambda: 0.0, cores=1
-    )
-    for _ in range(10):
-        recorder.record()
-    window = recorder.trace().window(250, 430)
-    assert list(window.t_ns) == [200, 300, 400, 500]
-    assert window.memory_bytes == [2, 3, 4, 5]
-
-
-def test_without_cuda_the_allocator_has_no_peak_rather_than_zero() -> None:
-    pytest.importorskip("torch")
-    assert allocator_peak() is None
-
-
 def test_a_gpu_without_a_driver_has_no_metrics_and_a_reason_for_each(tmp_path: Path) -> None:
     if Path("/proc/driver/nvidia").exists():
         pytest.skip("this machine has an NVIDIA driver")
-    with Sampler("cuda", period_s=60) as sampler:
+    with Sampler("gpu", period_s=60) as sampler:
         pass
     assert sampler.meter == "none"
     summary = sampler.summary(*sampler.trace.t_ns)
@@ -181,6 +167,9 @@ def test_a_gpu_without_a_driver_has_no_metrics_and_a_reason_for_each(tmp_path: P
     assert "Not Found" in summary.missing["aec_w"]
 
 
-def test_a_device_without_a_probe_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'tpu'"):
-        Sampler("tpu")
+@pytest.mark.parametrize("other", ["cuda", "cuda:1", "tpu"])
+def test_there_are_probes_for_the_kinds_of_hardware_and_no_others(other: str) -> None:
+    for kind in PROBES:
+        Hardware("any", kind=kind)
+    with pytest.raises(KeyError):
+        Sampler(other)
