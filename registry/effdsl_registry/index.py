@@ -22,14 +22,14 @@ def rebuild(store: Layout, patience_s: float = PATIENCE_S) -> int:
     Returns how many attempts it holds. Between the removal of the old index and the renaming of the
     new one there is none, and whoever opens the store then makes it anew: no half index is ever read.
     """
-    fresh = store.root / "index.duckdb.new"
-    with locked(store.root / "index.lock", patience_s):
+    fresh = store.new_index
+    with locked(store.lock, patience_s):
         noted = store.journal.read()
         _remove_database(fresh)
         with connected(fresh, read_only=False, config=WRITING) as connection:
             create(connection)
             count = insert_files(connection, map(str, store.record_files()), store.code_sets)
-            for study in sorted((store.root / "studies").glob("*.json")):
+            for study in store.study_files():
                 insert_study(connection, study.read_text())
             connection.execute("CHECKPOINT")
         sync(fresh)

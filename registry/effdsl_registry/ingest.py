@@ -19,6 +19,7 @@ import attrs
 
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
+from effdsl_registry.layout import named_by
 from effdsl_registry.records import FORMAT, Curve, Decoding, Identity, Provenance, Record, Shares
 from effdsl_registry.schema import transaction
 
@@ -50,8 +51,9 @@ log = logging.getLogger("effdsl.store")
 
 @attrs.frozen
 class RecordFile:
-    """A record file, not yet parsed: its content, and the key and attempt that its path names."""
+    """A record file, not yet parsed: where it is, the key and attempt named there, and its content."""
 
+    path: str
     key: str
     attempt: str
     content: bytes
@@ -74,8 +76,7 @@ def read_record_file(path: str) -> RecordFile | None:
             content += more
     finally:
         os.close(descriptor)
-    _, key, name = path.rsplit("/", 2)
-    return RecordFile(key, name.removesuffix(".json"), content)
+    return RecordFile(path, *named_by(path), content)
 
 
 def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], code_sets: CodeSets) -> int:
@@ -104,8 +105,7 @@ def _insert_batch(connection: DuckDBPyConnection, batch: Sequence[RecordFile], m
         whole = set(connection.execute(_whole_lines(), given).fetchall())
         for file in batch:
             if (file.key, file.attempt) not in whole:
-                place = f"{file.key[:2]}/{file.key}/{file.attempt}"
-                log.warning("records/%s.json is damaged and left out", place)
+                log.warning("%s is damaged and left out", file.path)
     return count
 
 

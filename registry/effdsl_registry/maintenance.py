@@ -9,7 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from effdsl_registry import claims
+from effdsl.key import short
+from effdsl_registry import task_claims
 from effdsl_registry.errors import StoreError
 from effdsl_registry.files import TEMPORARY
 from effdsl_registry.index import rebuild
@@ -39,14 +40,20 @@ def backup(store: Store, target: Path) -> int:
     """
     if target.exists():
         raise StoreError(f"{target} exists already; give the name of a new folder")
-    if not (store.root / "records").is_dir():
+    if not store.records.is_dir():
         raise StoreError(f"the store {store.root} is empty; there is nothing to back up")
     partial = target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for part in ("records", "code", "studies", "logs"):  # code after the records that name it
-        if (store.root / part).is_dir():
-            shutil.copytree(store.root / part, partial / part, ignore=shutil.ignore_patterns(f"*{TEMPORARY}"))
-    count = rebuild(Store(partial))
+    copy = Store(partial)
+    for part, its_copy in (
+        (store.records, copy.records),
+        (store.code_sets.folder, copy.code_sets.folder),  # after the records that name it
+        (store.studies, copy.studies),
+        (store.logs, copy.logs),
+    ):
+        if part.is_dir():
+            shutil.copytree(part, its_copy, ignore=shutil.ignore_patterns(f"*{TEMPORARY}"))
+    count = rebuild(copy)
     partial.replace(target)
     return count
 
@@ -54,7 +61,7 @@ def backup(store: Store, target: Path) -> int:
 def garbage(store: Store) -> list[Garbage]:
     """What ``collect`` would remove: superseded attempts, orphans of processes that were killed."""
     found = [*_superseded(store), *_orphans(store), *_unnamed_code(store), *_vanished_logs(store)]
-    found += [_garbage(path, "claim that nobody holds") for path in claims.abandoned(store.root / "claims")]
+    found += [_garbage(path, "claim that nobody holds") for path in task_claims.abandoned(store.claims)]
     return found
 
 
@@ -93,7 +100,7 @@ def _superseded(store: Store) -> Iterator[Garbage]:
 def _orphans(store: Store) -> Iterator[Garbage]:
     """Temporary files, and tables without their record, that no running task is about to finish."""
     running = {claim.key for claim in store.running()}
-    for path in (store.root / "records").glob("*/*/*"):
+    for path in store.attempt_files():
         if path.parent.name in running or _is_young(path):
             continue
         if path.name.endswith(TEMPORARY):
@@ -117,11 +124,10 @@ def _unnamed_code(store: Store) -> Iterator[Garbage]:
 
 def _vanished_logs(store: Store) -> Iterator[Garbage]:
     """Logs whose attempt has no record and is not running."""
-    attempts = {path.stem for path in store.record_files()}
-    running = tuple(claim.key[:10] for claim in store.running())
-    for path in sorted((store.root / "logs").glob("*.log")):
-        short_key, _, attempt = path.stem.partition("-")
-        if attempt not in attempts and short_key not in running:
+    recorded = {store.log_file(path.parent.name, path.stem) for path in store.record_files()}
+    running = tuple(short(claim.key) for claim in store.running())
+    for path in store.log_files():
+        if path not in recorded and not path.name.startswith(running):
             yield _garbage(path, "log of an attempt that has no record")
 
 

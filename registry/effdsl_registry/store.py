@@ -8,13 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import attrs
 
 from effdsl.key import short
-from effdsl_registry import claims, lookups
-from effdsl_registry.claims import ClaimInfo as ClaimInfo
+from effdsl_registry import lookups, task_claims
 from effdsl_registry.connection import ASKING, CONFIG, PATIENCE_S, WRITING, Config, connected
 from effdsl_registry.errors import StoreBusy as StoreBusy
 from effdsl_registry.errors import StoreDamaged as StoreDamaged
@@ -28,6 +26,7 @@ from effdsl_registry.layout import Layout
 from effdsl_registry.lookups import FinishedResult, Known
 from effdsl_registry.records import Record, from_json, to_json
 from effdsl_registry.schema import create, has_our_columns, is_current, migrate, migrations
+from effdsl_registry.task_claims import ClaimInfo as ClaimInfo
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -97,9 +96,7 @@ class Store(Layout):
             StoreBusy: when the index is held; the records are safe and wait for the next call.
         """
         noted = self.journal.read()
-        records = str(self.root / "records")
-        waiting = [f"{records}/{key[:2]}/{key}/{attempt}.json" for key, attempt in noted.attempts]
-        files = list(dict.fromkeys((*map(str, paths), *waiting)))
+        files = list(dict.fromkeys((*map(str, paths), *self.record_paths(noted.attempts))))
         if not files:
             self.journal.clear(noted)
             return 0
@@ -112,7 +109,7 @@ class Store(Layout):
 
     def remember_study(self, name: str, file: str, rows: Sequence[StudyTask]) -> None:
         """Remember which tasks a study asks for, in the order of its plan; no write when it is known."""
-        path = self.root / "studies" / f"{quote(name, safe='')}.json"
+        path = self.study_file(name)
         said = {"study": name, "file": file, "tasks": [attrs.astuple(row) for row in rows]}
         content = json.dumps(said, separators=(",", ":")).encode()
         if path.exists() and path.read_bytes() == content:
@@ -123,7 +120,7 @@ class Store(Layout):
 
     def claim(self, key: str) -> AbstractContextManager[bool]:
         """Claim a task while the block runs; ``False`` when another process holds it."""
-        return claims.claim(self.root / "claims", key)
+        return task_claims.claim(self.claims, key)
 
     @contextmanager
     def writing(self) -> Iterator[DuckDBPyConnection]:
@@ -137,7 +134,7 @@ class Store(Layout):
                 rebuild(self, self.patience_s)
                 connection = stack.enter_context(self._open_to_write())
             elif not current:
-                migrate(connection, migrations(), self.root / "index.before-migration.duckdb")
+                migrate(connection, migrations(), self.index_before_migration)
             yield connection
             connection.execute("CHECKPOINT")
 
@@ -179,8 +176,8 @@ class Store(Layout):
         Raises:
             UnknownKey: when no key starts so, or several do.
         """
-        folders = [f for f in (self.root / "records").glob(f"{prefix[:2]}*/*") if f.name.startswith(prefix)]
-        if not prefix or not folders:
+        folders = self.folders(prefix) if prefix else []
+        if not folders:
             raise UnknownKey(
                 f"no result in {self.root} starts with {prefix!r}; "
                 "`effdsl sql 'FROM results SELECT short_key, technique, scale, seed'` lists them"
@@ -205,12 +202,12 @@ class Store(Layout):
 
     def running(self) -> list[ClaimInfo]:
         """The tasks that are being run now, by any process that uses this store."""
-        return claims.held(self.root / "claims")
+        return task_claims.held(self.claims)
 
     @contextmanager
     def _open_to_write(self) -> Iterator[DuckDBPyConnection]:
         with (
-            locked(self.root / "index.lock", self.patience_s),
+            locked(self.lock, self.patience_s),
             connected(self.index, False, self.patience_s, WRITING) as connection,
         ):
             yield connection
@@ -230,7 +227,7 @@ class Store(Layout):
             yield connection
 
     def _refuse_without_records(self, connection: DuckDBPyConnection) -> None:
-        if (self.root / "records").is_dir():
+        if self.records.is_dir():
             return
         if connection.execute("SELECT 1 FROM internal.attempts LIMIT 1").fetchone():
             raise StoreDamaged(

@@ -46,15 +46,16 @@ COLLECT = "`effdsl store gc --delete` removes it"
 def verify(store: Store) -> Verdict:
     """Check every record file, what belongs to it, and the index, after indexing what waits."""
     findings: list[Finding] = []
+    paths = sorted(store.record_files())  # before the index is read, which then has those written meanwhile
     indexed = _index_rows(store, findings)
     count = 0
     code = {path.stem for path in store.code_sets.files()}
-    for path in sorted(store.record_files()):
+    for path in paths:
         count += 1
         file = read_record_file(str(path))
         if file is None:  # removed meanwhile
             continue
-        record, wrong = _record_findings(path, file)
+        record, wrong = _record_findings(store, path, file)
         findings += wrong
         if record is not None and record.provenance.code:
             code.add(record.provenance.code)
@@ -66,8 +67,9 @@ def verify(store: Store) -> Verdict:
         elif known is not None and known != file.checksum:
             findings.append(Finding(path, "is not the file that was indexed", REBUILD))
     findings += [
-        Finding(store.record_file(key, attempt), "is in the index, but the file is gone", REBUILD)
-        for key, attempt in indexed or {}
+        Finding(path, "is in the index, but the file is gone", REBUILD)
+        for path in (store.record_file(key, attempt) for key, attempt in indexed or {})
+        if not path.exists()  # else it was written after the files were listed
     ]
     findings += [*_code_findings(store, code), *_table_findings(store)]
     return Verdict(count, tuple(findings))
@@ -93,7 +95,7 @@ def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[Findi
         yield Finding(store.index, f"holds {row[0]} attempts twice", REBUILD)
 
 
-def _record_findings(path: Path, file: RecordFile) -> tuple[Record | None, list[Finding]]:
+def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record | None, list[Finding]]:
     try:
         record = from_json(file.content, path.name)
     except StoreError as error:
@@ -103,7 +105,7 @@ def _record_findings(path: Path, file: RecordFile) -> tuple[Record | None, list[
         found.append(Finding(path, "its key is not the hash of its task", REMOVE))
     if (record.key, record.attempt) != (file.key, file.attempt):
         found.append(Finding(path, f"says it is {record.key}/{record.attempt}", REMOVE))
-    beside = path.with_suffix(".iterations.parquet")
+    beside = store.iterations_file(file.key, file.attempt)
     if record.provenance.measured_iterations and not beside.exists():
         found.append(Finding(beside, "is gone: the iteration times of a record", REMOVE))
     return record, found
@@ -123,7 +125,7 @@ def _table_findings(store: Store) -> Iterator[Finding]:
     import duckdb
 
     with duckdb.connect() as connection:
-        for path in sorted((store.root / "records").glob("*/*/*")):
+        for path in sorted(store.attempt_files()):
             if path.name.endswith(TEMPORARY):
                 yield Finding(path, "was left unfinished, or is just being written", COLLECT)
             elif path.suffix == ".parquet":

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import attrs
 from effdsl_registry.store import Store, StoreBusy
 
-from effdsl.key import canonical_json, short
+from effdsl.key import canonical_json
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.corpora import too_short
 from effdsl_runtime.dispatch import engine_module
@@ -159,7 +159,7 @@ class Executor:
 
     def _assignment(self, planned: PlannedTask) -> Assignment:
         attempt = uuid.uuid4().hex
-        log = self.store.root / "logs" / f"{short(planned.address.key)}-{attempt}.log"
+        log = self.store.log_file(planned.address.key, attempt)
         canonical = canonical_json(planned.task)
         store = self.store.root
         return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,21 @@ def test_a_record_that_vanished_is_found(filled: Store, make_record: Any) -> Non
     path = next(filled.folder(make_record(1).key).glob("*.json"))
     path.unlink()
     assert findings(filled) == {path.name: "is in the index, but the file is gone"}
+
+
+@pytest.mark.parametrize("before_the_listing", [True, False])
+def test_a_record_that_is_written_while_the_store_is_verified_is_no_finding(
+    before_the_listing: bool, filled: Store, make_record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Store.record_files
+
+    def listed_while_somebody_writes(store: Store) -> Iterator[Path]:
+        found = [] if before_the_listing else [*listed(store)]
+        store.write(make_record(9), None, None)
+        yield from found or listed(store)
+
+    monkeypatch.setattr(Store, "record_files", listed_while_somebody_writes)
+    assert findings(filled) == {}
 
 
 def test_a_record_that_was_copied_in_is_found_and_indexed_by_rebuilding(

@@ -1,8 +1,9 @@
-"""Claims: which tasks are being run, so that two processes never run one twice.
+"""Claims to tasks: which are being run, so that two processes never run one twice.
 
-A claim is a lock on ``claims/<key>``: it needs no heartbeat and no lease, for the kernel frees it when
-its process dies. Taking, freeing and looking at claims happens under one short lock, so that looking
-never makes a claim fail and a claim file is never removed under somebody who is about to lock it.
+These are not the paper's claims, which are statements. A claim here is a lock on ``claims/<key>``: it
+needs no heartbeat and no lease, for the kernel frees it when its process dies. Taking, freeing and looking
+at claims happens under one short lock, so that looking never makes a claim fail and a claim file is never
+removed under somebody who is about to lock it.
 """
 
 from __future__ import annotations
