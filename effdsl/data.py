@@ -15,7 +15,7 @@ import attrs
 
 from effdsl.declare import HasTag, Invalid, identity, keyed, language, transport
 from effdsl.problems import nearest
-from effdsl.validate import number, one_of, optional, positive_int, some_text, whole
+from effdsl.validate import number, one_of, optional, positive_int, some_text, text, whole
 
 SHAKESPEARE_REVISION = "56f080deb5a0608635913cd2436e47be77e490a422aa604e389c72ae2daf67bd"
 SHAKESPEARE_WORKS = (
@@ -197,7 +197,7 @@ class Files(Data):
     paths: tuple[str, ...] = transport(converter=_patterns, validator=_some)
     held_out_fraction: float = identity(default=0.05, converter=number, validator=_proper_fraction)
     tokenizer: Tokenizer = _tokenizer(BPE)
-    revision: str = identity(default="")
+    revision: str = identity(default="", validator=text)
 
     def resolve(self) -> Self:
         """Absolute paths, and the hash of their content; this reads every file once."""
@@ -215,21 +215,22 @@ class Files(Data):
 
 @keyed("local-text")
 class LocalText(Files):
-    """Plain UTF-8 text files. A document is a piece of about 8 kB that ends with a paragraph."""
+    """Plain UTF-8 text files. A document is a piece of about 8,000 characters that ends with a
+    paragraph."""
 
 
 @keyed("jsonl")
 class JSONL(Files):
     """JSON Lines files: one object a line, one document an object, its text under ``field``."""
 
-    field: str = identity(default="text")
+    field: str = identity(default="text", validator=some_text)
 
 
 @keyed("parquet")
 class Parquet(Files):
     """Parquet files: one document a row, its text in ``column``."""
 
-    column: str = identity(default="text")
+    column: str = identity(default="text", validator=some_text)
 
 
 @keyed("fineweb-edu")
@@ -248,7 +249,7 @@ class FineWebEdu(Data):
     )
     held_out_fraction: float = identity(default=0.001, converter=number, validator=_proper_fraction)
     tokenizer: Tokenizer = _tokenizer(HubTokenizer)
-    revision: str = identity(default="main")
+    revision: str = identity(default="main", validator=some_text)
 
 
 def content_hash(files: tuple[Path, ...]) -> str:

@@ -8,7 +8,17 @@ from typing import Any
 from effdsl.declare import Invalid, evolve, identity, keyed, language, transport, values_of
 from effdsl.shapes import SMALL
 from effdsl.units import Count
-from effdsl.validate import a_count, fraction, number, one_of, optional, positive, positive_int, whole
+from effdsl.validate import (
+    a_count,
+    below_one,
+    fraction,
+    number,
+    one_of,
+    optional,
+    positive,
+    positive_int,
+    whole,
+)
 
 TOKENS_PER_PARAMETER = 20
 LOWEST_RATE = 1e-4
@@ -105,8 +115,8 @@ class Recipe:
     warmup: float = identity(default=0.05, converter=number, validator=fraction)
     final_learning_rate: float = identity(default=0.1, converter=number, validator=fraction)
     weight_decay: float = identity(default=0.1, converter=number, validator=fraction)
-    beta1: float = identity(default=0.9, converter=number, validator=fraction)
-    beta2: float = identity(default=0.95, converter=number, validator=fraction)
+    beta1: float = identity(default=0.9, converter=number, validator=below_one)
+    beta2: float = identity(default=0.95, converter=number, validator=below_one)
     gradient_clip: float = identity(default=1.0, converter=number, validator=positive)
     dtype: str = identity(default="auto", validator=one_of("auto", "float32", "bfloat16"))
 

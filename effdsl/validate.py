@@ -31,6 +31,11 @@ def fraction(_: Any, field: Any, value: Any) -> None:
         raise Invalid("must be between 0 and 1")
 
 
+def below_one(_: Any, field: Any, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise Invalid("must be at least 0 and below 1")
+
+
 def positive_fraction(_: Any, field: Any, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
         raise Invalid("must be above 0 and at most 1")

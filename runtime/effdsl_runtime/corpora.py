@@ -15,7 +15,7 @@ from effdsl.task import Cell
 
 FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
 FACTS_FILE = "facts.json"
-PIECE = 8192
+PIECE = 8192  # characters
 """Characters of a document of plain text, at least."""
 
 

@@ -153,6 +153,10 @@ def test_only_the_vocabulary_of_the_default_tokenizer_is_known() -> None:
         (lambda: HubTokenizer("gpt2"), "vocab_size= is missing for 'gpt2'.*\n.*vocab_size=\\.\\.\\."),
         (lambda: HubTokenizer("Qwen/Qwen2.5-7B"), "vocab_size= is missing"),
         (lambda: HubTokenizer(revision=3), "must be text in quotes"),
+        (lambda: JSONL("a.jsonl", field=3), "must be text in quotes"),
+        (lambda: Parquet("a.parquet", column=""), "must be text in quotes, not empty"),
+        (lambda: LocalText("a.txt", revision=3), "must be text in quotes"),
+        (lambda: FineWebEdu(revision=None), "must be text in quotes"),
     ],
 )
 def test_mistakes_say_what_is_allowed(declare: object, message: str) -> None:

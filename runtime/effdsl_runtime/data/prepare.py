@@ -32,7 +32,7 @@ from effdsl_runtime.data.corpus import (
 from effdsl_runtime.data.sources import DataError, Document, documents
 
 Report = Callable[[str], None]
-BPE_TRAINING_BYTES = 128 * 2**20
+BPE_TRAINING_CHARACTERS = 128 * 2**20
 STREAM_HELD_OUT_TOKENS = 1 << 18
 ENCODED_TOGETHER = 16
 BEAT_S = 0.9
@@ -102,10 +102,10 @@ def _codec(data: Data, report: Report) -> Codec:
 
 
 def _training_texts(data: Data) -> Iterator[str]:
-    """The training part, or its first 128 MiB: a tokenizer learns nothing from more."""
+    """The training part, or its first 134 million characters: a tokenizer learns nothing from more."""
     size = 0
     for text, held_out in documents(data):
-        if size >= BPE_TRAINING_BYTES:
+        if size >= BPE_TRAINING_CHARACTERS:
             return
         if not held_out:
             size += len(text)

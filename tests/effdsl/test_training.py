@@ -1,0 +1,39 @@
+"""Recipes: what an optimizer would refuse is refused where it is declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from effdsl import Recipe, StudyError
+
+
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+@pytest.mark.parametrize("value", [-0.1, 0.0, 0.5, 0.999, 1.0, 1.1])
+def test_a_recipe_takes_the_betas_that_adamw_takes(name: str, value: float) -> None:
+    betas = {"beta1": 0.9, "beta2": 0.95, name: value}
+    try:
+        torch.optim.AdamW([torch.zeros(1)], betas=tuple(betas.values()))  # type: ignore[arg-type]
+    except ValueError:
+        with pytest.raises(StudyError, match="must be at least 0 and below 1"):
+            Recipe(**{name: value})
+    else:
+        assert getattr(Recipe(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"learning_rate": 0}, "must be a number above 0"),
+        ({"warmup": 1.5}, "must be between 0 and 1"),
+        ({"weight_decay": -0.1}, "must be between 0 and 1"),
+        ({"gradient_clip": 0}, "must be a number above 0"),
+        ({"dtype": "fp8"}, "allowed: 'auto', 'float32', 'bfloat16'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_choice_says_what_is_allowed(choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        Recipe(**choices)
