@@ -141,7 +141,7 @@ class Study:
         engine: what runs it.
         price_per_device_hour: US dollars, for estimates of cost.
         gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
-        keep: a function of a :class:`effdsl.plan.Choice`; combinations for which it is false are left out.
+        keep: a function of a :class:`effdsl.choice.Choice`; combinations for which it is false are left out.
         per_scale: budget or recipe that differs at a scale; what it leaves open stays as above.
         name: default the file's name.
         notes: free text.

@@ -45,7 +45,7 @@ class Assignment:
         task, address, canonical: the task, its keys and its canonical form.
         attempt: names the files of this attempt.
         store, log: where to write.
-        facts: of the machine and of the code, gathered when the fork server loaded it.
+        facts: of the machine and of what is installed, gathered once by the executor.
     """
 
     task: Task
