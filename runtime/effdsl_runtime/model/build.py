@@ -16,7 +16,7 @@ from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.techniques.rwkv import RWKV4Layer
-from effdsl_runtime.model.decoder import Block, DecoderLM, MixerBlock
+from effdsl_runtime.model.decoder import Block, DecoderLM, MixerBlock, ResidualBlock
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.experts import Experts
 from effdsl_runtime.model.feed_forward import GELU, FeedForward, SwiGLU
@@ -99,7 +99,7 @@ def _mixers_alone(mixers: Sequence[Mixer], shape: Shape, context_length: int) ->
 
 def _blocks(
     kind: type[Block] | type[ParallelBlock], architecture: Decoder, context_length: int
-) -> list[nn.Module]:
+) -> list[ResidualBlock]:
     """One block of ``kind`` per layer; they share what positions do in attention."""
     shape = architecture.shape
     position = _encoding(architecture, context_length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,24 @@ from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
+    """A layer of the decoder, which adds what it computes to what it is given."""
+
+    mixer: Mixer
+
+    @property
+    def kernel(self) -> str:
+        """What computes its mixer: see :attr:`Mixer.kernel`."""
+        return self.mixer.kernel
+
+    def forward(
+        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
+    ) -> Tensor:
+        """``x_btd``, and what was added; a layer with experts appends to ``routings`` where it is given."""
+        raise NotImplementedError
+
+
+class Block(ResidualBlock):
     """Pre-norm residual block: mix tokens, then transform each."""
 
     def __init__(self, mixer: Mixer, feed_forward: FeedForward, shape: Shape) -> None:
@@ -24,10 +42,6 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.feed_forward = feed_forward
 
-    @property
-    def kernel(self) -> str:
-        return self.mixer.kernel
-
     def forward(
         self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
     ) -> Tensor:
@@ -36,17 +50,13 @@ class Block(nn.Module):
         return out
 
 
-class MixerBlock(nn.Module):
+class MixerBlock(ResidualBlock):
     """Pre-norm residual block of a mixer alone, which transforms each token too."""
 
     def __init__(self, mixer: Mixer, shape: Shape) -> None:
         super().__init__()
         self.mixer_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.mixer = mixer
-
-    @property
-    def kernel(self) -> str:
-        return self.mixer.kernel
 
     def forward(
         self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
@@ -69,7 +79,7 @@ class DecoderLM(nn.Module):
     Args:
         shape: depth, width, vocabulary.
         context_length: the most positions a sequence may have.
-        blocks: called as ``block(x_btd, cache, routings)``; ``kernel`` says what computes them.
+        blocks: the layers, all of one kind.
         norm: of what the last block gives.
         tied: whether the embedding is the output layer too.
         stem: see :class:`Stem`.
@@ -79,7 +89,7 @@ class DecoderLM(nn.Module):
         self,
         shape: Shape,
         context_length: int,
-        blocks: Sequence[nn.Module],
+        blocks: Sequence[ResidualBlock],
         norm: nn.Module,
         tied: bool = True,
         stem: Stem | None = None,
@@ -101,8 +111,7 @@ class DecoderLM(nn.Module):
     @property
     def kernel(self) -> str:
         """What computes the mixers: see :attr:`Mixer.kernel`."""
-        name: str = self.blocks[0].kernel  # type: ignore[assignment]
-        return name
+        return cast(ResidualBlock, self.blocks[0]).kernel
 
     @property
     def output_weight(self) -> Tensor:

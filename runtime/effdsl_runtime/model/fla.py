@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-import torch
 from torch import Tensor
 
 from effdsl.techniques.base import Unsupported
@@ -17,14 +16,12 @@ SMALLEST_GROUP = 16
 INSTALL = "pip install 'effdsl[fla]'"
 
 
-def check_fla(device: torch.device, group: int) -> None:
-    """Refuse what these kernels cannot do; ``group`` query heads share one key.
+def check_fla(group: int) -> None:
+    """Refuse what these kernels cannot do on a GPU; ``group`` query heads share one key.
 
     Raises:
         Unsupported: with what to do instead.
     """
-    if device.type != "cuda":
-        raise Unsupported(f"the kernel fla needs a GPU, and this is a {device.type}", "leave out --kernel")
     if find_spec("fla") is None:
         raise Unsupported("the kernel fla needs the module fla", INSTALL)
     if group < SMALLEST_GROUP or group & (group - 1):

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
+from effdsl_runtime.kernels import check_kernel
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.kernel import attend, kernel_on
+from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -25,7 +26,9 @@ class GroupedQueryAttention(Mixer):
 
     @property
     def kernel(self) -> str:
-        return kernel_on(self.out.weight.device, structured=self.position.bias(1) is not None)
+        device = self.out.weight.device
+        check_kernel(kernel_name(), device.type, nsa_alone=False)
+        return kernel_on(device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         q_bhte, k_bgte, v_bgte = (heads(part, self.head_dim) for part in self.qkv(x_btd))

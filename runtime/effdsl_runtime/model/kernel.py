@@ -23,7 +23,6 @@ from torch.nn.attention import (
     sdpa_kernel,
 )
 
-from effdsl.techniques.base import Unsupported
 from effdsl_runtime.kernels import Kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.flex import flex_attend
@@ -50,19 +49,7 @@ def use_kernel(kernel: Kernel) -> Iterator[None]:
 
 
 def kernel_on(device: torch.device, structured: bool = False) -> Kernel:
-    """The kernel that trains on ``device``; ``structured`` where attention has a bias or chosen blocks.
-
-    Raises:
-        Unsupported: when the one asked for cannot.
-    """
-    if kernel_name() == "flex" and device.type == "cpu":
-        raise Unsupported("FlexAttention has no backward on a CPU", "leave out --kernel, or sdpa or math")
-    if kernel_name() == "fla":
-        raise Unsupported("the kernel fla computes NSA and no other attention", "leave out --kernel")
-    return _picked(device, structured)
-
-
-def _picked(device: torch.device, structured: bool) -> Kernel:
+    """What attends on ``device``; ``structured`` where attention has a bias or chosen blocks."""
     asked = kernel_name()
     if asked not in ("auto", "fla"):
         return asked
@@ -109,7 +96,7 @@ def attend(
     """
     queries, keys = q_bhte.shape[2], k_bgse.shape[2]
     structured = queries == keys and (bias_hs is not None or chosen is not None)
-    if mask is None and _picked(q_bhte.device, structured) == "flex":
+    if mask is None and kernel_on(q_bhte.device, structured) == "flex":
         return flex_attend(q_bhte, k_bgse, v_bgsd, scale, bias_hs, chosen)
     if chosen is not None:
         mask = chosen.seen(keys)

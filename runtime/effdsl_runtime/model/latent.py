@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import MLA
+from effdsl_runtime.kernels import check_kernel
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.kernel import attend, kernel_on
+from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -39,7 +40,9 @@ class LatentAttention(Mixer):
 
     @property
     def kernel(self) -> str:
-        return kernel_on(self.out.weight.device, structured=self.position.bias(1) is not None)
+        device = self.out.weight.device
+        check_kernel(kernel_name(), device.type, nsa_alone=False)
+        return kernel_on(device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         q_btd, latent_btc, key_btr = self.project(x_btd)

@@ -21,8 +21,6 @@ SMALLEST_STEP, LARGEST_STEP = 1e-3, 1e-1
 class SelectiveMixer(Mixer):
     """Convolution and selective scan of one half of the projected input, gated by the other."""
 
-    kernel = "reference"
-
     def __init__(self, layer: MambaLayer, shape: Shape) -> None:
         super().__init__()
         inner, state_size, rank = layer.inner, layer.state_size, layer.step_rank

@@ -20,8 +20,6 @@ LARGEST_A = 16.0
 class DualMixer(Mixer):
     """Everything the scan needs from one projection; one B and one C for all heads; a norm after the gate."""
 
-    kernel = "reference"
-
     def __init__(self, layer: Mamba2Layer, shape: Shape) -> None:
         super().__init__()
         inner, state_size = layer.inner, layer.state_size

@@ -13,10 +13,11 @@ from torch import Tensor
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.moba import MoBA
+from effdsl_runtime.kernels import check_kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention
-from effdsl_runtime.model.kernel import attend, kernel_on, without_autocast
+from effdsl_runtime.model.kernel import attend, kernel_name, without_autocast
 from effdsl_runtime.model.mixer import Cache
 
 
@@ -32,7 +33,7 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
 
     @property
     def kernel(self) -> str:
-        kernel_on(self.out.weight.device, structured=True)
+        check_kernel(kernel_name(), self.out.weight.device.type, nsa_alone=False)
         return "reference"
 
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
+from effdsl_runtime.model.decoder import ResidualBlock
 from effdsl_runtime.model.feed_forward import FeedForward, Routing
 from effdsl_runtime.model.mixer import Cache, Mixer
 
 
-class ParallelBlock(nn.Module):
+class ParallelBlock(ResidualBlock):
     """``x + mixer(norm(x)) + feed_forward(norm(x))``, each with a LayerNorm of its own (Black et al. 2022,
     arXiv 2204.06745, section 2.1). The bias of the mixer's output is the block's, whatever the mixer."""
 
@@ -21,10 +22,6 @@ class ParallelBlock(nn.Module):
         self.mixer_bias = nn.Parameter(torch.empty(shape.hidden_size))
         self.feed_forward_norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
         self.feed_forward = feed_forward
-
-    @property
-    def kernel(self) -> str:
-        return self.mixer.kernel
 
     def forward(
         self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from effdsl.shapes import Shape
-from effdsl_runtime.model.decoder import Stem
+from effdsl_runtime.model.decoder import ResidualBlock, Stem
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.layers import Projection
-from effdsl_runtime.model.mixer import Cache
+from effdsl_runtime.model.mixer import Cache, Mixer
 from effdsl_runtime.model.wkv import continued_wkv, wkv
 
 
@@ -30,13 +30,11 @@ class NormStem(Stem):
         return out
 
 
-class RWKV4Block(nn.Module):
+class RWKV4Block(ResidualBlock):
     """Pre-norm residual block: mix over time, then over channels.
 
     ``layer`` is its number from zero: RWKV-4's initial values depend on it.
     """
-
-    kernel = "reference"
 
     def __init__(self, shape: Shape, layer: int) -> None:
         super().__init__()
@@ -44,6 +42,10 @@ class RWKV4Block(nn.Module):
         self.time = TimeMixing(shape, layer)
         self.channel_norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
         self.channel = ChannelMixing(shape, layer)
+
+    @property
+    def kernel(self) -> str:
+        return self.time.kernel
 
     def forward(
         self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
@@ -53,7 +55,7 @@ class RWKV4Block(nn.Module):
         return out
 
 
-class TimeMixing(nn.Module):
+class TimeMixing(Mixer):
     """Gates the weighted mean of the past (:func:`wkv`) by receptance (eq. 11-13, 16 and 17)."""
 
     def __init__(self, shape: Shape, layer: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.nsa import NSA
+from effdsl_runtime.kernels import check_kernel
 from effdsl_runtime.model.blocks import (
     block_scores,
     near_attention,
@@ -22,7 +23,7 @@ from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.compress import compressor
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.fla import attend_selected, check_fla
-from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
+from effdsl_runtime.model.kernel import attend, kernel_name
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
 
@@ -49,10 +50,10 @@ class NativeSparseAttention(Mixer):
     @property
     def kernel(self) -> str:
         weight = self.out.weight
+        check_kernel(kernel_name(), weight.device.type, nsa_alone=True)
         if kernel_name() == "fla":
-            check_fla(weight.device, weight.shape[1] // self.head_dim // self.groups)
+            check_fla(weight.shape[1] // self.head_dim // self.groups)
             return "fla"
-        kernel_on(weight.device, structured=True)
         return "reference"
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
