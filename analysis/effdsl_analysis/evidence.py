@@ -1,9 +1,9 @@
 """Evidence of one kind, laid out so that every question about techniques can be asked of it.
 
-Whether a value was printed by the paper or measured here, the same three temporary tables hold it:
-``subjects`` (a technique at a size, in a setting), ``figures`` (its means with intervals) and
-``contrasts`` (how any two of one axis and setting compare). ``sql/evidence/contrasts.sql`` says what
-their columns are.
+Whether a value was printed by the paper or measured here, the same four temporary tables hold it:
+``subjects`` (a technique at a size, in a setting), ``observations`` (its values), ``figures`` (its means
+with intervals) and ``contrasts`` (how any two of one axis and setting compare).
+``sql/evidence/contrasts.sql`` says what their columns are.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def plain_code(cells: Iterable[Shown]) -> list[Text]:
     return [words(f"Plain code, slower than a tuned kernel would be: {', '.join(named)}.")]
 
 
-def alike(cells: Iterable[C], why: Callable[[C], W]) -> Iterable[tuple[W, list[str]]]:
+def by_reason(cells: Iterable[C], why: Callable[[C], W]) -> Iterable[tuple[W, list[str]]]:
     """Techniques that have nothing to show for the same reason, together."""
     found: dict[W, list[str]] = {}
     for cell in cells:

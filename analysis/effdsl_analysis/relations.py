@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
+from effdsl_registry.files import quoted
 
 from effdsl_analysis.ask import UnknownName, unknown
 from effdsl_analysis.queries import session
@@ -82,7 +83,7 @@ def relation(answer: Tabular | Listed) -> DuckDBPyRelation:
 
     rows = answer.to_rows() if isinstance(answer, Tabular) else Rows.of(answer.to_json(), NOTHING)
     columns = ", ".join(
-        f"unnest(from_json(${place}, '{json.dumps([kind])}')) AS {_quoted(name)}"
+        f"unnest(from_json(${place}, '{json.dumps([kind])}')) AS {quoted(name)}"
         for place, (name, kind) in enumerate(rows.types.items(), start=1)
     )
     values = [json.dumps([record.get(name) for record in rows.records]) for name in rows.types]
@@ -116,7 +117,7 @@ def results(source: Source) -> DuckDBPyRelation:
 
 
 def cells(source: Source) -> DuckDBPyRelation:
-    """Every cell over its repeats: means and spreads of the metrics."""
+    """Every cell over its repeats: the means of the metrics."""
     return view(source, "cells")
 
 
@@ -143,7 +144,3 @@ def _kind(value: object) -> str:
     if isinstance(value, list | tuple):
         return "VARCHAR[]" if all(isinstance(one, str) for one in value) else "JSON"
     return TYPES[type(value).__name__]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

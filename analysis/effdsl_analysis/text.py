@@ -7,7 +7,7 @@ one with a terminal's control characters is shown as it is spelled and does noth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from io import StringIO
 
@@ -118,17 +118,23 @@ def names(found: Sequence[str], of: int) -> str:
     return ", ".join(found)
 
 
-def table(*columns: str, numbers: Iterable[str] = (), keys: int = 1) -> FittingTable:
-    """A table without lines; the columns named in ``numbers`` are flush right, and never broken.
+def table(
+    *columns: str, numeric: Collection[str] = (), unbroken: Collection[str] = (), keys: int = 1
+) -> FittingTable:
+    """A table without lines.
 
-    The first ``keys`` columns are repeated where the others have to follow below.
+    Args:
+        columns: the headings.
+        numeric: those of columns of numbers: flush right, and never broken over lines.
+        unbroken: those of other columns whose cells are never broken.
+        keys: how many of the first columns are repeated where the others have to follow below.
     """
     made = FittingTable(keys=keys)
     for column in columns:
-        is_number = column in numbers
+        is_numeric = column in numeric
         made.add_column(
             words(column),
-            justify="right" if is_number else "left",
-            no_wrap=is_number or column in ("rank", "may be", "95% interval"),
+            justify="right" if is_numeric else "left",
+            no_wrap=is_numeric or column in unbroken,
         )
     return made

@@ -56,7 +56,7 @@ def _values(found: MetricAgreement) -> Table:
     printed = list(dict.fromkeys(v.size for v in found.values if v.side == "printed"))
     measured = list(dict.fromkeys(v.size for v in found.values if v.side == "measured"))
     columns = [f"printed {size}" for size in printed] + [f"measured {size}" for size in measured]
-    shown = table("technique", *columns, numbers=columns[: len(printed)])
+    shown = table("technique", *columns, numeric=columns[: len(printed)])
     methods = dict.fromkeys(v.method for v in found.values)
     for method in methods:
         cells = [_cell(found.values, method, "printed", size) for size in printed]
@@ -108,7 +108,7 @@ def _agree(pairs: Sequence[Pair]) -> str:
 
 
 def _taus(found: MetricAgreement) -> Table:
-    shown = table("order", "tau", "may be", "ordered as printed")
+    shown = table("order", "tau", "may be", "ordered as printed", unbroken=("may be",))
     for tau in found.taus:
         between = "not defined", ""
         if tau.tau is not None and tau.tau_low is not None and tau.tau_high is not None:

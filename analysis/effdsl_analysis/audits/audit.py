@@ -170,6 +170,7 @@ def _lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | No
     from effdsl_registry.published import models
 
     _fill(connection, "devices", _devices())
+    connection.execute(statement("audit/cells_of"))
     if evidence is Evidence.PUBLISHED:
         _fill(connection, "listed_models", models())
         connection.execute(statement("audit/published"))

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
-from effdsl_analysis.footnotes import alike, left, plain_code, repeats
+from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats
 from effdsl_analysis.pareto_sets.paretoset import ParetoCell, ParetoGroup, ParetoSet
 from effdsl_analysis.text import names, number, table, words
 
@@ -37,7 +37,7 @@ def _title(result: ParetoSet, found: ParetoGroup) -> Text:
 
 def _table(result: ParetoSet, found: ParetoGroup) -> Table:
     labels = [objective.metric.label for objective in result.objectives]
-    shown = table("technique", *labels, "place", "certain", "why", numbers=labels)
+    shown = table("technique", *labels, "place", "certain", "why", numeric=labels)
     comparable = sum(cell.values is not None for cell in found.cells)
     for cell in found.cells:
         if cell.values is None:
@@ -51,7 +51,7 @@ def _table(result: ParetoSet, found: ParetoGroup) -> Table:
             _why(cell, comparable - 1),
         )
         shown.add_row(*map(words, row))
-    for why, techniques in alike((cell for cell in found.cells if cell.values is None), _gap):
+    for why, techniques in by_reason((cell for cell in found.cells if cell.values is None), _gap):
         shown.add_row(*map(words, (", ".join(techniques), *["–"] * len(labels), "not comparable", "", why)))
     return shown
 

@@ -46,7 +46,7 @@ def _averaged(found: PrintedGroup) -> str:
 
 def _table(found: PrintedGroup) -> Table:
     labels = [objective.metric.label for objective in found.objectives]
-    shown = table("technique", *labels, "place", "why", numbers=labels)
+    shown = table("technique", *labels, "place", "why", numeric=labels)
     comparable = sum(cell.values is not None for cell in found.cells)
     for cell in found.cells:
         values = ["–"] * len(labels) if cell.values is None else _values(cell.values, len(cell.sizes))

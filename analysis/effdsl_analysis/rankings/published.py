@@ -12,11 +12,11 @@ from effdsl_analysis.ask import UnknownName, unknown
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import rows, statement
 from effdsl_analysis.rankings.grouped import grouped
+from effdsl_analysis.relations import Rows, types_of
 from effdsl_analysis.rules import Rule
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
-    from effdsl_analysis.relations import Rows
 
 
 @attrs.frozen
@@ -76,8 +76,6 @@ class PublishedRanking(Answer):
 
     def to_rows(self) -> Rows:
         """One row per group, metric and technique."""
-        from effdsl_analysis.relations import Rows, types_of
-
         return Rows.of(self.to_json(), types_of(PublishedRank))
 
 

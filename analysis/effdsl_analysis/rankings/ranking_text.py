@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.footnotes import alike, left, plain_code, repeats
+from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.rankings.ranking import RankBlock, RankedCell, Ranking
 from effdsl_analysis.text import names, number, table, words
@@ -36,9 +36,8 @@ def _title(block: RankBlock) -> Text:
 
 
 def _table(block: RankBlock) -> Table:
-    shown = table(
-        "rank", "may be", "technique", "mean", "95% interval", "tied with", numbers=("mean",), keys=3
-    )
+    headings = ("rank", "may be", "technique", "mean", "95% interval", "tied with")
+    shown = table(*headings, numeric=("mean",), unbroken=("rank", "may be", "95% interval"), keys=3)
     several = len({cell.n for cell in block.ranked}) > 1
     notes = {cell.cell: _note(cell) for cell in block.cells}
     if several:
@@ -54,7 +53,7 @@ def _table(block: RankBlock) -> Table:
             row.append(words(str(cell.n)))
         shown.add_row(*row, *([words(notes[cell.cell])] if noted else []))
     unranked = (cell for cell in block.cells if cell.rank is None)
-    for (instead, why), techniques in alike(unranked, _instead):
+    for (instead, why), techniques in by_reason(unranked, _instead):
         row = [words(text) for text in ("", "", ", ".join(techniques), instead, "", "")]
         shown.add_row(*row, *([Text("")] if several else []), *([words(why)] if noted else []))
     return shown

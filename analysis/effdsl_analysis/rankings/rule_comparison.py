@@ -11,11 +11,11 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, statement
 from effdsl_analysis.rankings.grouped import grouped
+from effdsl_analysis.relations import Rows, types_of
 from effdsl_analysis.rules import Rule
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
-    from effdsl_analysis.relations import Rows
 
 AVERAGES = tuple(rule for rule in Rule if rule is not Rule.ONE_SCALE)
 """The rules that average over scales, in the order in which they are shown."""
@@ -66,8 +66,6 @@ class RuleComparison(Answer):
 
     def to_rows(self) -> Rows:
         """One row per group, metric and technique."""
-        from effdsl_analysis.relations import Rows, types_of
-
         return Rows.of(self.to_json(), types_of(RuledRanks))
 
 

@@ -11,10 +11,10 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows
 from effdsl_analysis.rankings.grouped import grouped
+from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
-    from effdsl_analysis.relations import Rows
 
 
 @attrs.frozen
@@ -80,8 +80,6 @@ class Scores(Answer):
 
     def to_rows(self) -> Rows:
         """One row per group, scale and technique, both forms of eq. 12 in columns of their own."""
-        from effdsl_analysis.relations import Rows, types_of
-
         records = self.to_json()
         for record in records:
             record |= record.pop("efficiency") or {}

@@ -14,7 +14,7 @@ from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.scaling_laws.laws import Crossing, Law, Scaling, ScalingGroup
 from effdsl_analysis.text import names, number, table, words
 
-MOST_SIZES = 5
+NUMBERS = ("exponent", "N doubled", "R²")
 READING = (
     "value = c · N^exponent, N the parameters; least squares on logarithms, 95% intervals by Student's t. "
     "Three sizes leave one degree of freedom, so their intervals are wide. Unclear: the interval holds "
@@ -54,8 +54,8 @@ def _title(found: ScalingGroup) -> str:
 
 
 def _laws(found: ScalingGroup) -> Table:
-    headers = ("metric", "technique", "exponent", "95% interval", "N doubled", "R²", "trend")
-    shown = table(*headers, numbers=("exponent", "N doubled", "R²"), keys=2)
+    headings = ("metric", "technique", "exponent", "95% interval", "N doubled", "R²", "trend")
+    shown = table(*headings, numeric=NUMBERS, unbroken=("95% interval",), keys=2)
     for metric, laws in groupby(found.fitted, key=lambda law: law.metric):
         label = BY_NAME[metric].label
         for law in laws:

@@ -7,10 +7,6 @@
 -- taken     a row per measured result that ended well: the columns of `results`, peak_flops, memory_gb and power_limit_w
 --           of one of its devices (NULL: not known), and
 --             seen   its cells by metric, e.g. seen['ppl']
--- cells_of(cell_by_metric, metrics)   the cells of some metrics, those without a value left out
-
-CREATE OR REPLACE TEMP MACRO cells_of(cell_by_metric, metrics) AS
-  list_filter(list_transform(metrics, lambda m: cell_by_metric[m]), lambda c: c IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE taken AS
 WITH asked AS (

@@ -12,7 +12,6 @@
 --                   cell      its cells by metric, e.g. cell['ppl']
 --                   off       how far rounding can move a value, as a fraction of it, by metric
 --                   peak_flops, memory_gb, power_limit_w   of the device that the paper names (NULL: it names none)
--- cells_of(cell, metrics)   the cells of some metrics, those that are empty left out
 
 CREATE OR REPLACE TEMP TABLE printed AS
 WITH tokens AS (
@@ -26,9 +25,6 @@ SELECT format('Table {}', table_number) AS "table", * EXCLUDE (mantissa, exponen
        struct_pack("table" := format('Table {}', table_number), line := line, technique := technique, "size" := "size",
                    metric := metric, printed := printed) AS cell
 FROM tokens;
-
-CREATE OR REPLACE TEMP MACRO cells_of(cell_by_metric, metrics) AS
-  list_filter(list_transform(metrics, lambda m: cell_by_metric[m]), lambda c: c IS NOT NULL);
 
 CREATE OR REPLACE TEMP TABLE printed_rows AS
 WITH lines AS (

@@ -1,4 +1,5 @@
--- How do any two subjects compare? From the tables that published.sql or measured.sql made:
+-- How do any two subjects compare? From the tables that published_subjects.sql and
+-- published_observations.sql, or measured_subjects.sql and measured_observations.sql, made:
 --   subjects       a cell on an axis: method, technique, size, and the setting that those compared share
 --   observations   its values: one per metric and repeat
 -- this makes

@@ -2,16 +2,15 @@
 --
 --   scale      the size or model; NULL where each technique has a size of its own (moe and dense), so that the table is
 --              one comparison
---   quality    whether the metric says how good the model is; it comes first
--- What describes a run (GPU hours) is left out.
+-- A metric that says how good the model is comes first; what describes a run (GPU hours) is left out.
 
 WITH
 printed AS (
-  SELECT p.table_number, p.axis, p.modality, p.stage, p.line, p.technique,
+  SELECT p.table_number, p.axis, p.modality, p.line, p.technique,
          CASE WHEN NOT bool_or(technique <> method) OVER (PARTITION BY table_number) THEN size END AS scale,
          p.metric, p.metric IN ('ppl', 'loss', 'fid', 'avg_perf') AS quality, m.place, digits12(p.value) AS value
   FROM published p JOIN metrics m ON m.name = p.metric
   WHERE p.metric <> 'gpu_hours_per_gpu'
 )
-SELECT * EXCLUDE (line, place) FROM printed
+SELECT * EXCLUDE (line, place, quality) FROM printed
 ORDER BY table_number, min(line) OVER (PARTITION BY table_number, scale), scale, NOT quality, place, line;

@@ -5,7 +5,7 @@ SELECT
   map_from_entries(list_sort(list(DISTINCT (outcome, same)))) AS outcomes,
   count(DISTINCT cell) AS cells,
   count(DISTINCT seed) AS seeds,
-  min(started_at) AS first, max(finished_at) AS last, sum(duration_s) AS duration_s,
+  min(started_at) AS first, max(finished_at) AS last,
   list(DISTINCT hardware || CASE WHEN hardware_count > 1 THEN ' × ' || hardware_count ELSE '' END ORDER BY 1)
     FILTER (hardware <> '') AS hardware,
   list(DISTINCT device ORDER BY device) FILTER (device <> '') AS device,
