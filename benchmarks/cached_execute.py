@@ -12,7 +12,7 @@ from effdsl_registry.records import Record, to_json
 from effdsl_registry.store import Store
 from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import describe, detect
-from effdsl_runtime.outcomes import Ending, Outcome
+from effdsl_runtime.outcomes import Ending
 from effdsl_runtime.recording import Assignment, Run, record_of
 from effdsl_runtime.running import study_tasks
 from reporting import EFFDSL, Result, cpu_seconds, median, report
@@ -20,6 +20,7 @@ from studies_of import write_study
 
 from effdsl.key import Canon
 from effdsl.loading import load_study
+from effdsl.outcome import Outcome
 from effdsl.plan import make_plan
 
 TASKS = 10_000

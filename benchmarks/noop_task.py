@@ -14,12 +14,12 @@ from effdsl_registry.store import Store
 from effdsl_runtime.executor import Executor
 from effdsl_runtime.machine import detect
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.outcomes import Outcome
 from effdsl_runtime.worker import Finished
 from noop_engine import Noop
 from reporting import Result, median, report
 
 from effdsl import GQA, MQA, Attention, Budget, M, Study
+from effdsl.outcome import Outcome
 from effdsl.plan import PlannedTask, make_plan
 
 REPEATS = 20

@@ -21,13 +21,14 @@ from effdsl_registry.store import Store
 from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
 from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import describe, detect
-from effdsl_runtime.outcomes import Ending, Outcome
+from effdsl_runtime.outcomes import Ending
 from effdsl_runtime.recording import Assignment, Run, record_of
 from reporting import Result, median, report
 
 from effdsl.key import canonical_json, key_of
 from effdsl.loading import load_study
 from effdsl.metrics import METRICS
+from effdsl.outcome import Outcome
 from effdsl.plan import make_plan
 
 STUDY = Path(__file__).parent.parent / "studies" / "small" / "attention.py"

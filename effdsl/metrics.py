@@ -19,6 +19,11 @@ class Better(enum.Enum):
     LOWER = "lower"
     HIGHER = "higher"
 
+    @property
+    def sign(self) -> int:
+        """1 where lower is better, -1 where higher is: times the value, less is better."""
+        return 1 if self is Better.LOWER else -1
+
 
 @attrs.frozen
 class Metric:

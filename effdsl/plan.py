@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -18,6 +18,7 @@ from effdsl.costs import Calibration, MemoryEstimate, Pace, Price, price_of, tog
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
 from effdsl.key import Canon
+from effdsl.outcome import Outcome
 from effdsl.problems import Collector, Problem, StudyError
 from effdsl.remarks import ratios_at
 from effdsl.study import Study
@@ -51,7 +52,7 @@ class Known:
         seconds: how long it took.
     """
 
-    outcome: str
+    outcome: Outcome
     canonical: str
     reason: str = ""
     changed: tuple[str, ...] = ()
@@ -82,8 +83,9 @@ class PlannedTask:
     @property
     def standing(self) -> str:
         """Its state in a word; of a result that did not end well, how it ended."""
-        if self.state is State.CACHED and self.known is not None and self.known.outcome != "ok":
-            return self.known.outcome
+        if self.state is State.CACHED and self.known is not None and self.known.outcome is not Outcome.OK:
+            ended: str = self.known.outcome.value
+            return ended
         return self.state.value
 
     @property
@@ -141,13 +143,13 @@ class Plan:
         prices = self.prices()
         return together(prices[id(task.task.cell)] for task in tasks)
 
-    def retrying(self, outcomes: frozenset[str]) -> Plan:
-        """This plan with results of these outcomes to be run again, e.g. ``{"failed", "oom"}``."""
+    def retrying(self, outcomes: Collection[Outcome]) -> Plan:
+        """This plan with results of these outcomes to be run again."""
 
         def again(task: PlannedTask) -> PlannedTask:
             if task.known is None or task.known.outcome not in outcomes:
                 return task
-            return attrs.evolve(task, state=State.NEW, reason=f"retry, was {task.known.outcome}")
+            return attrs.evolve(task, state=State.NEW, reason=f"retry, was {task.known.outcome.value}")
 
         return attrs.evolve(self, tasks=tuple(map(again, self.tasks)))
 
@@ -261,8 +263,8 @@ def _planned(task: Task, address: Address, obstacle: Obstacle, history: History,
 
 
 def _cached_reason(known: Known) -> str:
-    if known.outcome != "ok":
-        return f"{known.outcome}: {known.reason}"
+    if known.outcome is not Outcome.OK:
+        return f"{known.outcome.value}: {known.reason}"
     if known.changed:
         more = f" and {len(known.changed) - 1} more" if len(known.changed) > 1 else ""
         return f"code changed: {known.changed[0]}{more}"

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from effdsl_registry.options import STORE
 
+from effdsl.outcome import Outcome
 from effdsl_runtime.kernels import KERNEL, KERNELS, kernel_asked, refusal
 
 if TYPE_CHECKING:
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 
 CELLS_SHOWN = 40
 
-store_option = click.option(
-    "--store", "store_path", type=click.Path(path_type=Path, file_okay=False), envvar="EFFDSL_STORE",
-    help="Folder of the store. Default: the nearest .effdsl/ from here up, else one is made here.",
-)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
@@ -92,7 +90,7 @@ budget_option = click.option(
 )
 @budget_option
 @json_option
-@store_option
+@STORE
 def plan(
     study: str | None,
     show_all: bool,
@@ -173,21 +171,19 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class Outcomes(click.ParamType[frozenset[str]]):
+class Outcomes(click.ParamType[frozenset[Outcome]]):
     """A comma-separated list of outcomes to run again."""
 
     name = "outcomes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
-        from effdsl_runtime.outcomes import Outcome
-
-        allowed = [outcome.value for outcome in Outcome if outcome is not Outcome.OK]
-        given = frozenset(str(value).split(","))
-        if given - set(allowed):
-            self.fail(
-                f"{', '.join(sorted(given - set(allowed)))}: allowed are {', '.join(allowed)}", param, ctx
-            )
-        return given
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[Outcome]:
+        allowed = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.OK}
+        given = str(value).split(",")
+        if unknown := set(given) - set(allowed):
+            self.fail(f"{', '.join(sorted(unknown))}: allowed are {', '.join(allowed)}", param, ctx)
+        return frozenset(allowed[name] for name in given)
 
 
 @click.command()
@@ -205,10 +201,10 @@ class Outcomes(click.ParamType[frozenset[str]]):
     help="Attend with this kernel; a result says which one ran. Default: auto.",
 )
 @json_option
-@store_option
+@STORE
 def execute(
     study: str,
-    retry: frozenset[str] | None,
+    retry: frozenset[Outcome] | None,
     timeout: float | None,
     budget: Limit | None,
     fail_fast: bool,
@@ -223,7 +219,7 @@ def execute(
     current task, twice stops at once; the same command goes on where it stopped. The kernel is stored
     beside a result and is no part of its key: what is known is not run again with another.
     """
-    from effdsl_runtime.running import How, run_study
+    from effdsl_runtime.running import RunOptions, run_study
 
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
@@ -232,13 +228,13 @@ def execute(
     made = _within(made, budget)
     if why := refusal(kernel_asked(), made):
         raise click.UsageError(why)
-    sys.exit(run_study(loaded, made, store, How(progress, timeout, fail_fast, budget), as_json))
+    sys.exit(run_study(loaded, made, store, RunOptions(progress, timeout, fail_fast, budget), as_json))
 
 
 @click.command()
 @click.argument("study")
 @json_option
-@store_option
+@STORE
 def status(study: str, as_json: bool, store_path: Path | None) -> None:
     """Show what is done, running and left of STUDY."""
     from effdsl_runtime.render import print_status, status_json
@@ -254,7 +250,7 @@ def status(study: str, as_json: bool, store_path: Path | None) -> None:
 @click.command()
 @click.argument("key")
 @json_option
-@store_option
+@STORE
 def show(key: str, as_json: bool, store_path: Path | None) -> None:
     """Show the result whose key starts with KEY: what was asked, what was measured, and how."""
     from effdsl_registry.records import to_json
@@ -271,7 +267,7 @@ def show(key: str, as_json: bool, store_path: Path | None) -> None:
 
 @click.command()
 @json_option
-@store_option
+@STORE
 def doctor(as_json: bool, store_path: Path | None) -> None:
     """Check this machine: device, meters, packages, store."""
     from effdsl_runtime.checkup import checkup, print_checkup

@@ -7,6 +7,7 @@ import time
 import attrs
 
 from effdsl.costs.words import duration
+from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.observation import Progress
 
@@ -30,7 +31,7 @@ class Eta:
         self.total = len(to_run)
         self._left = {task.address.key: task for task in to_run}
         for task in self.plan.tasks:
-            if task.known is not None and task.known.outcome == "ok" and task.known.seconds:
+            if task.known is not None and task.known.outcome is Outcome.OK and task.known.seconds:
                 self._learn(task, task.known.seconds)
 
     def started(self, task: PlannedTask) -> None:

@@ -21,13 +21,14 @@ import attrs
 from effdsl_registry.store import Store, StoreBusy
 
 from effdsl.key import canonical_json
+from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.corpora import too_short
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.fingerprint import installed_code
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.outcomes import Ending, Outcome, ending_of_death, oom_kills
+from effdsl_runtime.outcomes import Ending, ending_of_death, oom_kills
 from effdsl_runtime.process import POLL_S, Child, preload
 from effdsl_runtime.recording import Assignment, Run, record_of
 from effdsl_runtime.worker import Finished, prepare_data, work

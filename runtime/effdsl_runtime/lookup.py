@@ -11,6 +11,7 @@ from effdsl.costs import Calibration, Finished
 from effdsl.declare import evolve
 from effdsl.decode import CannotDecode, decoded
 from effdsl.hardware import Hardware, catalogued
+from effdsl.outcome import Outcome
 from effdsl.plan import History, Known
 from effdsl.task import Address, Cell
 from effdsl_runtime.fingerprint import changed_files
@@ -23,7 +24,7 @@ def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
         answer = store.known([a.key for a in addresses], [a.lineage for a in addresses])
         changed = {code: changed_files(files) for code, files in answer.code.items()}
         known = {
-            key: Known(r.outcome, r.canonical, r.reason, changed.get(r.code, ()), r.duration_s)
+            key: Known(Outcome(r.outcome), r.canonical, r.reason, changed.get(r.code, ()), r.duration_s)
             for key, r in answer.results.items()
         }
         return History(known, answer.engine_versions)

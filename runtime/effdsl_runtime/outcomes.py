@@ -1,28 +1,13 @@
-"""How a task ended. Every ending is a row; a task that does not fit or diverges is a result."""
+"""What an exception, or the death of a process, says of how a task ended."""
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 
 import attrs
 
+from effdsl.outcome import Outcome
 from effdsl.techniques.base import Unsupported
-
-
-class Outcome(enum.Enum):
-    """The ending of a task, as stored."""
-
-    OK = "ok"
-    OOM = "oom"
-    TIMEOUT = "timeout"
-    DIVERGED = "diverged"
-    UNSUPPORTED = "unsupported"
-    FAILED = "failed"
-
-
-RESULTS = frozenset(Outcome) - {Outcome.FAILED}
-"""Endings that say something about the technique; only FAILED says something about the set-up."""
 
 
 class Diverged(ArithmeticError):

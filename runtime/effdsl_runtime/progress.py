@@ -12,10 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from effdsl.costs.words import duration
 from effdsl.key import short
+from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime import observation
 from effdsl_runtime.eta import Eta
-from effdsl_runtime.outcomes import Outcome
 from effdsl_runtime.worker import Finished
 
 PLAIN_EVERY_S = 5.0

@@ -136,7 +136,7 @@ def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> None:
 
 def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:
     if task.known is not None:
-        return task.known.outcome
+        return task.known.outcome.value
     return "running" if task.address.key in running else task.state.value
 
 

@@ -12,12 +12,12 @@ from effdsl_registry.store import Store, StudyTask
 
 from effdsl.limit import Limit, advice
 from effdsl.loading import LoadedStudy, typed
+from effdsl.outcome import Outcome
 from effdsl.plan import Plan, State
-from effdsl_runtime.outcomes import Outcome
 
 
 @attrs.frozen
-class How:
+class RunOptions:
     """How a plan is to be run: what the options of ``effdsl execute`` say."""
 
     progress: str = "auto"
@@ -27,7 +27,7 @@ class How:
 
 
 @attrs.frozen
-class Went:
+class RunSummary:
     """How it went: tasks by their ending, those that are still to run, and the exit code."""
 
     ran: dict[str, int] = attrs.field(factory=dict)
@@ -35,32 +35,32 @@ class Went:
     code: int = 0
 
 
-def run_study(loaded: LoadedStudy, plan: Plan, store: Store, how: How, as_json: bool) -> int:
+def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions, as_json: bool) -> int:
     """Run what ``plan`` leaves to run, say how it went, and return the exit code."""
     store.remember_study(plan.study, str(loaded.file), study_tasks(plan))
-    went = Went()
+    summary = RunSummary()
     if plan.to_run():
         click.echo(f"{plan.study}: {plan.summary().removeprefix('Plan: ')}", err=True)
         click.echo(f"store: {store.root}", err=True)
-        started = _run(plan, store, how)
+        started = _run(plan, store, options)
         if started is None:
             return 1
-        went = started
+        summary = started
     if as_json:
-        click.echo(json.dumps(_summary_json(plan, went, store)))
+        click.echo(json.dumps(_summary_json(plan, summary, store)))
     else:
-        click.echo("\n".join(_summary(plan, went, store, how.budget, typed(loaded.file))))
-    if went.code:
-        return went.code
+        click.echo("\n".join(_summary(plan, summary, store, options.budget, typed(loaded.file))))
+    if summary.code:
+        return summary.code
     counts = plan.counts()
     nothing_possible = not (counts[State.CACHED] or counts[State.LEFT_OUT] or plan.to_run())
-    return 1 if failed(plan, went) or nothing_possible else 0
+    return 1 if failed(plan, summary) or nothing_possible else 0
 
 
-def failed(plan: Plan, went: Went) -> int:
+def failed(plan: Plan, summary: RunSummary) -> int:
     """Tasks that failed, now or earlier, and do not run again unasked."""
     word = Outcome.FAILED.value
-    return went.ran.get(word, 0) + sum(task.standing == word for task in plan.tasks)
+    return summary.ran.get(word, 0) + sum(task.standing == word for task in plan.tasks)
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
@@ -71,14 +71,14 @@ def study_tasks(plan: Plan) -> list[StudyTask]:
     ]
 
 
-def _run(plan: Plan, store: Store, how: How) -> Went | None:
+def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
     """How it went; ``None`` when no task could be started."""
     from effdsl_runtime.executor import Executor
     from effdsl_runtime.progress import display_for
 
-    with display_for(plan, how.progress) as display:
+    with display_for(plan, options.progress) as display:
         display.message("starting: the first task waits a few seconds for torch to load")
-        tally = Executor(store, display, how.timeout_s, how.fail_fast).run(plan)
+        tally = Executor(store, display, options.timeout_s, options.fail_fast).run(plan)
     ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
     if tally.elsewhere:
         ran["by another process"] = tally.elsewhere
@@ -87,26 +87,28 @@ def _run(plan: Plan, store: Store, how: How) -> Went | None:
     if tally.cannot_start:
         click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
         return None
-    return Went(ran, tally.left, 128 + tally.signal if tally.signal else 0)
+    return RunSummary(ran, tally.left, 128 + tally.signal if tally.signal else 0)
 
 
-def _summary_json(plan: Plan, went: Went, store: Store) -> dict[str, object]:
+def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, object]:
     return {
         "schema": "effdsl/execute",
         "version": 1,
         "study": plan.study,
         "planned": plan.standings(),
-        "ran": went.ran,
-        "left": went.left,
+        "ran": summary.ran,
+        "left": summary.left,
         "store": str(store.root),
     }
 
 
-def _summary(plan: Plan, went: Went, store: Store, budget: Limit | None, study: str) -> Iterator[str]:
+def _summary(
+    plan: Plan, summary: RunSummary, store: Store, budget: Limit | None, study: str
+) -> Iterator[str]:
     """The lines that say how it went and what to type next; ``study`` is what stands for it there."""
     counts = plan.counts()
-    done = [f"{n} {what}" for what, n in went.ran.items()]
-    done += [f"{went.left} left to run"] if went.left else []
+    done = [f"{n} {what}" for what, n in summary.ran.items()]
+    done += [f"{summary.left} left to run"] if summary.left else []
     nothing = "nothing fits the budget" if counts[State.LEFT_OUT] else "nothing to run"
     kept = [f"{n} {what}" for what, n in _kept(plan).items()]
     yield f"{plan.study}: {', '.join([*(done or [nothing]), *kept])}. Store: {store.root}"
@@ -115,13 +117,13 @@ def _summary(plan: Plan, went: Went, store: Store, budget: Limit | None, study: 
             yield f"{counts[state]} {state.value}; `effdsl plan {study}` says why."
     if counts[State.LEFT_OUT] and budget is not None:
         yield f"{counts[State.LEFT_OUT]} left out by the budget of {budget}; {advice(plan, budget)}."
-    if went.left:
-        yield f"{went.left} left to run; `effdsl execute {study}` goes on."
-    if n := failed(plan, went):
+    if summary.left:
+        yield f"{summary.left} left to run; `effdsl execute {study}` goes on."
+    if n := failed(plan, summary):
         yield f"{n} failed; `effdsl execute {study} --retry failed` runs {'them' if n > 1 else 'it'} again."
     if changed := sum(task.state is State.CACHED and task.code_changed for task in plan.tasks):
         yield f"{changed} of the cached were measured with other code; `effdsl plan {study}` says which file."
-    if counts[State.CACHED] or went.ran.get(Outcome.OK.value):
+    if counts[State.CACHED] or summary.ran.get(Outcome.OK.value):
         yield f"Next: effdsl rank {shlex.quote(plan.study)}"
 
 

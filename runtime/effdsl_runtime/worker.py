@@ -20,12 +20,13 @@ import attrs
 from effdsl_registry.store import Store
 
 from effdsl.data import Data
+from effdsl.outcome import Outcome
 from effdsl_runtime.data import DataError, prepare
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
-from effdsl_runtime.outcomes import Ending, Outcome, ending_of
+from effdsl_runtime.outcomes import Ending, ending_of
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording import Assignment, Run, iterations_table, record_of, samples_table
 

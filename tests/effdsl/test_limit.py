@@ -12,6 +12,7 @@ from effdsl.declare import Invalid
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.limit import advice, limit_from, within
+from effdsl.outcome import Outcome
 from effdsl.plan import History, Known, Plan, State, make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -83,7 +84,7 @@ def test_the_last_line_counts_what_is_left_out() -> None:
 
 
 def test_cached_tasks_cost_nothing() -> None:
-    known = {t.address.key: Known("ok", canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0}
+    known = {t.address.key: Known(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0}
     plan = make_plan(STUDY, LAPTOP, lambda addresses: History(known))
     one = next(iter(plan.prices().values())).usd or 0.0
     limited = within(plan, limit_from(f"${20 * one:.9f}"))
@@ -107,7 +108,7 @@ def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
         limit = limit_from(f"${most:.12f}")
         first = within(PLAN, limit)
         ran = {task.address.key for task in first.to_run()}
-        known = {t.address.key: Known("ok", canonical_json(t.task)) for t in PLAN.tasks}
+        known = {t.address.key: Known(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks}
         rest = make_plan(
             STUDY,
             LAPTOP,

@@ -35,6 +35,7 @@ from effdsl import (
 )
 from effdsl.display import plan_table
 from effdsl.hardware import Hardware
+from effdsl.outcome import Outcome
 from effdsl.plan import History, Known, Plan, State, make_plan
 from effdsl.task import Address
 
@@ -42,7 +43,7 @@ LAPTOP = Hardware(name="a laptop", kind="cpu")
 SMALL = Study(Attention([MQA, GQA, MLA]), [3 * M], budget=Budget(steps=10), name="small")
 
 
-def knowing(plan: Plan, outcome: str = "ok", **also: object) -> History:
+def knowing(plan: Plan, outcome: Outcome = Outcome.OK, **also: object) -> History:
     """A store that knows every task of ``plan``."""
     from effdsl.key import canonical_json
 
@@ -120,18 +121,18 @@ def test_a_hit_whose_code_changed_says_which_file() -> None:
 
 def test_failures_are_kept_until_a_retry_names_them() -> None:
     plan = make_plan(SMALL, LAPTOP)
-    failed = make_plan(SMALL, LAPTOP, lambda a: knowing(plan, "failed", reason="boom"))
+    failed = make_plan(SMALL, LAPTOP, lambda a: knowing(plan, Outcome.FAILED, reason="boom"))
     assert failed.to_run() == ()
     assert failed.tasks[0].reason == "failed: boom"
     assert failed.summary() == "Plan: 0 new, 0 cached, 9 failed, 0 stale, 0 infeasible, 0 unavailable"
     assert {row[-2] for row in plan_table(failed).rows} == {"3 failed"}
-    assert failed.retrying(frozenset({"oom"})).to_run() == ()
-    assert len(failed.retrying(frozenset({"failed"})).to_run()) == 9
+    assert failed.retrying({Outcome.OOM}).to_run() == ()
+    assert len(failed.retrying({Outcome.FAILED}).to_run()) == 9
 
 
 def test_a_key_that_holds_another_task_is_an_error_not_a_hit() -> None:
     plan = make_plan(SMALL, LAPTOP)
-    wrong = History({t.address.key: Known("ok", "{}") for t in plan.tasks})
+    wrong = History({t.address.key: Known(Outcome.OK, "{}") for t in plan.tasks})
     with pytest.raises(RuntimeError, match="effdsl store verify"):
         make_plan(SMALL, LAPTOP, lambda a: wrong)
 

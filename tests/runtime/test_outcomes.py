@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.outcomes import Diverged, Outcome, ending_of, ending_of_death, oom_kills
+from effdsl_runtime.outcomes import Diverged, ending_of, ending_of_death, oom_kills
 
+from effdsl.outcome import Outcome
 from effdsl.techniques.base import Unsupported
 
 

@@ -159,7 +159,7 @@ def _field(line: str, field: str, place: str) -> str:
 
 
 def pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Text cut after an empty line once a piece has 8,192 characters, and after any line once it has twice that."""
+    """Text cut after an empty line once a piece has 8,192 characters, after any once it has twice that."""
     piece: list[str] = []
     size = 0
     for line in lines:
