@@ -10,6 +10,7 @@ from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.engines.device import autocast
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
+from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.routing import balance_penalty
 
 
@@ -55,15 +56,14 @@ class Trainer:
 
 
 def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that decays matrices and leaves vectors (norms, biases) alone.
-
-    Mamba's decay rates are a table of numbers rather than a matrix: they are left alone as well.
-    """
+    """AdamW that decays matrices and leaves alone vectors (norms, biases) and what a mixer says."""
+    mixers = [module for module in model.modules() if isinstance(module, Mixer)]
+    exempt = {id(parameter) for mixer in mixers for parameter in mixer.no_weight_decay()}
     decayed: list[Tensor] = []
     left_alone: list[Tensor] = []
-    for name, parameter in model.named_parameters():
+    for parameter in model.parameters():
         if parameter.requires_grad:
-            is_matrix = parameter.ndim >= 2 and not name.endswith("A_log")
+            is_matrix = parameter.ndim >= 2 and id(parameter) not in exempt
             (decayed if is_matrix else left_alone).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": recipe.weight_decay},

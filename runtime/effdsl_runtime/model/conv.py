@@ -21,9 +21,10 @@ class CausalConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels))
 
     def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
-        """Weights uniform within ``width ** -0.5``, as ``nn.Conv1d`` starts (Mamba's reference code)."""
-        if name != "weight":
-            return None
+        """Weights uniform within ``width ** -0.5``, as ``nn.Conv1d`` starts (Mamba's reference code), the
+        bias zero."""
+        if name == "bias":
+            return torch.zeros(self.bias.shape)
         bound: float = self.weight.shape[0] ** -0.5
         return torch.empty(self.weight.shape).uniform_(-bound, bound, generator=generator)
 

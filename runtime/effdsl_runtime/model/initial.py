@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import singledispatch
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -37,11 +38,15 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
                 deviation /= math.sqrt(2 * layers)
             for name, parameter in module.named_parameters(recurse=False):
                 own = _own_value(module, path, name, seed)
+                constant = _constant(module, parameter)
                 if own is not None:
                     parameter.copy_(own)
-                    continue
-                for part, values in _parts(module, name, parameter):
-                    _fill(values, f"{path}.{part}", deviation, seed)
+                elif constant is not None:
+                    parameter.fill_(constant)
+                else:
+                    for prefix, values in _drawn(module, parameter):
+                        generator = _generator(f"{path}.{prefix}{name}", seed)
+                        values.normal_(0, deviation, generator=generator)
 
 
 def _own_value(module: nn.Module, path: str, name: str, seed: int) -> Tensor | None:
@@ -50,25 +55,40 @@ def _own_value(module: nn.Module, path: str, name: str, seed: int) -> Tensor | N
     return module.initial_value(name, _generator(f"{path}.{name}", seed))
 
 
-def _parts(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
-    """The named pieces of a parameter that are drawn separately."""
-    if isinstance(module, Linears):
-        pieces = torch.split(parameter, list(module.parts.values()))
-        return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
-    if isinstance(module, ExpertLinear):
-        return [(f"{expert}.{name}", matrix) for expert, matrix in enumerate(parameter)]
-    if isinstance(module, nn.RMSNorm | nn.LayerNorm) and name == "weight":
-        return [("norm", parameter)]
-    return [(name, parameter)]
+@singledispatch
+def _constant(module: nn.Module, parameter: Tensor) -> float | None:
+    """What all of a module's ``parameter`` starts as; ``None`` where it is drawn."""
+    return None
 
 
-def _fill(values: Tensor, name: str, deviation: float, seed: int) -> None:
-    if name.endswith(".norm"):
-        values.fill_(1)
-    elif name.endswith("bias"):
-        values.zero_()
-    else:
-        values.normal_(0, deviation, generator=_generator(name, seed))
+@_constant.register(nn.Linear)
+@_constant.register(Linears)
+def _(module: nn.Linear | Linears, parameter: Tensor) -> float | None:
+    return 0 if parameter is module.bias else None
+
+
+@_constant.register(nn.RMSNorm)
+@_constant.register(nn.LayerNorm)
+def _(module: nn.RMSNorm | nn.LayerNorm, parameter: Tensor) -> float | None:
+    return 1 if parameter is module.weight else 0
+
+
+@singledispatch
+def _drawn(module: nn.Module, parameter: Tensor) -> list[tuple[str, Tensor]]:
+    """The pieces of a module's ``parameter`` that are drawn separately, each with what its seed has
+    before the parameter's name."""
+    return [("", parameter)]
+
+
+@_drawn.register
+def _(module: Linears, parameter: Tensor) -> list[tuple[str, Tensor]]:
+    pieces = torch.split(parameter, list(module.parts.values()))
+    return [(f"{part}.", piece) for part, piece in zip(module.parts, pieces, strict=True)]
+
+
+@_drawn.register
+def _(module: ExpertLinear, parameter: Tensor) -> list[tuple[str, Tensor]]:
+    return [(f"{expert}.", matrix) for expert, matrix in enumerate(parameter)]
 
 
 def _generator(name: str, seed: int) -> torch.Generator:

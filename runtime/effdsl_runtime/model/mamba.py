@@ -38,6 +38,10 @@ class SelectiveMixer(Mixer):
             return torch.arange(1.0, self.A_log.shape[1] + 1).log().expand(self.A_log.shape)
         return torch.ones(self.D.shape)
 
+    def no_weight_decay(self) -> tuple[nn.Parameter, ...]:
+        """The decay rates, which are a table of numbers rather than a matrix."""
+        return (self.A_log,)
+
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         x_bti, gate_bti = self.project(x_btd)
         u_bti = self.conv(x_bti, cache)

@@ -21,6 +21,10 @@ class Mixer(nn.Module):
         """
         return "reference"
 
+    def no_weight_decay(self) -> tuple[nn.Parameter, ...]:
+        """Parameters of its own that weight decay leaves alone although they have two dimensions or more."""
+        return ()
+
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         raise NotImplementedError
 

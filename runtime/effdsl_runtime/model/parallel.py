@@ -23,6 +23,10 @@ class ParallelBlock(ResidualBlock):
         self.feed_forward_norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
         self.feed_forward = feed_forward
 
+    def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
+        """The bias starts as every other, zero."""
+        return torch.zeros(self.mixer_bias.shape)
+
     def forward(
         self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
     ) -> Tensor:
