@@ -89,11 +89,6 @@ class Hardware:
     def __str__(self) -> str:
         return self.name if self.count == 1 else f"{self.count} × {self.name}"
 
-    @property
-    def total_memory(self) -> Bytes | None:
-        """Memory of all devices together."""
-        return None if self.memory is None else Bytes(self.memory.value * self.count)
-
 
 @attrs.frozen
 class ThisMachine:

@@ -134,10 +134,6 @@ class Plan:
         """The price of one task by the ``id`` of its cell."""
         return {id(planned.cell): planned.price for planned in self.cells if planned.cell is not None}
 
-    def price_to_run(self) -> Price:
-        """The price of all tasks that are to run."""
-        return self.price_together(self.to_run())
-
     def price_together(self, tasks: Iterable[PlannedTask]) -> Price:
         """The price of ``tasks`` of this plan."""
         prices = self.prices()

@@ -163,7 +163,7 @@ def test_hardware_has_the_paper_s_memory_and_the_vendor_s_tensor_rate() -> None:
     assert by_name["H200 SXM"].memory == 141 * effdsl.GB
     # Table 1 prints 267.6 TFLOP/s in its FP16 column; the tensor cores do 989 (NVIDIA H200 datasheet).
     assert by_name["H200 SXM"].peak_flops["bfloat16"] == pytest.approx(989.4e12)
-    assert (48 * effdsl.GH200).total_memory == 48 * 96 * effdsl.GB
+    assert effdsl.GH200.memory == 96 * effdsl.GB
     assert all(hardware.source and hardware.bandwidth and hardware.power_limit_w for hardware in CATALOG)
     assert not by_name["V100"].bf16
 

@@ -51,7 +51,7 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
 
 @given(st.floats(0, 1.2))
 def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(part: float) -> None:
-    whole = PLAN.price_to_run().usd or 0.0
+    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
     plan = within(PLAN, limit_from(f"${part * whole:.12f}"))
     assert (together(plan.prices()[id(t.task.cell)] for t in plan.to_run()).usd or 0) <= part * whole + 1e-6
     seeds = [seed for seed, _ in picked(plan)]
@@ -61,7 +61,7 @@ def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(p
 
 @given(st.floats(0, 1.2))
 def test_within_a_repeat_nothing_is_left_out_that_would_still_have_fitted(part: float) -> None:
-    whole = PLAN.price_to_run().usd or 0.0
+    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
     limit = limit_from(f"${part * whole:.12f}")
     plan, prices = within(PLAN, limit), PLAN.prices()
     left_out = [t for t in plan.tasks if t.state is State.LEFT_OUT]
@@ -121,8 +121,9 @@ def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
 
 def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
     plan = make_plan(STUDY, LAPTOP, unavailable=lambda cell: "needs a GPU")
-    half = within(plan, limit_from(f"${(PLAN.price_to_run().usd or 0) / 2:.9f}"))
+    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
+    half = within(plan, limit_from(f"${whole / 2:.9f}"))
     states = half.counts()
     assert states[State.LEFT_OUT] > 0
     assert states[State.UNAVAILABLE] + states[State.LEFT_OUT] == 18
-    assert (half.price_together(half.to_price()).usd or 0) <= (PLAN.price_to_run().usd or 0) / 2
+    assert (half.price_together(half.to_price()).usd or 0) <= whole / 2

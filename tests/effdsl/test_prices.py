@@ -168,7 +168,7 @@ def test_the_json_of_a_plan_has_the_same_under_estimated() -> None:
     assert first["seconds"] == cell.price.seconds
     assert first["usd"] == cell.price.usd
     assert first["gco2e"] is None
-    assert document["estimated"]["to_run"]["usd"] == pytest.approx(plan.price_to_run().usd)
+    assert document["estimated"]["to_run"]["usd"] == pytest.approx(plan.price_together(plan.to_run()).usd)
     (speed,) = document["estimated"]["speed"]
     assert (speed["of_bound"], speed["flops_per_s"], speed["tasks"]) == (0.4, None, 0)
 
