@@ -11,6 +11,7 @@ import attrs
 import click
 
 from effdsl_registry.errors import StoreDamaged, StoreError
+from effdsl_registry.options import STORE
 from effdsl_registry.output import OutputFile
 
 if TYPE_CHECKING:
@@ -20,20 +21,13 @@ if TYPE_CHECKING:
 EXAMPLE = "FROM results SELECT technique, seed, round(ppl, 2) AS ppl ORDER BY ppl"
 FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown", ".tex": "latex"}
 
-store_option = click.option(
-    "--store",
-    "store_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the store. Default: $EFFDSL_STORE, else the nearest .effdsl/ from here up.",
-)
-
 
 @click.command()
 @click.argument("query", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
-@store_option
+@STORE
 def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
@@ -63,7 +57,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
 @click.option("--key", "prefixes", multiple=True, help="Of iterations and samples: only these results.")
 @click.option("-f", "--format", "form", type=click.Choice([*dict.fromkeys(FORMATS.values())]))
 @click.option("-o", "--output", type=OutputFile(), help="Default: print.")
-@store_option
+@STORE
 def export(
     view: str,
     query: str | None,
@@ -105,7 +99,7 @@ def store() -> None:
 
 
 @store.command()
-@store_option
+@STORE
 def path(store_path: Path | None) -> None:
     """Print the folder of the store that is meant here."""
     from effdsl_registry.store import Store
@@ -115,7 +109,7 @@ def path(store_path: Path | None) -> None:
 
 @store.command()
 @click.option("--json", "as_json", is_flag=True)
-@store_option
+@STORE
 def verify(as_json: bool, store_path: Path | None) -> None:
     """Hash every record again and compare it with the index; exit code 3 when damaged."""
     from effdsl_registry.store import Store
@@ -133,7 +127,7 @@ def verify(as_json: bool, store_path: Path | None) -> None:
 
 
 @store.command()
-@store_option
+@STORE
 def rebuild(store_path: Path | None) -> None:
     """Make the index anew from the record files."""
     from effdsl_registry.index import rebuild as make_anew
@@ -144,7 +138,7 @@ def rebuild(store_path: Path | None) -> None:
 
 @store.command()
 @click.argument("target", type=click.Path(path_type=Path))
-@store_option
+@STORE
 def backup(target: Path, store_path: Path | None) -> None:
     """Copy the store to the new folder TARGET, also while others use it."""
     from effdsl_registry.maintenance import backup as copy
@@ -154,15 +148,12 @@ def backup(target: Path, store_path: Path | None) -> None:
 
 @store.command()
 @click.option("--delete", is_flag=True, help="Remove the files; without it they are only listed.")
-@click.option("--dry-run", is_flag=True, help="Only list the files: the default.")
 @click.option("--json", "as_json", is_flag=True)
-@store_option
-def gc(delete: bool, dry_run: bool, as_json: bool, store_path: Path | None) -> None:
+@STORE
+def gc(delete: bool, as_json: bool, store_path: Path | None) -> None:
     """List, or --delete, superseded attempts and what killed processes left behind."""
     from effdsl_registry.maintenance import collect, garbage
 
-    if delete and dry_run:
-        raise click.UsageError("--delete and --dry-run exclude each other")
     found = _existing(store_path)
     items = garbage(found)
     if delete:

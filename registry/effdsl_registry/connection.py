@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effdsl_registry.errors import StoreBusy, StoreDamaged
+from effdsl_registry.errors import REBUILD, StoreBusy, StoreDamaged
 from effdsl_registry.files import retry
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PATIENCE_S = 10.0
-REMEDY = "`effdsl store rebuild` makes the index anew from the records"
 Config = dict[str, str | bool | int | float | list[str]]
 CONFIG: Config = {
     "autoinstall_known_extensions": False,
@@ -87,6 +86,4 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
 
 def _damaged(path: Path, error: Exception) -> StoreDamaged:
     first_line = str(error).partition("\n")[0]
-    return StoreDamaged(
-        f"{path} cannot be read: {first_line}\n`effdsl store rebuild` makes it anew from the records"
-    )
+    return StoreDamaged(f"{path} cannot be read: {first_line}\n{REBUILD}")

@@ -9,12 +9,12 @@ a limit on memory and on time.
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
+from effdsl.problems import nearest
 from effdsl_registry.connection import CONFIG
 from effdsl_registry.errors import SqlRefused
 from effdsl_registry.rows import Rows
@@ -65,9 +65,8 @@ def explain(message: str) -> str:
     unknown = re.search(r"Table with name (\S+) does not exist", text)
     if not unknown:
         return text
-    near = difflib.get_close_matches(unknown[1].strip('"!'), PUBLIC_VIEWS, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    return f"{text.splitlines()[0]}\n{guess}There are: {', '.join(PUBLIC_VIEWS)}"
+    guess = nearest(unknown[1].strip('"!'), PUBLIC_VIEWS)
+    return f"{text.splitlines()[0]}\n{guess}there are: {', '.join(PUBLIC_VIEWS)}"
 
 
 def _refuse_all_but_one_select(connection: DuckDBPyConnection, sql: str) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import click
 
+REBUILD = "`effdsl store rebuild` makes the index anew from the records"
+"""What to do about an index that is not as it should be."""
+
 
 class StoreError(click.ClickException):
     """The store cannot answer; the message says why and what to do."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from effdsl.key import SHOWN_DIGITS
 from effdsl.metrics import ENERGY, METRICS
 from effdsl_registry import published
-from effdsl_registry.errors import StoreDamaged, StoreNewer
+from effdsl_registry.errors import REBUILD, StoreDamaged, StoreNewer
 from effdsl_registry.files import literal, quoted
 from effdsl_registry.records import Identity
 
@@ -149,14 +150,10 @@ def _columns(connection: DuckDBPyConnection) -> list[tuple[str, ...]]:
 
 def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
     if not _has_tables(connection):
-        raise StoreDamaged(
-            "index.duckdb holds no effdsl store; `effdsl store rebuild` makes it anew from the records"
-        )
+        raise StoreDamaged(f"the index holds no effdsl store; {REBUILD}")
     row = connection.execute("SELECT schema_version, views_digest FROM internal.meta").fetchone()
     if row is None:
-        raise StoreDamaged(
-            "index.duckdb has no schema version; `effdsl store rebuild` makes it anew from the records"
-        )
+        raise StoreDamaged(f"the index has no schema version; {REBUILD}")
     return int(row[0]), str(row[1])
 
 
@@ -164,12 +161,11 @@ def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
 def _views() -> str:
     sources = [f for f in files(__package__).joinpath("views").iterdir() if f.name.endswith(".sql")]
     parts = {
+        "{shown_digits}": str(SHOWN_DIGITS),
         "{metric_rows}": _metric_rows(),
-        "{metric_columns}": ",\n    ".join(
-            f"metrics[{literal(m.name)}] AS {quoted(m.name)}" for m in METRICS
-        ),
-        "{metric_means}": ",\n    ".join(_mean(m.name) for m in METRICS),
-        "{identity_columns}": ",\n    ".join(
+        "{metric_columns}": _listed(f"metrics[{literal(m.name)}] AS {quoted(m.name)}" for m in METRICS),
+        "{metric_means}": _listed(_mean(m.name) for m in METRICS),
+        "{identity_columns}": _listed(
             f"any_value({quoted(f.name)}) AS {quoted(f.name)}"
             for f in attrs.fields(Identity)
             if f.name != "seed"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from effdsl.key import key_of
-from effdsl_registry.errors import RecordDamaged, StoreError
+from effdsl_registry.errors import REBUILD, RecordDamaged, StoreError
 from effdsl_registry.files import TEMPORARY, literal
 from effdsl_registry.ingest import RecordFile, read_record_file
 from effdsl_registry.records import Record, from_json
@@ -37,7 +37,6 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
-REBUILD = "`effdsl store rebuild` makes the index anew from the records"
 REMOVE = "take it from a backup, or remove it and run its study again"
 RESTORE = "take it from a backup; without it nobody sees whether code has changed since"
 COLLECT = "`effdsl store gc --delete` removes it"

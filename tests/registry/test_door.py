@@ -194,7 +194,7 @@ def test_an_unknown_column_is_answered_with_the_nearest_ones(filled: Store) -> N
 
 
 def test_an_unknown_table_is_answered_with_the_nearest_view_and_all_there_are(filled: Store) -> None:
-    with pytest.raises(SqlRefused, match=r"did you mean results.*loss_curves"):
+    with pytest.raises(SqlRefused, match=r"did you mean 'results'.*loss_curves"):
         ask(filled, "SELECT * FROM resluts")
 
 

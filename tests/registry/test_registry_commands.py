@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from effdsl_registry import commands
 from effdsl_registry.store import Store
+
+from effdsl.cli import COMMANDS, group
 
 
 def run(command: Any, store: Store, *arguments: str, **options: Any) -> Result:
@@ -47,7 +50,7 @@ def test_sql_reads_the_query_from_standard_input(filled: Store) -> None:
 def test_a_wrong_query_ends_with_its_message_and_code_2(filled: Store) -> None:
     result = run(commands.sql, filled, "SELECT * FROM resluts")
     assert result.exit_code == 2
-    assert "did you mean results" in result.stderr
+    assert "did you mean 'results'" in result.stderr
     assert result.stdout == ""
 
 
@@ -127,10 +130,19 @@ def test_gc_lists_and_only_removes_when_asked(filled: Store, make_record: Any) -
     listed = run(commands.store, filled, "gc")
     assert "superseded" in listed.output
     assert len(filled.attempts(make_record(0).key)) == 2
-    assert len(json.loads(run(commands.store, filled, "gc", "--dry-run", "--json").output)) == 3
+    assert len(json.loads(run(commands.store, filled, "gc", "--json").output)) == 3
     run(commands.store, filled, "gc", "--delete")
     assert len(filled.attempts(make_record(0).key)) == 1
     assert run(commands.store, filled, "gc").output == "nothing to remove\n"
+
+
+def test_every_command_says_the_same_of_its_store() -> None:
+    asked = click.Context(group)
+    loaded = [found for name in COMMANDS if (found := group.get_command(asked, name)) is not None]
+    options = [option for command in loaded for option in command.params if option.name == "store_path"]
+    assert len(options) > 15
+    said = {option.help for option in options if isinstance(option, click.Option)}
+    assert [("$EFFDSL_STORE" in text, ".effdsl/" in text) for text in said if text] == [(True, True)]
 
 
 def test_path_prints_the_folder(store: Store) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from effdsl_registry.options import STORE as STORE
 
 from effdsl_analysis.commands.waiting import waiting
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 100
 
-STORE = click.option(
-    "--store", "store_path", type=click.Path(path_type=Path, file_okay=False), help="The store's folder."
-)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 SCALE = click.option("--scale", help="Only this scale, e.g. 3M.")
 EVIDENCE = click.option(

@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW cells AS
 SELECT
     cell,
-    left(cell, 10) AS short_cell,
+    left(cell, {shown_digits}) AS short_cell,
     evidence,
     {identity_columns},
     count(*) AS tasks,

@@ -1,0 +1,16 @@
+"""The option that every command which needs a store takes, in whatever package it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+# Store.find alone reads $EFFDSL_STORE, so that it means the same to a command, a script and a notebook.
+STORE = click.option(
+    "--store",
+    "store_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the store. Default: $EFFDSL_STORE, else the nearest .effdsl/ from here up, else "
+    ".effdsl/ in this project.",
+)
