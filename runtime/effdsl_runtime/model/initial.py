@@ -38,15 +38,13 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
                 deviation /= math.sqrt(2 * layers)
             for name, parameter in module.named_parameters(recurse=False):
                 own = _own_value(module, path, name, seed)
-                constant = _constant(module, parameter)
                 if own is not None:
                     parameter.copy_(own)
-                elif constant is not None:
+                elif (constant := _constant(module, parameter)) is not None:
                     parameter.fill_(constant)
                 else:
-                    for prefix, values in _drawn(module, parameter):
-                        generator = _generator(f"{path}.{prefix}{name}", seed)
-                        values.normal_(0, deviation, generator=generator)
+                    for part, values in _drawn(module, name, parameter):
+                        values.normal_(0, deviation, generator=_generator(f"{path}.{part}", seed))
 
 
 def _own_value(module: nn.Module, path: str, name: str, seed: int) -> Tensor | None:
@@ -74,21 +72,20 @@ def _(module: nn.RMSNorm | nn.LayerNorm, parameter: Tensor) -> float | None:
 
 
 @singledispatch
-def _drawn(module: nn.Module, parameter: Tensor) -> list[tuple[str, Tensor]]:
-    """The pieces of a module's ``parameter`` that are drawn separately, each with what its seed has
-    before the parameter's name."""
-    return [("", parameter)]
+def _drawn(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
+    """The named pieces of a module's ``parameter`` that are drawn separately."""
+    return [(name, parameter)]
 
 
 @_drawn.register
-def _(module: Linears, parameter: Tensor) -> list[tuple[str, Tensor]]:
+def _(module: Linears, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
     pieces = torch.split(parameter, list(module.parts.values()))
-    return [(f"{part}.", piece) for part, piece in zip(module.parts, pieces, strict=True)]
+    return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
 
 
 @_drawn.register
-def _(module: ExpertLinear, parameter: Tensor) -> list[tuple[str, Tensor]]:
-    return [(f"{expert}.", matrix) for expert, matrix in enumerate(parameter)]
+def _(module: ExpertLinear, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
+    return [(f"{expert}.{name}", matrix) for expert, matrix in enumerate(parameter)]
 
 
 def _generator(name: str, seed: int) -> torch.Generator:
