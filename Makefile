@@ -26,6 +26,7 @@ types: .venv/.ready-dev
 
 bench: .venv/.ready-dev ## the numbers in the README
 	$(BIN)/python benchmarks/run_all.py
+	$(BIN)/python benchmarks/tables.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

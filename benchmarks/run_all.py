@@ -19,11 +19,12 @@ BENCHMARKS = (
     "against_transformers",
 )
 
-here = Path(__file__).parent
-failed = [
-    name
-    for name in BENCHMARKS
-    if subprocess.run([sys.executable, str(here / f"{name}.py")], check=False).returncode
-]
-if failed:
-    sys.exit(f"failed: {', '.join(failed)}")
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    failed = [
+        name
+        for name in BENCHMARKS
+        if subprocess.run([sys.executable, str(here / f"{name}.py")], check=False).returncode
+    ]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
