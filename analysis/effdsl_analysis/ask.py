@@ -65,7 +65,7 @@ class Objective:
     @property
     def sign(self) -> int:
         """1 where lower is better, -1 where higher is."""
-        return 1 if self.better is Better.LOWER else -1
+        return self.better.sign
 
     def to_json(self) -> dict[str, str]:
         """The objective as plain values."""

@@ -29,6 +29,18 @@ class Evidence(enum.Enum):
     PUBLISHED = "published"
 
 
+class Contrast(enum.Enum):
+    """How one subject compares with another in a metric, as ``sql/evidence/contrasts.sql`` says it."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    EQUAL = "equal"
+    TIED = "tied"
+    """The interval of the difference holds zero."""
+    UNDECIDED = "undecided"
+    """There are too few repeats to have an interval."""
+
+
 @contextmanager
 def laid_out(source: Source, evidence: Evidence, study: str | None = None) -> Iterator[DuckDBPyConnection]:
     """A connection with the tables ``subjects``, ``observations``, ``figures`` and ``contrasts``.

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups")
 
 Row = dict[str, Any]
+T = TypeVar("T", bound="attrs.AttrsInstance")
 
 
 @cache
@@ -83,3 +86,8 @@ def rows(connection: DuckDBPyConnection, name: str, parameters: Mapping[str, obj
     connection.execute(statement(name), parameters)
     names = [column[0] for column in connection.description or []]
     return [dict(zip(names, row, strict=True)) for row in connection.fetchall()]
+
+
+def read_as(kind: type[T], row: Row) -> T:
+    """The ``kind`` whose fields are columns of ``row``; other columns are left out."""
+    return kind(**{field.name: row[field.name] for field in attrs.fields(kind)})

@@ -7,7 +7,9 @@ with ``relation.filter(…)``, ``relation.query("r", "SELECT … FROM r")`` or `
 
 from __future__ import annotations
 
+import enum
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,7 +60,13 @@ class Rows:
 def types_of(cell: type) -> dict[str, str]:
     """Types of an attrs class's fields. Its annotations are strings, as they are not evaluated."""
     kinds = {field.name: str(field.type).removesuffix(" | None") for field in attrs.fields(cell)}
-    return {name: TYPES[kind] for name, kind in kinds.items() if kind in TYPES}
+    known = TYPES | dict.fromkeys(_enums(cell.__module__), TYPES["str"])
+    return {name: known[kind] for name, kind in kinds.items() if kind in known}
+
+
+def _enums(module: str) -> Iterable[str]:
+    """Names by which a module knows enums: their values are text."""
+    return (name for name, known in vars(sys.modules[module]).items() if isinstance(known, enum.EnumMeta))
 
 
 @runtime_checkable

@@ -70,8 +70,8 @@ def test_the_range_of_tau_is_that_of_all_ways_in_which_unresolved_pairs_may_go(t
         pairs = [pair for pair in metric.pairs if pair.printed_size == tau.printed_size]
         sign = {"lower": (-1,), "higher": (1,), "tied": (-1, 1), "undecided": (-1, 1)}
         found = [
-            sum(a * sign[pair.printed][0] for a, pair in zip(ways, pairs, strict=True)) / sqrt(6 * 6)
-            for ways in product(*(sign[pair.measured] for pair in pairs))
+            sum(a * sign[pair.printed.value][0] for a, pair in zip(ways, pairs, strict=True)) / sqrt(6 * 6)
+            for ways in product(*(sign[pair.measured.value] for pair in pairs))
         ]
         assert isclose(tau.tau_low or 0, min(found))
         assert isclose(tau.tau_high or 0, max(found))
@@ -83,12 +83,12 @@ def test_every_pair_says_how_each_side_orders_it(trained: Any) -> None:
     assert len(metric.pairs) == 3 * len(list(combinations(PPL, 2)))
     for pair in metric.pairs:
         a, b = (printed(name.lower(), pair.printed_size, "ppl") for name in (pair.a, pair.b))
-        assert pair.printed == ("lower" if b < a else "higher")
+        assert pair.printed.value == ("lower" if b < a else "higher")
         if {pair.a, pair.b} == {"GQA", "NSA"}:
-            assert (pair.measured, pair.agrees) == ("tied", None)
+            assert (pair.measured.value, pair.agrees) == ("tied", None)
         else:
-            assert pair.measured == ("lower" if PPL[pair.b][0] < PPL[pair.a][0] else "higher")
-            assert pair.agrees == (pair.measured == pair.printed)
+            assert pair.measured.value == ("lower" if PPL[pair.b][0] < PPL[pair.a][0] else "higher")
+            assert pair.agrees == (pair.measured is pair.printed)
 
 
 def test_what_differs_is_said_and_what_is_the_same_is_not(trained: Any) -> None:
@@ -113,7 +113,7 @@ def test_one_repeat_decides_nothing(shelf: Any) -> None:
     for place, technique in enumerate(PPL):
         shelf.add(technique, ppl=5.0 + place, backbone="Transformer", feed_forward="SwiGLU")
     metric = ppl(compare(shelf.store, None, 3))
-    assert {pair.measured for pair in metric.pairs} == {"undecided"}
+    assert {pair.measured.value for pair in metric.pairs} == {"undecided"}
     assert {(tau.tau_low, tau.tau_high, tau.resolved) for tau in metric.taus} == {(-1.0, 1.0, 0)}
 
 

@@ -25,7 +25,7 @@ def by_technique(group: ParetoGroup) -> dict[str, ParetoCell]:
 
 
 def places(group: ParetoGroup) -> dict[str, tuple[str, bool | None]]:
-    return {cell.technique: (cell.place, cell.certain) for cell in group.cells}
+    return {cell.technique: (cell.place.value, cell.certain) for cell in group.cells}
 
 
 def printed(found: ParetoSet) -> str:
@@ -53,7 +53,7 @@ def test_sets_of_mixed_directions_and_scales_are_what_pairwise_comparison_finds(
     for place, (scale, *values) in enumerate(rows):
         fresh.add(f"T{place:02}", scale=scale, **{name: v for (name, _), v in zip(on, values, strict=True)})
     found = {
-        cell.technique: (cell.place, set(cell.dominated_by))
+        cell.technique: (cell.place.value, set(cell.dominated_by))
         for group in pareto(fresh.store, on=[f"{name}:{way}" for name, way in on]).groups
         for cell in group.cells
     }
@@ -106,7 +106,7 @@ def test_a_cell_off_the_front_that_certainly_dominates_is_named(shelf: Any) -> N
     shelf.repeats("MoBA", ppl=[63.0, 64.1, 65.0], kv_bytes_per_token=200.0)
     found = pareto(shelf.store, on=["ppl", "kv_bytes_per_token"])
     cells = by_technique(found.groups[0])
-    assert (cells["MoBA"].place, cells["MoBA"].certain) == ("dominated", True)
+    assert (cells["MoBA"].place.value, cells["MoBA"].certain) == ("dominated", True)
     assert cells["MoBA"].dominated_by == ("ALiBi",)
     assert cells["MoBA"].certainly_by == ("GQA",)
     assert cells["GQA"].certainly_by == ()
@@ -162,7 +162,12 @@ def test_a_cell_with_a_gap_is_neither_dominated_nor_on_the_front(shelf: Any, gap
     shelf.repeats("MHA", ppl=[50.0, 51.0], amu_gb=[3.0, 3.0])
     shelf.add("MQA", ppl=60.0, amu_gb=gap, missing={"amu_gb": "no reading"} if gap is None else None)
     cell = by_technique(only_group(shelf.store, on=["ppl", "amu_gb"]))["MQA"]
-    assert (cell.place, cell.certain, cell.values, cell.dominated_by) == ("not comparable", None, None, ())
+    assert (cell.place.value, cell.certain, cell.values, cell.dominated_by) == (
+        "not comparable",
+        None,
+        None,
+        (),
+    )
     assert cell.absent == ("amu_gb",)
     assert cell.reason == ("no reading" if gap is None else f"the value was {gap}")
 
@@ -171,7 +176,7 @@ def test_a_cell_that_did_not_end_well_is_listed_with_its_outcome(shelf: Any) -> 
     shelf.repeats("MHA", ppl=[50.0, 51.0])
     shelf.add("NSA", outcome="oom", reason="needs 90 GB")
     cell = by_technique(only_group(shelf.store, on=["ppl"]))["NSA"]
-    assert (cell.place, cell.outcomes, cell.reason) == ("not comparable", ("oom",), "needs 90 GB")
+    assert (cell.place.value, cell.outcomes, cell.reason) == ("not comparable", ("oom",), "needs 90 GB")
 
 
 def test_each_scale_has_a_set_of_its_own(shelf: Any) -> None:

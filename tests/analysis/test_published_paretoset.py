@@ -90,7 +90,7 @@ def pairs_and_triples(name: str) -> Iterator[tuple[str, ...]]:
 
 
 def places(found: Any) -> dict[str, tuple[str, set[str]]]:
-    return {cell.technique: (cell.place, set(cell.dominated_by)) for cell in found.cells}
+    return {cell.technique: (cell.place.value, set(cell.dominated_by)) for cell in found.cells}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_a_group_without_a_metric_says_so_and_the_others_are_shown(views: Any) -
     missing = {one.name: [metric.name for metric in one.missing] for one in found.groups}
     assert missing["attention"] == ["pcu"]
     assert missing["fine_tuning_1b_3b"] == []
-    assert all(cell.place == "not comparable" for cell in found.groups[0].cells)
+    assert all(cell.place.value == "not comparable" for cell in found.groups[0].cells)
 
 
 @pytest.mark.parametrize(

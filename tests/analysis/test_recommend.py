@@ -84,7 +84,9 @@ def test_what_is_recommended_of_the_paper_is_what_a_search_through_its_files_fin
     metrics = {question.best.metric.name, *(c.metric.name for c in question.conditions)}
     metrics |= {question.then.metric.name} if question.then else set()
     tables = printed(sorted(metrics))
-    decided = {(d.source, d.size or ""): d for d in found.decisions if d.verdict != "no evidence" and d.size}
+    decided = {
+        (d.source, d.size or ""): d for d in found.decisions if d.verdict.value != "no evidence" and d.size
+    }
     assert decided.keys() == tables.keys()
     assert len(tables) >= 3
     for key, decision in decided.items():
@@ -126,7 +128,7 @@ def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: An
     ]
     gap = second.candidate("gqa").gaps["ppl"]
     assert gap.difference == pytest.approx(8.09 - 7.82)
-    assert (gap.share, gap.verdict) == (pytest.approx(0.27 / 7.82), "higher")
+    assert (gap.share, gap.verdict.value) == (pytest.approx(0.27 / 7.82), "higher")
 
 
 def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any) -> None:
@@ -139,7 +141,7 @@ def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any)
 def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -> None:
     found = recommend(paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 40"], axes=["attention"])
     (decision,) = [d for d in found.decisions if d.size == "0.5B"]
-    assert (decision.verdict, decision.chosen) == ("nothing satisfies", NOTHING)
+    assert (decision.verdict.value, decision.chosen) == ("nothing satisfies", NOTHING)
     assert decision.nearest == ("mqa", pytest.approx(3.75 / 40))
     assert [(flip.at, flip.chosen) for flip in decision.flips] == [("amu_gb <= 43.75", ("mqa",))]
 
@@ -163,7 +165,7 @@ def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> No
 def test_without_values_there_is_no_choice_and_the_missing_metric_is_named(paper: Any) -> None:
     found = recommend(paper, Evidence.PUBLISHED, best="ppl", axes=["attention"], size="dit-b-4")
     (decision,) = found.decisions
-    assert decision.verdict == "no evidence"
+    assert decision.verdict.value == "no evidence"
     assert {candidate.lacking for candidate in decision.candidates} == {("ppl",)}
 
 
@@ -249,7 +251,7 @@ def assert_best(found: Candidates, question: Question, decision: Decision) -> No
     if decision.leader:
         sign, metric = question.best.sign, question.best.metric.name
         for candidate in decision.candidates:
-            if candidate.state != "ruled out":
+            if candidate.state.value != "ruled out":
                 values = found[candidate.technique][metric]
                 assert sign * mean(found[decision.leader][metric]) <= sign * mean(values) + 1e-9
 
@@ -296,7 +298,12 @@ def test_what_the_repeats_do_not_tell_apart_is_left_open_and_a_second_metric_dec
         "C": {"ppl": [9.0, 9.2, 9.1], "amu_gb": [1.0, 1.0, 1.0]},
     }
     tied = only(empty, found, asked("ppl"))
-    assert (tied.verdict, tied.chosen, tied.undecided, tied.runner_up) == ("tied", ("A", "B"), False, "C")
+    assert (tied.verdict.value, tied.chosen, tied.undecided, tied.runner_up) == (
+        "tied",
+        ("A", "B"),
+        False,
+        "C",
+    )
     decided = only(empty, found, asked("ppl", then="amu_gb"))
     assert (decided.chosen, decided.leader, decided.runner_up) == (("B",), "A", "A")
 
@@ -325,7 +332,7 @@ def test_a_tolerance_takes_in_what_may_be_near_enough(empty: Any) -> None:
 def test_one_repeat_is_too_few_to_choose(empty: Any) -> None:
     found = {name: {"ppl": [value], "amu_gb": [value]} for name, value in (("A", 5.0), ("B", 6.0))}
     decision = only(empty, found, asked("ppl", then="amu_gb", within=0.02))
-    assert (decision.verdict, decision.undecided) == ("tied", True)
+    assert (decision.verdict.value, decision.undecided) == ("tied", True)
 
 
 def test_a_condition_that_an_interval_reaches_across_is_marked(empty: Any) -> None:
@@ -336,7 +343,10 @@ def test_a_condition_that_an_interval_reaches_across_is_marked(empty: Any) -> No
         "D": {"ppl": [4.0, 4.0, 4.0], "amu_gb": [50.0, 50.1, 50.2]},
     }
     decision = only(empty, found, asked("ppl", "amu_gb <= 45"))
-    meets = {candidate.technique: candidate.meets for candidate in decision.candidates}
+    meets = {
+        candidate.technique: tuple(meets.value for meets in candidate.meets)
+        for candidate in decision.candidates
+    }
     assert meets == {"A": ("possibly not",), "B": ("possibly",), "C": ("certainly",), "D": ("no",)}
     assert (decision.chosen, decision.cautious, decision.hopeful) == (("B",), ("C",), ("A",))
 

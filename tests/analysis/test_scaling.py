@@ -73,7 +73,7 @@ def check(law: Law, points: list[tuple[float, float]]) -> None:
     expected = linregress(x, y)
     error = expected.stderr if len(set(y)) > 1 else 0.0  # scipy has none for a constant
     half = student.ppf(0.975, len(points) - 2) * error
-    assert law.verdict == "fitted"
+    assert law.verdict.value == "fitted"
     assert (law.points, law.sizes) == (len(points), len({n for n, _ in points}))
     assert law.exponent == pytest.approx(expected.slope, rel=1e-9, abs=1e-12)
     assert (law.low, law.high) == (
@@ -84,22 +84,22 @@ def check(law: Law, points: list[tuple[float, float]]) -> None:
     assert law.predicted(1e9) == pytest.approx(at_a_billion, rel=1e-9)
     if law.r2 is None:
         assert len(set(y)) == 1
-        assert law.trend == "the same"
+        assert law.trend.value == "the same"
     else:
         assert law.r2 == pytest.approx(expected.rvalue**2, rel=1e-9)
-        assert law.trend == (
+        assert law.trend.value == (
             "unclear" if abs(expected.slope) < half else "grows" if expected.slope > 0 else "falls"
         )
 
 
 def test_fewer_than_three_sizes_have_no_law_and_say_how_many_they_have(paper: Scaling) -> None:
     table5 = laws(paper, "Table 5")
-    assert {technique: (law.verdict, law.sizes) for (_, technique), law in table5.items()} == {
+    assert {technique: (law.verdict.value, law.sizes) for (_, technique), law in table5.items()} == {
         "dense": ("too few sizes", 2),
         "moe": ("too few sizes", 2),
     }
-    assert {law.verdict for law in laws(paper, "Table 4").values()} == {"too few sizes"}
-    assert {law.verdict for law in laws(paper, "Table 10").values()} == {"no parameters"}
+    assert {law.verdict.value for law in laws(paper, "Table 4").values()} == {"too few sizes"}
+    assert {law.verdict.value for law in laws(paper, "Table 10").values()} == {"no parameters"}
     assert {law.exponent for law in [*table5.values(), *laws(paper, "Table 10").values()]} == {None}
 
 
@@ -199,7 +199,7 @@ def test_a_crossing_says_where_it_lies_and_who_is_lower_on_either_side(trained: 
     found, crossings = found_for(trained, "ppl")
     pair = crossings["GQA", "MHA"]
     assert pair.crossing is not None
-    assert (pair.place, pair.lower_below, pair.lower_above) == ("above", "GQA", "MHA")
+    assert (pair.place.value, pair.lower_below, pair.lower_above) == ("above", "GQA", "MHA")
     assert pair.beyond == pytest.approx(pair.crossing / (SIZES[-1] + 12_345))
     below, above = pair.crossing / 2, pair.crossing * 2
     assert (found["GQA"].predicted(below) or 0) < (found["MHA"].predicted(below) or 0)
@@ -219,7 +219,7 @@ def test_a_crossing_among_the_sizes_is_inside(shelf: Any) -> None:
             )
     _, crossings = found_for(shelf.store, "ppl")
     pair = crossings["GQA", "MHA"]
-    assert (pair.place, pair.beyond) == ("inside", None)
+    assert (pair.place.value, pair.beyond) == ("inside", None)
     assert pair.crossing == pytest.approx(5e6, rel=0.01)
     shown = CliRunner().invoke(group, ["scaling", "--metric", "ppl", "--store", str(shelf.store.root)])
     text = " ".join(shown.output.split())
@@ -229,10 +229,12 @@ def test_a_crossing_among_the_sizes_is_inside(shelf: Any) -> None:
 
 def test_what_does_not_vary_is_the_same_and_what_has_no_logarithm_has_no_law(trained: Any) -> None:
     same, crossings = found_for(trained, "kv_bytes_per_token")
-    assert {(law.trend, law.exponent, law.r2) for law in same.values()} == {("the same", 0.0, None)}
+    assert {(law.trend.value, law.exponent, law.r2) for law in same.values()} == {("the same", 0.0, None)}
     assert not any(pair.resolved for pair in crossings.values())
     without, _ = found_for(trained, "dropped_tokens")
-    assert {(law.verdict, law.exponent, law.c) for law in without.values()} == {("not positive", None, None)}
+    assert {(law.verdict.value, law.exponent, law.c) for law in without.values()} == {
+        ("not positive", None, None)
+    }
 
 
 # ------------------------------------------------------------------ what is typed

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
-from effdsl_analysis.answer import Answer
+from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, scope_of
-from effdsl_analysis.evidence import Evidence, lay_out
-from effdsl_analysis.queries import Row, rows, session, statement
+from effdsl_analysis.evidence import Contrast, Evidence, lay_out
+from effdsl_analysis.queries import Row, read_as, rows, session, statement
 from effdsl_analysis.relations import Rows, types_of
 from effdsl_analysis.text import names
 
@@ -49,8 +49,8 @@ class Pair:
     Attributes:
         a, b: the techniques, as they were measured.
         printed_size, measured_size: the sizes at which each side compared them.
-        printed: ``lower``, ``higher`` or ``equal``.
-        measured: also ``tied``, when the interval of the difference holds zero, or ``undecided``.
+        printed: lower, higher or equal.
+        measured: also tied or undecided.
         agrees: ``None`` where the repeats do not decide.
     """
 
@@ -58,8 +58,8 @@ class Pair:
     b: str
     printed_size: str
     measured_size: str
-    printed: str
-    measured: str
+    printed: Contrast = attrs.field(converter=Contrast)
+    measured: Contrast = attrs.field(converter=Contrast)
     agrees: bool | None
 
 
@@ -127,7 +127,7 @@ class Agreement(Answer):
                     "better": found.metric.better.value,
                     "setting": found.setting,
                     "values": [attrs.asdict(value) for value in found.values],
-                    "pairs": [attrs.asdict(pair) for pair in found.pairs],
+                    "pairs": [plain(pair) for pair in found.pairs],
                     "agreement": [attrs.asdict(tau) for tau in found.taus],
                 }
                 for found in self.metrics
@@ -140,7 +140,7 @@ class Agreement(Answer):
         about = {"study": self.study, "table": f"Table {self.table}"}
         return Rows.of(
             (
-                {**about, "metric": found.metric.name, "setting": found.setting, **attrs.asdict(pair)}
+                {**about, "metric": found.metric.name, "setting": found.setting, **plain(pair)}
                 for found in self.metrics
                 for pair in found.pairs
             ),
@@ -178,9 +178,9 @@ def _metrics(connection: DuckDBPyConnection) -> list[MetricAgreement]:
         MetricAgreement(
             BY_NAME[metric],
             next(row["source"] for row in pairs if _is_of(row, metric, (setting,))),
-            tuple(_made(Value, row) for row in values if _is_of(row, metric, ("", setting))),
-            tuple(_made(Pair, row) for row in pairs if _is_of(row, metric, (setting,))),
-            tuple(_made(Tau, row) for row in taus if _is_of(row, metric, (setting,))),
+            tuple(read_as(Value, row) for row in values if _is_of(row, metric, ("", setting))),
+            tuple(read_as(Pair, row) for row in pairs if _is_of(row, metric, (setting,))),
+            tuple(read_as(Tau, row) for row in taus if _is_of(row, metric, (setting,))),
         )
         for metric, setting in sorted(found, key=lambda key: (places[key[0]], key[1]))
     ]
@@ -188,10 +188,6 @@ def _metrics(connection: DuckDBPyConnection) -> list[MetricAgreement]:
 
 def _is_of(row: Row, metric: str, settings: tuple[str, ...]) -> bool:
     return row["metric"] == metric and row["setting"] in settings
-
-
-def _made(kind: Any, row: Row) -> Any:
-    return kind(**{field.name: row[field.name] for field in attrs.fields(kind)})
 
 
 def _nothing_shared(connection: DuckDBPyConnection, study: str | None, table: int) -> str:

@@ -10,10 +10,17 @@ from rich.text import Text
 
 from effdsl_analysis.agreements.agreement import Agreement, MetricAgreement, Pair, Value
 from effdsl_analysis.answer import look
+from effdsl_analysis.evidence import Contrast
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.text import number, table, words
 
-SIGNS = {"lower": ">", "higher": "<", "equal": "=", "tied": "≈", "undecided": "?"}
+SIGNS = {
+    Contrast.LOWER: ">",
+    Contrast.HIGHER: "<",
+    Contrast.EQUAL: "=",
+    Contrast.TIED: "≈",
+    Contrast.UNDECIDED: "?",
+}
 """Between a and b, of what is said of b against a."""
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from effdsl_analysis.answer import Answer
+from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import EXACT, Objective, Scope, parse_objectives, scope_of
 from effdsl_analysis.naming import Group, name_cells, name_groups
+from effdsl_analysis.pareto_sets.place import Place
 from effdsl_analysis.queries import Row, rows, session
 from effdsl_analysis.relations import Rows, types_of
 
@@ -25,7 +26,7 @@ class ParetoCell:
     Attributes:
         technique: its name, unique in the group.
         cell: its key, 64 hexadecimal digits.
-        place: ``front``, ``dominated`` or ``not comparable``.
+        place: whether another dominates it.
         certain: on the front: no cell could dominate it as far as the repeats tell; dominated: some
             cell certainly does; ``None`` when not comparable.
         values: means of the objectives, in their order; ``None`` when one of them is missing.
@@ -41,7 +42,7 @@ class ParetoCell:
 
     technique: str
     cell: str
-    place: str
+    place: Place
     certain: bool | None
     values: tuple[float, ...] | None
     n: int
@@ -66,7 +67,7 @@ class ParetoGroup:
     @property
     def front(self) -> tuple[ParetoCell, ...]:
         """The cells that no other dominates."""
-        return tuple(cell for cell in self.cells if cell.place == "front")
+        return tuple(cell for cell in self.cells if cell.place is Place.FRONT)
 
 
 @attrs.frozen
@@ -94,7 +95,7 @@ class ParetoSet(Answer):
             "groups": [
                 {
                     "comparison": found.group.as_dict(),
-                    "cells": [attrs.asdict(cell) for cell in found.cells],
+                    "cells": [plain(cell) for cell in found.cells],
                 }
                 for found in self.groups
             ],
@@ -109,7 +110,7 @@ class ParetoSet(Answer):
                     "study": self.scope.study,
                     "title": found.group.title,
                     **found.group.as_dict(),
-                    **attrs.asdict(cell, filter=attrs.filters.exclude("values")),
+                    **plain(cell, leave_out=("values",)),
                     **dict(zip(names, cell.values or [None] * len(names), strict=True)),
                 }
                 for found in self.groups
@@ -166,7 +167,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
         ParetoCell(
             technique=names[row["cell"]],
             cell=row["cell"],
-            place=row["place"],
+            place=Place(row["place"]),
             certain=row["certain"],
             values=None if row["values"] is None else tuple(row["values"]),
             n=row["n"],

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Better, Metric
-from effdsl_analysis.answer import Answer
+from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import Objective, UnknownName, named_metrics, split_objectives, unknown
+from effdsl_analysis.pareto_sets.place import Place
 from effdsl_analysis.queries import Row, rows, session
 from effdsl_analysis.relations import Rows, types_of
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
 PERFORMANCE = "performance"
-SIGNS: dict[Better | None, int] = {Better.LOWER: 1, Better.HIGHER: -1}
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class PrintedTechnique:
 
     Attributes:
         technique: the paper's name for it, with its size where that is part of it.
-        place: ``front``, ``dominated`` or ``not comparable``.
+        place: whether another dominates it.
         values: the objectives in their order; ``None`` when one of them is not printed.
         sizes: scales or models that the values are means over.
         dominated_by: techniques of the front that dominate it.
@@ -35,7 +35,7 @@ class PrintedTechnique:
     """
 
     technique: str
-    place: str
+    place: Place
     values: tuple[float, ...] | None
     sizes: tuple[str, ...]
     dominated_by: tuple[str, ...]
@@ -65,7 +65,7 @@ class PrintedGroup:
     @property
     def front(self) -> tuple[PrintedTechnique, ...]:
         """The techniques that no other dominates."""
-        return tuple(cell for cell in self.cells if cell.place == "front")
+        return tuple(cell for cell in self.cells if cell.place is Place.FRONT)
 
     @property
     def missing(self) -> tuple[Metric, ...]:
@@ -82,7 +82,7 @@ class PrintedGroup:
             "table": self.table_number,
             "size": self.size,
             "objectives": [objective.to_json() for objective in self.objectives],
-            "cells": [attrs.asdict(cell) | {"certain": None} for cell in self.cells],
+            "cells": [plain(cell) | {"certain": None} for cell in self.cells],
         }
 
 
@@ -118,7 +118,7 @@ class PublishedParetoSet(Answer):
                     "group": found.name,
                     "table_number": found.table_number,
                     "size": found.size,
-                    **attrs.asdict(cell, filter=attrs.filters.exclude("values")),
+                    **plain(cell, leave_out=("values",)),
                     **dict(zip(self.on, cell.values or [None] * len(self.on), strict=True)),
                 }
                 for found in self.groups
@@ -162,7 +162,7 @@ def pareto_published(
                 "size": size,
                 "each_size": each_size,
                 "objectives": metrics,
-                "signs": [SIGNS.get(better) for better in given],
+                "signs": [better and better.sign for better in given],
             },
         )
     if not found:
@@ -207,7 +207,7 @@ def _group(found: list[Row], given: Sequence[Better | None]) -> PrintedGroup:
         cells=tuple(
             PrintedTechnique(
                 technique=row["technique"],
-                place=row["place"],
+                place=Place(row["place"]),
                 values=None if row["values"] is None else tuple(row["values"]),
                 sizes=tuple(row["sizes"]),
                 dominated_by=tuple(row["dominated_by"]),

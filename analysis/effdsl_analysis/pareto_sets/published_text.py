@@ -50,7 +50,7 @@ def _table(found: PrintedGroup) -> Table:
     comparable = sum(cell.values is not None for cell in found.cells)
     for cell in found.cells:
         values = ["–"] * len(labels) if cell.values is None else _values(cell.values, len(cell.sizes))
-        shown.add_row(*map(words, (cell.technique, *values, cell.place, _why(cell, comparable - 1))))
+        shown.add_row(*map(words, (cell.technique, *values, cell.place.value, _why(cell, comparable - 1))))
     return shown
 
 

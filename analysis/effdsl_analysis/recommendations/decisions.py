@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
+from effdsl_analysis.answer import plain
 from effdsl_analysis.ask import Objective
+from effdsl_analysis.evidence import Contrast
 from effdsl_analysis.recommendations.conditions import Condition, percent
+
+
+class DecisionVerdict(enum.Enum):
+    """What comes of a question in one place."""
+
+    CHOSEN = "chosen"
+    TIED = "tied"
+    """Several, and nothing tells them apart."""
+    NOTHING_SATISFIES = "nothing satisfies"
+    NO_EVIDENCE = "no evidence"
+    """Fewer than two candidates have a value of every metric."""
+
+
+class State(enum.Enum):
+    """What becomes of a candidate."""
+
+    CHOICE = "choice"
+    TIED = "tied"
+    SATISFIES = "satisfies"
+    """But others are better."""
+    RULED_OUT = "ruled out"
+    """By a condition."""
+    NO_VALUE = "no value"
+    """Of a metric that is asked for."""
+
+
+class Meets(enum.Enum):
+    """Whether a candidate meets a condition."""
+
+    CERTAINLY = "certainly"
+    POSSIBLY = "possibly"
+    """The mean does, not all of its interval."""
+    POSSIBLY_NOT = "possibly not"
+    """The interval does in part, not the mean."""
+    NO = "no"
 
 
 @attrs.frozen
@@ -61,7 +99,7 @@ class Gap:
     Attributes:
         difference, low, high: candidate less choice, with the 95% interval.
         share, share_low, share_high: the same as shares of the choice's value.
-        verdict: ``lower``, ``higher``, ``equal``, ``tied`` (the interval holds zero) or ``undecided``.
+        verdict: which way the candidate differs, as far as the repeats tell.
     """
 
     difference: float
@@ -70,7 +108,7 @@ class Gap:
     share: float | None
     share_low: float | None
     share_high: float | None
-    verdict: str
+    verdict: Contrast = attrs.field(converter=Contrast)
 
 
 @attrs.frozen
@@ -78,20 +116,18 @@ class Candidate:
     """A technique that could be chosen.
 
     Attributes:
-        state: ``choice``, ``tied``, ``satisfies`` (but others are better), ``ruled out`` (by a
-            condition) or ``no value`` (of a metric that is asked for).
+        state: what becomes of it.
         values: by metric, the metrics asked for.
-        meets: per condition ``certainly``, ``possibly`` (the mean does, not all of its interval),
-            ``possibly not`` (the interval does in part, not the mean) or ``no``.
+        meets: whether it meets each condition.
         lacking: metrics asked for that it has no value of.
         gaps: by metric, against the choice (the first, of several tied): in what is wanted best, and in
             what decides then; empty for the choice itself.
     """
 
     technique: str
-    state: str
+    state: State
     values: Mapping[str, Figure]
-    meets: tuple[str, ...]
+    meets: tuple[Meets, ...]
     lacking: tuple[str, ...]
     gaps: Mapping[str, Gap]
 
@@ -141,8 +177,7 @@ class Decision:
     Attributes:
         size: the scale or model; ``None`` where techniques are chosen together with their sizes.
         source: the table, or the hardware, data and budget, that all candidates share.
-        verdict: ``chosen``; ``tied`` (several, and nothing tells them apart); ``nothing satisfies``; or
-            ``no evidence`` (fewer than two candidates have a value of every metric).
+        verdict: whether there is a choice.
         chosen: the one choice, or those tied, the best mean first.
         undecided: tied only for want of repeats.
         binding: the conditions that rule out what would otherwise be chosen.
@@ -159,7 +194,7 @@ class Decision:
     axis: str
     size: str | None
     source: str
-    verdict: str
+    verdict: DecisionVerdict
     chosen: tuple[str, ...]
     undecided: bool
     binding: tuple[Binding, ...]
@@ -185,14 +220,13 @@ class Decision:
 
     def to_json(self) -> dict[str, Any]:
         """The decision as plain values; ``choice`` is null unless there is exactly one."""
-        plain = attrs.asdict(self, filter=lambda field, _: field.name not in ("binding", "path"))
-        return plain | {
-            "choice": self.chosen[0] if self.verdict == "chosen" else None,
+        return plain(self, leave_out=("binding", "path")) | {
+            "choice": self.chosen[0] if self.verdict is DecisionVerdict.CHOSEN else None,
             "binding": [
                 {"condition": found.condition and str(found.condition), "otherwise": found.otherwise}
                 for found in self.binding
             ],
-            "flips": [attrs.asdict(flip) for flip in self.flips],
+            "flips": [plain(flip) for flip in self.flips],
             "path": [
                 {
                     "along": "within" if found.condition is None else str(found.condition),

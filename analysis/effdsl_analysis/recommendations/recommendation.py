@@ -13,15 +13,18 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import Objective, UnknownName, parse_objectives, unknown
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.naming import name_cells
-from effdsl_analysis.queries import Row, rows, statement
+from effdsl_analysis.queries import Row, T, read_as, rows, statement
 from effdsl_analysis.recommendations.conditions import Condition, parse_conditions, parse_tolerance
 from effdsl_analysis.recommendations.decisions import (
     Binding,
     Candidate,
     Decision,
+    DecisionVerdict,
     Figure,
     Gap,
+    Meets,
     Question,
+    State,
     Stretch,
 )
 from effdsl_analysis.relations import Rows
@@ -71,9 +74,9 @@ def _candidate_rows(decision: Decision, metrics: Sequence[str]) -> list[dict[str
             "axis": decision.axis,
             "size": decision.size,
             "source": decision.source,
-            "verdict": decision.verdict,
+            "verdict": decision.verdict.value,
             "technique": found.technique,
-            "state": found.state,
+            "state": found.state.value,
             **{name: found.values[name].value if name in found.values else None for name in metrics},
         }
         for found in decision.candidates
@@ -215,13 +218,14 @@ def _decision(
     if answer["together"] is not None:
         binding.append(Binding(None, named(answer["together"])))
     nearest = answer["nearest"]
+    verdict = DecisionVerdict(answer["verdict"])
     return Decision(
         stage=answer["stage"],
         axis=answer["axis"],
         size=answer["size"],
         source=" · ".join(filter(None, [answer["source"], _meter(answer["energy_scope"])])),
-        verdict=answer["verdict"],
-        chosen=named(answer["chosen"]) if answer["verdict"] in ("chosen", "tied") else (),
+        verdict=verdict,
+        chosen=named(answer["chosen"]) if verdict in (DecisionVerdict.CHOSEN, DecisionVerdict.TIED) else (),
         undecided=answer["undecided"],
         binding=tuple(binding),
         cautious=None if answer["cautious"] is None else named(answer["cautious"]),
@@ -249,13 +253,13 @@ def _stretch(row: Row, conditions: Sequence[Condition], chosen: tuple[str, ...])
 def _candidate(row: Row, name: str) -> Candidate:
     return Candidate(
         technique=name,
-        state=row["state"],
+        state=State(row["state"]),
         values=_by_metric(Figure, row["values"]),
-        meets=tuple(row["meets"]),
+        meets=tuple(map(Meets, row["meets"])),
         lacking=tuple(row["lacking"]),
         gaps=_by_metric(Gap, row["gaps"]),
     )
 
 
-def _by_metric(kind: Any, found: Sequence[Row]) -> dict[str, Any]:
-    return {row["metric"]: kind(**{k: v for k, v in row.items() if k != "metric"}) for row in found}
+def _by_metric(kind: type[T], found: Sequence[Row]) -> dict[str, T]:
+    return {row["metric"]: read_as(kind, row) for row in found}

@@ -12,16 +12,24 @@ from rich.text import Text
 from effdsl.metrics import BY_NAME, Better, Metric
 from effdsl_analysis.answer import look
 from effdsl_analysis.ask import Objective
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.evidence import Contrast, Evidence
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.recommendations.bounds import bounds
 from effdsl_analysis.recommendations.conditions import Condition, percent
-from effdsl_analysis.recommendations.decisions import Candidate, Decision, Figure, Gap, Stretch
+from effdsl_analysis.recommendations.decisions import (
+    Candidate,
+    Decision,
+    DecisionVerdict,
+    Figure,
+    Gap,
+    Meets,
+    Stretch,
+)
 from effdsl_analysis.recommendations.recommendation import Recommendation
 from effdsl_analysis.text import number, words
 
 SUPERLATIVE = {Better.LOWER: "lowest", Better.HIGHER: "highest"}
-NOT_CERTAIN = {"tied": "not told apart", "undecided": "too few repeats to tell", "equal": "the same"}
+NOT_CERTAIN = {Contrast.TIED: "not told apart", Contrast.UNDECIDED: "too few repeats to tell"}
 MEASURED = (
     "Not told apart: the 95% interval of the difference holds zero. A condition is tested on the mean; "
     "where the interval reaches across the bound, that is said."
@@ -39,7 +47,7 @@ def recommendation(result: Recommendation) -> Group:
     if not result.decisions:
         return Group(words(NOTHING))
     parts: list[ConsoleRenderable] = [words(_asked(result), "bold"), Text("")]
-    decided = [found for found in result.decisions if found.verdict != "no evidence"]
+    decided = [found for found in result.decisions if found.verdict is not DecisionVerdict.NO_EVIDENCE]
     for decision in decided:
         parts += [words(_title(decision), "bold"), _block(result, decision), Text("")]
     notes = [*_without_evidence(result)]
@@ -77,18 +85,18 @@ def _block(result: Recommendation, decision: Decision) -> Table:
 
 def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:
     best = result.question.best.metric
-    if decision.verdict == "chosen":
+    if decision.verdict is DecisionVerdict.CHOSEN:
         yield (
             "choice",
             words(f"{decision.chosen[0]}: {_values(decision.candidate(decision.chosen[0]))}", "bold"),
         )
-    elif decision.verdict == "tied":
+    elif decision.verdict is DecisionVerdict.TIED:
         yield from _tied(result, decision)
     else:
         yield from _nothing(result, decision)
     if decision.leader and decision.leader not in decision.chosen:
         yield f"best {best.label}", _against(decision.candidate(decision.leader))
-    if decision.runner_up is None and decision.verdict == "chosen":
+    if decision.runner_up is None and decision.verdict is DecisionVerdict.CHOSEN:
         yield "runner-up", "none: nothing else has what is asked for"
     elif decision.runner_up and decision.runner_up != decision.leader:
         yield "runner-up", _against(decision.candidate(decision.runner_up))
@@ -136,7 +144,7 @@ def _nothing(result: Recommendation, decision: Decision) -> Iterator[tuple[str, 
         broken = [
             f"{_excess(condition, found.values[condition.metric.name].value)} beyond {condition}"
             for condition, meets in zip(result.question.conditions, found.meets, strict=True)
-            if meets in ("no", "possibly not")
+            if meets in (Meets.NO, Meets.POSSIBLY_NOT)
         ]
         yield "nearest", f"{found.technique}: {_values(found)}; {' and '.join(broken)}"
 
@@ -164,17 +172,17 @@ def _binding(result: Recommendation, decision: Decision) -> Iterator[tuple[str, 
 
 def _doubts(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str]]:
     if decision.cautious is not None and decision.chosen:
-        conditions = _that_are("possibly", result, decision.chosen, decision)
+        conditions = _that_are(Meets.POSSIBLY, result, decision.chosen, decision)
         instead = ", ".join(decision.cautious) or "nothing"
         yield "not certain", f"the interval reaches out of {conditions}; certainly within: {instead}"
     also = [name for name in decision.hopeful or () if name not in decision.chosen]
     if also and decision.hopeful:
-        conditions = _that_are("possibly not", result, also, decision)
+        conditions = _that_are(Meets.POSSIBLY_NOT, result, also, decision)
         then = f"if within, the choice is {', '.join(decision.hopeful)}"
         yield "not certain", f"the interval of {', '.join(also)} reaches into {conditions}; {then}"
 
 
-def _that_are(meets: str, result: Recommendation, names: Iterable[str], decision: Decision) -> str:
+def _that_are(meets: Meets, result: Recommendation, names: Iterable[str], decision: Decision) -> str:
     """The conditions that one of the candidates meets in this way."""
     how = [decision.candidate(name).meets for name in names]
     found = [
@@ -214,7 +222,7 @@ def _against(found: Candidate, *, named: bool = True) -> str:
 
 
 def _gap(gap: Gap) -> str:
-    if gap.verdict == "equal":
+    if gap.verdict is Contrast.EQUAL:
         return "the same"
     if gap.share is None:
         text = f"{gap.difference:+.3g}"
@@ -244,7 +252,7 @@ def _without_evidence(result: Recommendation) -> Iterable[str]:
     """Where there is no choice for want of values, together where the same are missing."""
     lacking: dict[tuple[str, ...], list[str]] = {}
     for decision in result.decisions:
-        if decision.verdict == "no evidence":
+        if decision.verdict is DecisionVerdict.NO_EVIDENCE:
             missing = sorted({name for found in decision.candidates for name in found.lacking})
             lacking.setdefault(tuple(missing), []).append(f"{decision.axis} ({decision.source})")
     for names, places in lacking.items():

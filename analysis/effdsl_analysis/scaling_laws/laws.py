@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
-from effdsl_analysis.answer import Answer
+from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
 from effdsl_analysis.evidence import Evidence, laid_out
-from effdsl_analysis.queries import Row, rows, statement
+from effdsl_analysis.queries import Row, read_as, rows, statement
 from effdsl_analysis.relations import Rows, types_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,35 @@ if TYPE_CHECKING:
 
 SHOWN = ("ppl", "loss", "fid", "avg_perf", "amu_gb", "peak_memory_gb", "al_s_per_iter", "sum_al_s")
 """Metrics that are shown unasked: quality, memory and time."""
+
+
+class Fit(enum.Enum):
+    """Whether a law could be fitted, or why not."""
+
+    FITTED = "fitted"
+    NO_PARAMETERS = "no parameters"
+    TOO_FEW_SIZES = "too few sizes"
+    """Fewer than three."""
+    NOT_POSITIVE = "not positive"
+    """A value has no logarithm."""
+
+
+class Trend(enum.Enum):
+    """Which way a metric goes with parameters."""
+
+    GROWS = "grows"
+    FALLS = "falls"
+    THE_SAME = "the same"
+    UNCLEAR = "unclear"
+    """The interval of the exponent holds zero."""
+
+
+class CrossingPlace(enum.Enum):
+    """Where a crossing lies, of the range of sizes that were compared."""
+
+    INSIDE = "inside"
+    ABOVE = "above"
+    BELOW = "below"
 
 
 @attrs.frozen
@@ -30,11 +60,10 @@ class Law:
         points, sizes: values, each a mean over repeats, and how many different N they have.
         size_names: scales or models, small ones first.
         smallest, largest: N of the least and the greatest; ``None`` where no parameters are known.
-        verdict: ``fitted``, ``too few sizes`` (fewer than three), ``not positive`` (a value without a
-            logarithm) or ``no parameters``; all that follows is ``None`` unless fitted.
+        verdict: whether it could be fitted; all that follows is ``None`` unless it was.
         exponent, low, high: with its 95% interval, by Student's t with ``points - 2`` degrees of freedom.
         r2: share of the variance of the logarithms that is explained; ``None`` where they do not vary.
-        trend: ``grows``, ``falls``, ``the same`` or ``unclear`` (the interval holds zero).
+        trend: which way the metric goes.
     """
 
     metric: str
@@ -44,13 +73,13 @@ class Law:
     size_names: tuple[str, ...]
     smallest: float | None
     largest: float | None
-    verdict: str
+    verdict: Fit = attrs.field(converter=Fit)
     exponent: float | None
     low: float | None
     high: float | None
     c: float | None
     r2: float | None
-    trend: str | None
+    trend: Trend | None = attrs.field(converter=attrs.converters.optional(Trend))
 
     def predicted(self, parameters: float) -> float | None:
         """The value at this many parameters; ``None`` without a fit."""
@@ -68,7 +97,7 @@ class Crossing:
             all that follows is ``None``.
         crossing, low, high: N at which they meet, with its 95% interval; ``None`` where it is beyond all
             numbers.
-        place: ``inside`` the range of sizes, ``above`` or ``below`` it.
+        place: where it lies.
         beyond: how many times above the largest, or below the smallest size; ``None`` inside.
         lower_below, lower_above: which of the two is lower on either side.
     """
@@ -80,7 +109,7 @@ class Crossing:
     crossing: float | None
     low: float | None
     high: float | None
-    place: str | None
+    place: CrossingPlace | None = attrs.field(converter=attrs.converters.optional(CrossingPlace))
     beyond: float | None
     lower_below: str | None
     lower_above: str | None
@@ -107,7 +136,7 @@ class ScalingGroup:
     @property
     def fitted(self) -> tuple[Law, ...]:
         """The laws that could be fitted."""
-        return tuple(law for law in self.laws if law.verdict == "fitted")
+        return tuple(law for law in self.laws if law.verdict is Fit.FITTED)
 
 
 @attrs.frozen
@@ -130,14 +159,14 @@ class Scaling(Answer):
             "version": 1,
             "evidence": self.evidence.value,
             "metrics": [metric.name for metric in self.metrics],
-            "groups": [attrs.asdict(found) for found in self.groups],
+            "groups": [plain(found) for found in self.groups],
         }
 
     def to_rows(self) -> Rows:
         """One row per axis, setting, metric and technique."""
         return Rows.of(
             (
-                {"axis": found.axis, "source": found.source, **attrs.asdict(law)}
+                {"axis": found.axis, "source": found.source, **plain(law)}
                 for found in self.groups
                 for law in found.laws
             ),
@@ -201,6 +230,7 @@ def _key(row: Row) -> tuple[str, str, str]:
 def _group(key: tuple[str, str, str], laws: list[Row], crossings: Sequence[Row]) -> ScalingGroup:
     places = {name: place for place, name in enumerate(BY_NAME)}
     laws = sorted(laws, key=lambda row: places[row["metric"]])
+    laws = [row | {"size_names": tuple(dict.fromkeys(row["size_names"]))} for row in laws]
     found = sorted((row for row in crossings if _key(row) == key), key=lambda row: places[row["metric"]])
     meter = f" · energy of the {key[2]}" if key[2] else ""
     return ScalingGroup(
@@ -208,8 +238,8 @@ def _group(key: tuple[str, str, str], laws: list[Row], crossings: Sequence[Row])
         source=f"{laws[0]['source']}{meter}",
         of_models=laws[0]["of_models"],
         micro_batches=_differing(laws),
-        laws=tuple(_made(Law, row | {"size_names": tuple(dict.fromkeys(row["size_names"]))}) for row in laws),
-        crossings=tuple(_made(Crossing, row) for row in found),
+        laws=tuple(read_as(Law, row) for row in laws),
+        crossings=tuple(read_as(Crossing, row) for row in found),
     )
 
 
@@ -220,7 +250,3 @@ def _differing(laws: Sequence[Row]) -> tuple[int, ...]:
         if len(sizes) > 1:
             return sizes
     return ()
-
-
-def _made(kind: Any, row: Row) -> Any:
-    return kind(**{field.name: row[field.name] for field in attrs.fields(kind)})

@@ -11,7 +11,7 @@ from rich.table import Table
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.scaling_laws.laws import Crossing, Law, Scaling, ScalingGroup
+from effdsl_analysis.scaling_laws.laws import Crossing, CrossingPlace, Fit, Law, Scaling, ScalingGroup
 from effdsl_analysis.text import names, number, table, words
 
 NUMBERS = ("exponent", "N doubled", "R²")
@@ -70,7 +70,7 @@ def _law(law: Law) -> tuple[str, ...]:
     interval = f"[{_signed(law.low)}, {_signed(law.high)}]"
     doubled = f"{100 * (2**law.exponent - 1):+.3g}%" if law.exponent else "the same"
     r2 = "" if law.r2 is None else _below_one(law.r2)
-    return law.technique, _signed(law.exponent), interval, doubled, r2, law.trend or ""
+    return law.technique, _signed(law.exponent), interval, doubled, r2, law.trend.value if law.trend else ""
 
 
 def _signed(exponent: float) -> str:
@@ -113,11 +113,11 @@ def _between(pair: Crossing) -> str:
 
 
 def _where(pair: Crossing) -> str:
-    if pair.place == "inside":
+    if pair.place is None or pair.place is CrossingPlace.INSIDE:
         return "inside the range of sizes"
-    edge = "largest" if pair.place == "above" else "smallest"
+    edge = "largest" if pair.place is CrossingPlace.ABOVE else "smallest"
     times = "far" if pair.beyond is None else f"{pair.beyond:,.3g} times"
-    return f"{times} {pair.place} the {edge} size: beyond what was compared"
+    return f"{times} {pair.place.value} the {edge} size: beyond what was compared"
 
 
 def _parameters(count: float) -> str:
@@ -131,14 +131,14 @@ def _without_fit(result: Scaling) -> Iterator[str]:
     """What has no law, together where the reason is the same."""
     why: dict[str, list[str]] = {}
     for found in result.groups:
-        unfitted = sorted({(law.verdict, law.sizes) for law in found.laws if law.verdict != "fitted"})
-        for verdict, sizes in unfitted:
+        unfitted = {(law.verdict, law.sizes) for law in found.laws if law.verdict is not Fit.FITTED}
+        for verdict, sizes in sorted(unfitted, key=lambda why: (why[0].value, why[1])):
             techniques = {law.technique for law in found.laws if (law.verdict, law.sizes) == (verdict, sizes)}
             what = f": {names(sorted(techniques), 0)}" if found.fitted else ""
             reason = {
-                "no parameters": "No parameters are known",
-                "too few sizes": f"{sizes} size{'s' * (sizes != 1)}, and a law needs three",
-                "not positive": "A value is zero or less, so it has no logarithm",
+                Fit.NO_PARAMETERS: "No parameters are known",
+                Fit.TOO_FEW_SIZES: f"{sizes} size{'s' * (sizes != 1)}, and a law needs three",
+                Fit.NOT_POSITIVE: "A value is zero or less, so it has no logarithm",
             }[verdict]
             why.setdefault(reason, []).append(f"{found.axis} ({found.source}{what})")
     for reason, places in why.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl.problems import nearest
-from effdsl_analysis.answer import Answer
+from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence, laid_out
 from effdsl_analysis.queries import rows, statement
@@ -58,10 +58,7 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """Its plain values."""
-        return attrs.asdict(self) | {
-            "tests": self.tests.value if self.tests else None,
-            "tied_with": list(self.tied_with),
-        }
+        return plain(self)
 
 
 @attrs.frozen
