@@ -72,6 +72,8 @@ def language(cls: C) -> C:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         problems = []
+        if type(self) is not built:
+            problems.append(_undeclared(type(self), built))
         for word in [k for k in kwargs if k not in names]:
             value = kwargs.pop(word)
             problems.append(
@@ -93,6 +95,15 @@ def language(cls: C) -> C:
     built.__init__ = __init__
     built.__repr__ = _repr
     return cast(C, built)
+
+
+def _undeclared(cls: type, declared: type) -> Problem:
+    """A subclass would pass for its base: it has the same name in the key, and other code runs for it."""
+    return Problem(
+        f"{cls.__name__} is a subclass of {declared.__name__}: its results would pass for those of "
+        f"{declared.__name__}",
+        f"use {declared.__name__}(...) itself",
+    )
 
 
 def _equal_to_its_class(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

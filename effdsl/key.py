@@ -71,7 +71,7 @@ class Canon:
 
     def _fields(self, value: Any, path: str) -> str:
         cls = type(value)
-        tag = getattr(cls, "__tag__", None)
+        tag = vars(cls).get("__tag__")  # its own: a subclass is not what its base is
         if tag is None:
             raise KeyFieldError(f"{path}: {cls.__name__} has no registered tag; declare it with @keyed")
         parts = [f'"$":{json.dumps(tag)}']

@@ -247,6 +247,15 @@ def test_what_cannot_be_part_of_a_key_is_refused_with_its_path(value: object) ->
         canonical_json(holder)
 
 
+def test_a_subclass_does_not_write_itself_as_its_base() -> None:
+    class Other(Before):
+        def __init__(self) -> None:
+            object.__setattr__(self, "rate", 1.0)
+
+    with pytest.raises(KeyFieldError, match="Other has no registered tag"):
+        canonical_json(Other())
+
+
 def test_sets_are_sorted_and_enums_are_their_values() -> None:
     class Colour(enum.Enum):
         RED = "red"

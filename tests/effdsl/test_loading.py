@@ -300,6 +300,16 @@ def test_mistakes_are_named_with_their_line_as_they_stand_in_the_file(
     assert any(expected in problem and "mistaken.py:2: " in problem for problem in found), found
 
 
+@pytest.mark.parametrize("body", ["pass", "def __init__(self): super().__init__(kv_heads=4)"])
+@pytest.mark.parametrize("used", ["Wide", "Wide()"])
+def test_a_subclass_does_not_pass_for_its_base(body: str, used: str, tmp_path: Path) -> None:
+    """It would have the key of its base and another meaning."""
+    study = f"study = Study(Attention([MQA, {used}]), [1*M])"
+    (only,) = problems(tmp_path, f"from effdsl import *\nclass Wide(GQA):\n    {body}\n{study}\n")
+    assert "Wide is a subclass of GQA: its results would pass for those of GQA" in only
+    assert "use GQA(...) itself" in only
+
+
 def test_a_statement_that_python_refuses_later_than_its_parser_is_a_mistake_too(tmp_path: Path) -> None:
     (only,) = problems(tmp_path, "from effdsl import *\nreturn 3\n")
     assert line(2, "SyntaxError: 'return' outside function") in only
