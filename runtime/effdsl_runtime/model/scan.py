@@ -5,6 +5,8 @@
 with a state of ``n`` numbers for each of ``d`` channels. States exist for ``CHUNK`` tokens at a time, which
 a processor's cache holds: kept for the backward pass is the state between chunks, and each chunk's states
 are made again. Channels lie side by side in memory, so that every step works on long rows.
+
+In the shapes: batch ``b``, tokens ``t``, chunks ``c``, tokens of a chunk ``l``.
 """
 
 from __future__ import annotations
@@ -61,13 +63,13 @@ class _SelectiveScan(torch.autograd.Function):
         u_tbd = _time_first(u_btd)
         delta_tbd = F.softplus(_time_first(step_btd))
         written_tbd, B_tbn, C_tbn = delta_tbd * u_tbd, _time_first(B_btn), _time_first(C_btn)
-        starts, y_tbd = [], u_tbd * D_d
+        starts_bnd, y_tbd = [], u_tbd * D_d
         for c in _chunks(len(u_tbd)):
-            starts.append(state_bnd)
+            starts_bnd.append(state_bnd)
             _, h_lbnd = _states(delta_tbd[c], A_nd, written_tbd[c], B_tbn[c], state_bnd)
             y_tbd[c] += _over_states(C_tbn[c], h_lbnd)
             state_bnd = h_lbnd[-1].clone()
-        ctx.save_for_backward(u_btd, step_btd, A_nd, B_btn, C_btn, D_d, torch.stack(starts))
+        ctx.save_for_backward(u_btd, step_btd, A_nd, B_btn, C_btn, D_d, torch.stack(starts_bnd))
         return y_tbd.transpose(0, 1).to(u_btd.dtype, memory_format=torch.contiguous_format), state_bnd
 
     @staticmethod
@@ -77,35 +79,44 @@ class _SelectiveScan(torch.autograd.Function):
         u_tbd, step_tbd, slope_tbd = map(_time_first, (u_btd, step_btd, slope_btd))
         delta_tbd, B_tbn, C_tbn = F.softplus(step_tbd), _time_first(B_btn), _time_first(C_btn)
         written_tbd = delta_tbd * u_tbd
-        written_grad, delta_grad = torch.empty_like(u_tbd), torch.empty_like(u_tbd)
-        B_grad, C_grad, A_grad = torch.empty_like(B_tbn), torch.empty_like(C_tbn), torch.zeros_like(A_nd)
+        written_grad_tbd, delta_grad_tbd = torch.empty_like(u_tbd), torch.empty_like(u_tbd)
+        B_grad_tbn, C_grad_tbn = torch.empty_like(B_tbn), torch.empty_like(C_tbn)
+        A_grad_nd = torch.zeros_like(A_nd)
         chunks = _chunks(len(u_tbd))
         for c, start_bnd in zip(reversed(chunks), reversed(starts_cbnd.unbind()), strict=True):
             decay_lbnd, h_lbnd = _states(delta_tbd[c], A_nd, written_tbd[c], B_tbn[c], start_bnd)
-            C_grad[c] = _over_channels(h_lbnd, slope_tbd[c])
-            h_grad = C_tbn[c].unsqueeze(3) * slope_tbd[c].unsqueeze(2)
-            slope_bnd = _back_in_time(decay_lbnd, h_grad, slope_bnd)
-            written_grad[c] = _over_states(B_tbn[c], h_grad)
-            B_grad[c] = _over_channels(h_grad, written_tbd[c])
+            C_grad_tbn[c] = _over_channels(h_lbnd, slope_tbd[c])
+            h_grad_lbnd = C_tbn[c].unsqueeze(3) * slope_tbd[c].unsqueeze(2)
+            slope_bnd = _back_in_time(decay_lbnd, h_grad_lbnd, slope_bnd)
+            written_grad_tbd[c] = _over_states(B_tbn[c], h_grad_lbnd)
+            B_grad_tbn[c] = _over_channels(h_grad_lbnd, written_tbd[c])
             # Now the gradient of the decays' logarithms.
-            exponent = h_grad.mul_(decay_lbnd)
-            exponent[1:].mul_(h_lbnd[:-1])
-            exponent[0].mul_(start_bnd)
-            torch.sum(torch.mul(exponent, A_nd, out=h_lbnd), 2, out=delta_grad[c])
-            A_grad += exponent.mul_(delta_tbd[c].unsqueeze(2)).sum((0, 1))
-        delta_grad.addcmul_(written_grad, u_tbd)
-        u_grad = written_grad.mul_(delta_tbd).addcmul_(slope_tbd, D_d)
-        step_grad = delta_grad.mul_(step_tbd.sigmoid())
-        D_grad = (slope_tbd * u_tbd).sum((0, 1))
-        by_token = [
-            grad.transpose(0, 1).to(like.dtype)
-            for grad, like in ((u_grad, u_btd), (step_grad, step_btd), (B_grad, B_btn), (C_grad, C_btn))
-        ]
-        return by_token[0], by_token[1], A_grad, by_token[2], by_token[3], D_grad, slope_bnd
+            exponent_lbnd = h_grad_lbnd.mul_(decay_lbnd)
+            exponent_lbnd[1:].mul_(h_lbnd[:-1])
+            exponent_lbnd[0].mul_(start_bnd)
+            torch.sum(torch.mul(exponent_lbnd, A_nd, out=h_lbnd), 2, out=delta_grad_tbd[c])
+            A_grad_nd += exponent_lbnd.mul_(delta_tbd[c].unsqueeze(2)).sum((0, 1))
+        delta_grad_tbd.addcmul_(written_grad_tbd, u_tbd)
+        u_grad_tbd = written_grad_tbd.mul_(delta_tbd).addcmul_(slope_tbd, D_d)
+        step_grad_tbd = delta_grad_tbd.mul_(step_tbd.sigmoid())
+        D_grad_d = (slope_tbd * u_tbd).sum((0, 1))
+        return (
+            _batch_first(u_grad_tbd, u_btd),
+            _batch_first(step_grad_tbd, step_btd),
+            A_grad_nd,
+            _batch_first(B_grad_tbn, B_btn),
+            _batch_first(C_grad_tbn, C_btn),
+            D_grad_d,
+            slope_bnd,
+        )
 
 
 def _time_first(x_bte: Tensor) -> Tensor:
     return x_bte.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format)
+
+
+def _batch_first(x_tbe: Tensor, like_bte: Tensor) -> Tensor:
+    return x_tbe.transpose(0, 1).to(like_bte.dtype)
 
 
 def _chunks(tokens: int) -> list[slice]:
@@ -123,13 +134,13 @@ def _states(
     return decay_lbnd, h_lbnd
 
 
-def _back_in_time(decay_lbnd: Tensor, h_grad: Tensor, slope_bnd: Tensor) -> Tensor:
+def _back_in_time(decay_lbnd: Tensor, h_grad_lbnd: Tensor, slope_bnd: Tensor) -> Tensor:
     """Add to the gradient of each state what later ones pass back; returns that of the chunk's start."""
-    decays, grads = decay_lbnd.unbind(), h_grad.unbind()
-    grads[-1].add_(slope_bnd)
-    for now in range(len(grads) - 1, 0, -1):
-        grads[now - 1].addcmul_(decays[now], grads[now])
-    return decays[0] * grads[0]
+    decays_bnd, grads_bnd = decay_lbnd.unbind(), h_grad_lbnd.unbind()
+    grads_bnd[-1].add_(slope_bnd)
+    for now in range(len(grads_bnd) - 1, 0, -1):
+        grads_bnd[now - 1].addcmul_(decays_bnd[now], grads_bnd[now])
+    return decays_bnd[0] * grads_bnd[0]
 
 
 def _over_states(weight_lbn: Tensor, x_lbnd: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""The average over time of RWKV-4: each channel of earlier values, weighted by key and age."""
+"""The average over time of RWKV-4: each channel of earlier values, weighted by key and age.
+
+In the shapes: batch ``b``, tokens ``t``, channels ``d``; ``u = t + 1``, the start and what follows each
+token; chunks ``c`` of ``l`` tokens; ``s`` sequences that are summed alike, ``2`` of them values and weights.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ NOTHING = -1e38  # the exponent of an empty sum: finite, so that differences sta
 class _Terms(NamedTuple):
     """What a token multiplies by, each at most about 1 because ``m``, the largest exponent, is taken out.
 
-    ``keep`` and ``add`` update the sums, ``old`` and ``own`` read them: ``(t, b, d)``.
+    ``keep`` and ``add`` update the sums, ``old`` and ``own`` read them.
     """
 
-    keep: Tensor
-    add: Tensor
-    old: Tensor
-    own: Tensor
+    keep_tbd: Tensor
+    add_tbd: Tensor
+    old_tbd: Tensor
+    own_tbd: Tensor
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # a compiler would write out every step
@@ -58,15 +62,15 @@ def continued_wkv(
     k_tbd, v_tbd = _by_time(k_btd), _by_time(v_btd)
     if state_3bd is None:
         state_3bd = _before_the_first(k_tbd)
-    terms, sums, exponent_bd = _sums(k_tbd, v_tbd, decay_d, first_d, state_3bd)
-    out_tbd, _ = _means(v_tbd, terms, sums)
-    return out_tbd.transpose(0, 1).to(k_btd.dtype), torch.cat((sums[-1], exponent_bd.unsqueeze(0)))
+    terms, sums_u2bd, exponent_bd = _sums(k_tbd, v_tbd, decay_d, first_d, state_3bd)
+    out_tbd, _ = _means(v_tbd, terms, sums_u2bd)
+    return out_tbd.transpose(0, 1).to(k_btd.dtype), torch.cat((sums_u2bd[-1], exponent_bd.unsqueeze(0)))
 
 
 def _before_the_first(k_tbd: Tensor) -> Tensor:
     """The state of empty sums, ``(3, b, d)``."""
-    zeros = torch.zeros_like(k_tbd[0])
-    return torch.stack((zeros, zeros, zeros + NOTHING))
+    zero_bd = torch.zeros_like(k_tbd[0])
+    return torch.stack((zero_bd, zero_bd, zero_bd + NOTHING))
 
 
 def _by_time(x_btd: Tensor) -> Tensor:
@@ -78,24 +82,24 @@ def _exponents(k_tbd: Tensor, decay_d: Tensor, start_bd: Tensor) -> Tensor:
 
     ``m_t = max(m_(t-1) - decay, k_t)``, each pass reaching back twice as far as the one before.
     """
-    m = torch.cat((start_bd.unsqueeze(0), k_tbd))
-    faded, reach = torch.empty_like(m), 1
-    while reach < len(m):
-        torch.sub(m[:-reach], reach * decay_d, out=faded[reach:])
-        torch.maximum(m[reach:], faded[reach:], out=m[reach:])
+    m_ubd = torch.cat((start_bd.unsqueeze(0), k_tbd))
+    faded_ubd, reach = torch.empty_like(m_ubd), 1
+    while reach < len(m_ubd):
+        torch.sub(m_ubd[:-reach], reach * decay_d, out=faded_ubd[reach:])
+        torch.maximum(m_ubd[reach:], faded_ubd[reach:], out=m_ubd[reach:])
         reach *= 2
-    return m
+    return m_ubd
 
 
-def _terms(k_tbd: Tensor, exponents: Tensor, decay_d: Tensor, first_d: Tensor) -> _Terms:
-    before, after = exponents[:-1], exponents[1:]
+def _terms(k_tbd: Tensor, exponent_ubd: Tensor, decay_d: Tensor, first_d: Tensor) -> _Terms:
+    before_tbd, after_tbd = exponent_ubd[:-1], exponent_ubd[1:]
     own_tbd = k_tbd + first_d
-    largest = torch.maximum(before, own_tbd)
+    largest_tbd = torch.maximum(before_tbd, own_tbd)
     return _Terms(
-        keep=(before - decay_d).sub_(after).exp_(),
-        add=(k_tbd - after).exp_(),
-        old=(before - largest).exp_(),
-        own=own_tbd.sub_(largest).exp_(),
+        keep_tbd=(before_tbd - decay_d).sub_(after_tbd).exp_(),
+        add_tbd=(k_tbd - after_tbd).exp_(),
+        old_tbd=(before_tbd - largest_tbd).exp_(),
+        own_tbd=own_tbd.sub_(largest_tbd).exp_(),
     )
 
 
@@ -104,17 +108,17 @@ def _sums(
 ) -> tuple[_Terms, Tensor, Tensor]:
     """The terms; weighted values and weights, summed, before each token and after the last, as
     ``(t + 1, 2, b, d)``; and the last sums' exponent."""
-    exponents = _exponents(k_tbd, decay_d, state_3bd[2])
-    terms = _terms(k_tbd, exponents, decay_d, first_d)
-    sums = recurrence(terms.keep, torch.stack((terms.add * v_tbd, terms.add), 1), state_3bd[:2])
-    return terms, sums, exponents[-1]
+    exponent_ubd = _exponents(k_tbd, decay_d, state_3bd[2])
+    terms = _terms(k_tbd, exponent_ubd, decay_d, first_d)
+    add_t2bd = torch.stack((terms.add_tbd * v_tbd, terms.add_tbd), 1)
+    return terms, recurrence(terms.keep_tbd, add_t2bd, state_3bd[:2]), exponent_ubd[-1]
 
 
-def _means(v_tbd: Tensor, terms: _Terms, sums: Tensor) -> tuple[Tensor, Tensor]:
+def _means(v_tbd: Tensor, terms: _Terms, sums_u2bd: Tensor) -> tuple[Tensor, Tensor]:
     """The weighted means and what they were divided by."""
-    numerator, denominator = (terms.old * earlier for earlier in sums[:-1].unbind(1))
-    denominator.add_(terms.own)
-    return numerator.addcmul_(terms.own, v_tbd).div_(denominator), denominator
+    weighted_tbd, weight_tbd = (terms.old_tbd * earlier_tbd for earlier_tbd in sums_u2bd[:-1].unbind(1))
+    weight_tbd.add_(terms.own_tbd)
+    return weighted_tbd.addcmul_(terms.own_tbd, v_tbd).div_(weight_tbd), weight_tbd
 
 
 def recurrence(keep_tbd: Tensor, add_tsbd: Tensor, start_sbd: Tensor) -> Tensor:
@@ -132,19 +136,21 @@ def recurrence(keep_tbd: Tensor, add_tsbd: Tensor, start_sbd: Tensor) -> Tensor:
             F.pad(keep_tbd, (0, 0) * 2 + (0, missing)),
             F.pad(add_tsbd, (0, 0) * 3 + (0, missing)),
         )
-    keep, add = (torch.unflatten(each, 0, (chunks, size)) for each in (keep_tbd.unsqueeze(1), add_tsbd))
-    x = torch.empty((chunks * size + 1, *start_sbd.shape), dtype=add.dtype, device=add.device)
-    x[0] = start_sbd
-    inside, kept = torch.unflatten(x[1:], 0, (chunks, size)), torch.empty_like(keep)
-    inside[:, 0], kept[:, 0] = add[:, 0], keep[:, 0]
+    keep_cl1bd = torch.unflatten(keep_tbd.unsqueeze(1), 0, (chunks, size))
+    add_clsbd = torch.unflatten(add_tsbd, 0, (chunks, size))
+    x_usbd = add_tsbd.new_empty(chunks * size + 1, *start_sbd.shape)
+    x_usbd[0] = start_sbd
+    inside_clsbd, kept_cl1bd = torch.unflatten(x_usbd[1:], 0, (chunks, size)), torch.empty_like(keep_cl1bd)
+    inside_clsbd[:, 0], kept_cl1bd[:, 0] = add_clsbd[:, 0], keep_cl1bd[:, 0]
     for i in range(1, size):
-        torch.addcmul(add[:, i], keep[:, i], inside[:, i - 1], out=inside[:, i])
-        torch.mul(keep[:, i], kept[:, i - 1], out=kept[:, i])
-    ends = x[::size]
+        now_csbd, before_csbd = inside_clsbd[:, i], inside_clsbd[:, i - 1]
+        torch.addcmul(add_clsbd[:, i], keep_cl1bd[:, i], before_csbd, out=now_csbd)
+        torch.mul(keep_cl1bd[:, i], kept_cl1bd[:, i - 1], out=kept_cl1bd[:, i])
+    start_csbd, end_csbd = x_usbd[:-1:size], x_usbd[size::size]
     for chunk in range(chunks):
-        ends[chunk + 1].addcmul_(kept[chunk, -1], ends[chunk])
-    inside[:, :-1].addcmul_(kept[:, :-1], ends[:-1].unsqueeze(1))
-    return x[: tokens + 1]
+        end_csbd[chunk].addcmul_(kept_cl1bd[chunk, -1], start_csbd[chunk])
+    inside_clsbd[:, :-1].addcmul_(kept_cl1bd[:, :-1], start_csbd.unsqueeze(1))
+    return x_usbd[: tokens + 1]
 
 
 class _WKV(torch.autograd.Function):
@@ -158,18 +164,19 @@ class _WKV(torch.autograd.Function):
     def backward(ctx: Any, slope_btd: Tensor) -> tuple[Tensor, ...]:
         k_btd, v_btd, decay_d, first_d = ctx.saved_tensors
         k_tbd, v_tbd = _by_time(k_btd), _by_time(v_btd)
-        terms, sums, _ = _sums(k_tbd, v_tbd, decay_d, first_d, _before_the_first(k_tbd))
-        mean_tbd, divisor_tbd = _means(v_tbd, terms, sums)
+        terms, sums_u2bd, _ = _sums(k_tbd, v_tbd, decay_d, first_d, _before_the_first(k_tbd))
+        mean_tbd, divisor_tbd = _means(v_tbd, terms, sums_u2bd)
         # Slopes of the mean's numerator; those of its divisor are minus these times the mean.
         slope_tbd = _by_time(slope_btd).div(divisor_tbd)
-        own_tbd, old_tbd = terms.own * slope_tbd, terms.old * slope_tbd
+        own_tbd, old_tbd = terms.own_tbd * slope_tbd, terms.old_tbd * slope_tbd
         first_tbd = own_tbd * (v_tbd - mean_tbd)
         read_t2bd = torch.stack((old_tbd, mean_tbd.mul_(old_tbd).neg_()), 1)
         # Slopes of the sums, from the last token back; nothing reads the sums after the last.
-        later_t2bd = recurrence(terms.keep.flip(0), read_t2bd.flip(0), torch.zeros_like(sums[0])).flip(0)[1:]
+        zero_2bd = torch.zeros_like(sums_u2bd[0])
+        later_t2bd = recurrence(terms.keep_tbd.flip(0), read_t2bd.flip(0), zero_2bd).flip(0)[1:]
         values_tbd, weights_tbd = later_t2bd.unbind(1)
-        grad_v = own_tbd.addcmul_(terms.add, values_tbd)
-        grad_k = (values_tbd * v_tbd).add_(weights_tbd).mul_(terms.add).add_(first_tbd)
-        faded = (sums[:-1] * later_t2bd).sum(1).mul_(terms.keep)
-        grads = (grad.transpose(0, 1).to(k_btd.dtype) for grad in (grad_k, grad_v))
-        return *grads, -faded.sum((0, 1)), first_tbd.sum((0, 1))
+        v_grad_tbd = own_tbd.addcmul_(terms.add_tbd, values_tbd)
+        k_grad_tbd = (values_tbd * v_tbd).add_(weights_tbd).mul_(terms.add_tbd).add_(first_tbd)
+        faded_tbd = (sums_u2bd[:-1] * later_t2bd).sum(1).mul_(terms.keep_tbd)
+        grads_btd = (grad_tbd.transpose(0, 1).to(k_btd.dtype) for grad_tbd in (k_grad_tbd, v_grad_tbd))
+        return *grads_btd, -faded_tbd.sum((0, 1)), first_tbd.sum((0, 1))
