@@ -83,7 +83,8 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line: mistakes, Ctrl-C and a full disk end in a line and a code, not in a traceback."""
+    """Run the command line: mistakes, Ctrl-C, a full disk and a file that must not be touched end in a line
+    and a code, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a mark, not a traceback
             stream.reconfigure(errors="replace")
@@ -93,12 +94,15 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # what cannot be written shows here, not when the interpreter ends
     except OSError as error:
-        if error.errno not in (errno.EPIPE, *NO_ROOM):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno in NO_ROOM:
-            click.echo(f"cannot be written: {error.strerror}", err=True)
         status = 1
+        if error.filename is not None:
+            click.echo(f"{error.filename} cannot be read or written: {error.strerror}", err=True)
+        elif error.errno in (errno.EPIPE, *NO_ROOM):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno in NO_ROOM:
+                click.echo(f"cannot be written: {error.strerror}", err=True)
+        else:
+            raise
     sys.exit(status)
 
 

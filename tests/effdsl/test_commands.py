@@ -107,6 +107,16 @@ def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
     assert (ended.returncode, ended.stderr) == (1, "cannot be written: No space left on device\n")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder where nobody can make a file")
+def test_a_file_that_cannot_be_made_is_one_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "effdsl", "new", "mine"], cwd="/proc", capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("mine.py cannot be read or written: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_pipe_that_closes_is_no_mistake() -> None:
     command = f"{sys.executable} -m effdsl --help | true; echo ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
