@@ -11,7 +11,7 @@ import attrs
 import click
 
 from effdsl_registry.errors import StoreDamaged, StoreError
-from effdsl_registry.options import STORE
+from effdsl_registry.options import AS_JSON, STORE
 from effdsl_registry.output import OutputFile
 
 if TYPE_CHECKING:
@@ -26,7 +26,13 @@ FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdo
 @click.argument("query", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Stop after this many seconds.",
+)
 @STORE
 def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
     """Ask the store one SELECT; without QUERY, read it from standard input.
@@ -108,7 +114,7 @@ def path(store_path: Path | None) -> None:
 
 
 @store.command()
-@click.option("--json", "as_json", is_flag=True)
+@AS_JSON
 @STORE
 def verify(as_json: bool, store_path: Path | None) -> None:
     """Hash every record again and compare it with the index; exit code 3 when damaged."""
@@ -148,7 +154,7 @@ def backup(target: Path, store_path: Path | None) -> None:
 
 @store.command()
 @click.option("--delete", is_flag=True, help="Remove the files; without it they are only listed.")
-@click.option("--json", "as_json", is_flag=True)
+@AS_JSON
 @STORE
 def gc(delete: bool, as_json: bool, store_path: Path | None) -> None:
     """List, or --delete, superseded attempts and what killed processes left behind."""

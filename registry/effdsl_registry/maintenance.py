@@ -132,7 +132,11 @@ def _vanished_logs(store: Store) -> Iterator[Garbage]:
 
 
 def _is_young(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime < ORPHANED_AFTER_S
+    """Whether somebody may still be at it; one who has just finished has moved it to its place."""
+    try:
+        return time.time() - path.stat().st_mtime < ORPHANED_AFTER_S
+    except FileNotFoundError:
+        return True
 
 
 def _garbage(path: Path, reason: str) -> Garbage:

@@ -1,4 +1,4 @@
-"""The option that every command which needs a store takes, in whatever package it is."""
+"""The options that commands share, in whatever package they are."""
 
 from __future__ import annotations
 
@@ -14,3 +14,4 @@ STORE = click.option(
     help="Folder of the store. Default: $EFFDSL_STORE, else the nearest .effdsl/ from here up, else "
     ".effdsl/ in this project.",
 )
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")

@@ -167,7 +167,7 @@ class Store(Layout):
         self._catch_up()
         if not self.index.exists():
             return []
-        with connected(self.index, read_only=True, patience_s=self.patience_s) as connection:
+        with self._open_to_read(CONFIG) as connection:
             return lookups.finished(connection, newest)
 
     def record(self, prefix: str) -> Record:

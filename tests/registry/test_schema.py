@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import attrs
 import duckdb
 import pytest
 from effdsl_registry import schema
+from effdsl_registry.errors import StoreNewer
 from effdsl_registry.ingest import insert_files
 from effdsl_registry.schema import Migration, create, is_current, migrate, migrations
 from effdsl_registry.store import Store, StudyTask
@@ -59,6 +61,21 @@ def test_an_index_of_an_unreleased_effdsl_with_other_columns_is_made_anew(
         connection.execute("UPDATE internal.meta SET views_digest = 'of that time'")
     filled.ingest([filled.write(make_record(7), None, None)])
     assert filled.count() == 7
+
+
+@pytest.mark.parametrize("ask", [Store.finished, Store.count, lambda store: store.known(["a" * 64])])
+def test_whatever_is_asked_first_brings_the_index_up_to_date(
+    ask: Callable[[Store], object], filled: Store
+) -> None:
+    with duckdb.connect(str(filled.index)) as connection:
+        connection.execute("ALTER TABLE internal.attempts DROP COLUMN hardware_count")
+        connection.execute("UPDATE internal.meta SET views_digest = 'of that time'")
+    ask(filled)
+    with duckdb.connect(str(filled.index)) as connection:
+        assert is_current(connection)
+        connection.execute("UPDATE internal.meta SET schema_version = 99")
+    with pytest.raises(StoreNewer):
+        ask(filled)
 
 
 def test_a_step_that_fails_leaves_the_step_before_it(tmp_path: Path) -> None:

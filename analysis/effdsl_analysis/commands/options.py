@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from effdsl_registry.options import AS_JSON as AS_JSON
 from effdsl_registry.options import STORE as STORE
 
 from effdsl_analysis.commands.waiting import waiting
+from effdsl_analysis.evidence import Evidence
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
 
     from effdsl_analysis.answer import Answer
-    from effdsl_analysis.evidence import Evidence
 
 PIPED_WIDTH = 100
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 SCALE = click.option("--scale", help="Only this scale, e.g. 3M.")
 EVIDENCE = click.option(
     "--evidence",
-    type=click.Choice(["measured", "published"]),
-    default="measured",
+    type=click.Choice([kind.value for kind in Evidence]),
+    default=Evidence.MEASURED.value,
     show_default=True,
     help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
 )
@@ -34,8 +34,6 @@ EVIDENCE = click.option(
 
 def evidence_of(named: str, studies: object) -> Evidence:
     """The evidence that was asked for; only what was measured here belongs to studies."""
-    from effdsl_analysis.evidence import Evidence
-
     evidence = Evidence(named)
     if studies and evidence is Evidence.PUBLISHED:
         raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
