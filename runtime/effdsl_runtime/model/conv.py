@@ -1,4 +1,8 @@
-"""A short causal convolution of every channel by itself, then SiLU: what Mamba puts before its scan."""
+"""A short causal convolution of every channel by itself, then SiLU: what Mamba puts before its scan.
+
+In the shapes: batch ``b``, tokens ``t``, channels ``c``, taps ``k``, inputs held from before ``w = k - 1``,
+both together ``s = w + t``.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +70,13 @@ class _ConvSiLU(torch.autograd.Function):
         for k in range(taps):
             grad_bsc[:, k : k + tokens].addcmul_(slope_btc, weight_kc[k])
             torch.sum(slope_btc * all_bsc[:, k : k + tokens], (0, 1), out=grad_kc[k])
-        held_grad, grad = grad_bsc[:, : taps - 1], grad_bsc[:, taps - 1 :]
-        return grad.to(x_btc.dtype), held_grad.to(held_bwc.dtype), grad_kc, slope_btc.sum((0, 1))
+        held_grad_bwc, x_grad_btc = grad_bsc[:, : taps - 1], grad_bsc[:, taps - 1 :]
+        return (
+            x_grad_btc.to(x_btc.dtype),
+            held_grad_bwc.to(held_bwc.dtype),
+            grad_kc,
+            slope_btc.sum((0, 1)),
+        )
 
 
 def _convolved(all_bsc: Tensor, weight_kc: Tensor, bias_c: Tensor) -> Tensor:

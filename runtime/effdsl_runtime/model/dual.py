@@ -5,6 +5,10 @@
 Every head has its own scalar decay; all share B and C. A chunk of ``q`` tokens is an attention with decays
 in place of softmax; a state passes from chunk to chunk. The backward pass makes everything again from the
 inputs, and needs no gradient of a decay matrix: see ``_decay_gradient``.
+
+In the shapes: batch ``b``, tokens ``t``, channels ``i`` in heads ``h`` of ``p``, numbers ``n`` of a state per
+channel, chunks ``k`` of tokens ``q``, earlier tokens ``s`` of the same chunk, and ``j = k + 1``, what is
+before each chunk and after the last.
 """
 
 from __future__ import annotations
@@ -85,7 +89,7 @@ class _Chunks(NamedTuple):
         return (self.C_kb1qn @ self.B_kb1qn.mT).tril_()
 
     def empty_states(self) -> Tensor:
-        """Room for the state before each chunk, and after the last: ``(k + 1, b, h, n, p)``."""
+        """Room for the state before each chunk, and after the last: ``(j, b, h, n, p)``."""
         chunks, batch, heads, _, head_dim = self.written_kbhqp.shape
         return self.written_kbhqp.new_empty(chunks + 1, batch, heads, self.B_kb1qn.shape[4], head_dim)
 
@@ -111,44 +115,49 @@ class _DualScan(torch.autograd.Function):
         state_bhnp: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         parts = _chunks(x_bti, step_bth, A_h, B_btn, C_btn)
-        states = _states(parts, state_bhnp)
-        y_kbhqp = (parts.C_kb1qn * parts.from_start_kbhq1) @ states[:-1]
+        states_jbhnp = _states(parts, state_bhnp)
+        y_kbhqp = (parts.C_kb1qn * parts.from_start_kbhq1) @ states_jbhnp[:-1]
         _add_product(y_kbhqp, parts.between().mul_(parts.scores()), parts.written_kbhqp)
         y_bti = _by_token(y_kbhqp, x_bti.shape[1])
         _add_per_head(y_bti, x_bti.float(), D_h)
         ctx.save_for_backward(x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp, y_bti)
-        return y_bti, states[-1].clone()
+        return y_bti, states_jbhnp[-1].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope_bti: Tensor, slope_bhnp: Tensor) -> tuple[Tensor | None, ...]:
         x_bti, step_bth, A_h, B_btn, C_btn, D_h, state_bhnp, y_bti = ctx.saved_tensors
-        parts, x, heads = _chunks(x_bti, step_bth, A_h, B_btn, C_btn), x_bti.float(), len(A_h)
-        tokens, chunk = x.shape[1], parts.delta_kbhq1.shape[3]
+        parts, heads = _chunks(x_bti, step_bth, A_h, B_btn, C_btn), len(A_h)
+        tokens, chunk = x_bti.shape[1], parts.delta_kbhq1.shape[3]
         slope_kbhqp = _by_head(slope_bti, chunk, heads)
-        states, ends = _states(parts, state_bhnp), _state_gradients(parts, slope_kbhqp, slope_bhnp)
-        written_grad, scores_grad = _among_gradients(parts, slope_kbhqp)
-        _add_product(written_grad, parts.B_kb1qn * parts.to_end_kbhq1, ends[1:])
-        B_grad, C_grad = _shared_gradients(parts, slope_kbhqp, states, ends, scores_grad)
-        written_bti, delta_bth = _by_token(written_grad, tokens), _by_token(parts.delta_kbhq1, tokens)
-        through_bth, scaled_bth = _head_sums(slope_bti * x, heads), _head_sums(written_bti * x, heads)
-        arriving_bth = _head_sums(slope_bti * y_bti, heads) - through_bth * D_h
-        decay_grad = _decay_gradient(
-            _by_head(arriving_bth - scaled_bth * delta_bth, chunk, heads),
-            states[1:].mul_(ends[1:]).sum((3, 4), keepdim=True),
+        states_jbhnp = _states(parts, state_bhnp)
+        states_grad_jbhnp = _state_gradients(parts, slope_kbhqp, slope_bhnp)
+        written_grad_kbhqp, scores_grad_kb1qs = _among_gradients(parts, slope_kbhqp)
+        _add_product(written_grad_kbhqp, parts.B_kb1qn * parts.to_end_kbhq1, states_grad_jbhnp[1:])
+        B_grad_kb1qn, C_grad_kb1qn = _shared_gradients(
+            parts, slope_kbhqp, states_jbhnp, states_grad_jbhnp, scores_grad_kb1qs
         )
-        A_grad = (decay_grad * parts.delta_kbhq1).sum((0, 1, 3, 4))
-        delta_grad = _by_token(decay_grad, tokens) * A_h + scaled_bth
-        x_grad = _per_head(written_bti, delta_bth)
-        _add_per_head(x_grad, slope_bti, D_h)
+        written_grad_bti = _by_token(written_grad_kbhqp, tokens)
+        float_bti, delta_bth = x_bti.float(), _by_token(parts.delta_kbhq1, tokens)
+        through_bth = _head_sums(slope_bti * float_bti, heads)
+        scaled_bth = _head_sums(written_grad_bti * float_bti, heads)
+        arriving_bth = _head_sums(slope_bti * y_bti, heads) - through_bth * D_h
+        decay_grad_kbhq1 = _decay_gradient(
+            _by_head(arriving_bth - scaled_bth * delta_bth, chunk, heads),
+            states_jbhnp[1:].mul_(states_grad_jbhnp[1:]).sum((3, 4), keepdim=True),
+        )
+        A_grad_h = (decay_grad_kbhq1 * parts.delta_kbhq1).sum((0, 1, 3, 4))
+        delta_grad_bth = _by_token(decay_grad_kbhq1, tokens) * A_h + scaled_bth
+        x_grad_bti = _per_head(written_grad_bti, delta_bth)
+        _add_per_head(x_grad_bti, slope_bti, D_h)
         return (
-            x_grad.to(x_bti.dtype),
-            (delta_grad * step_bth.float().sigmoid()).to(step_bth.dtype),
-            A_grad,
-            _by_token(B_grad, tokens).to(B_btn.dtype),
-            _by_token(C_grad, tokens).to(C_btn.dtype),
+            x_grad_bti.to(x_bti.dtype),
+            (delta_grad_bth * step_bth.float().sigmoid()).to(step_bth.dtype),
+            A_grad_h,
+            _by_token(B_grad_kb1qn, tokens).to(B_btn.dtype),
+            _by_token(C_grad_kb1qn, tokens).to(C_btn.dtype),
             through_bth.sum((0, 1)),
-            ends[0] if state_bhnp is not None else None,
+            states_grad_jbhnp[0] if state_bhnp is not None else None,
         )
 
 
@@ -169,8 +178,8 @@ def _chunks(x_bti: Tensor, step_bth: Tensor, A_h: Tensor, B_btn: Tensor, C_btn: 
 def _by_head(x_bti: Tensor, chunk: int, heads: int) -> Tensor:
     """A copy ``(k, b, h, q, p)``, float32, where each matrix that a product multiplies is in one piece."""
     missing = -x_bti.shape[1] % chunk
-    padded = F.pad(x_bti, (0, 0, 0, missing)) if missing else x_bti
-    x_bkqhp = torch.unflatten(torch.unflatten(padded, 2, (heads, -1)), 1, (-1, chunk))
+    padded_bti = F.pad(x_bti, (0, 0, 0, missing)) if missing else x_bti
+    x_bkqhp = torch.unflatten(torch.unflatten(padded_bti, 2, (heads, -1)), 1, (-1, chunk))
     x_kbhqp = x_bkqhp.permute(1, 0, 3, 2, 4)
     return x_kbhqp.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
@@ -181,39 +190,50 @@ def _by_token(x_kbhqp: Tensor, tokens: int) -> Tensor:
 
 
 def _states(parts: _Chunks, state_bhnp: Tensor | None) -> Tensor:
-    """The state before each chunk, and after the last: ``(k + 1, b, h, n, p)``."""
-    states, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
-    torch.matmul((parts.B_kb1qn * parts.to_end_kbhq1).mT, parts.written_kbhqp, out=states[1:])
-    states[0] = 0 if state_bhnp is None else state_bhnp
+    """The state before each chunk, and after the last: ``(j, b, h, n, p)``."""
+    states_jbhnp, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
+    torch.matmul((parts.B_kb1qn * parts.to_end_kbhq1).mT, parts.written_kbhqp, out=states_jbhnp[1:])
+    states_jbhnp[0] = 0 if state_bhnp is None else state_bhnp
     for k in range(len(whole_kbh11)):
-        states[k + 1].addcmul_(states[k], whole_kbh11[k])
-    return states
+        states_jbhnp[k + 1].addcmul_(states_jbhnp[k], whole_kbh11[k])
+    return states_jbhnp
 
 
 def _state_gradients(parts: _Chunks, slope_kbhqp: Tensor, slope_bhnp: Tensor) -> Tensor:
-    """The gradient of each of the states."""
-    grads, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
-    torch.matmul((parts.C_kb1qn * parts.from_start_kbhq1).mT, slope_kbhqp, out=grads[:-1])
-    grads[-1] = slope_bhnp
+    """The gradient of each of the states, ``(j, b, h, n, p)``."""
+    grad_jbhnp, whole_kbh11 = parts.empty_states(), parts.whole_kbh11
+    torch.matmul((parts.C_kb1qn * parts.from_start_kbhq1).mT, slope_kbhqp, out=grad_jbhnp[:-1])
+    grad_jbhnp[-1] = slope_bhnp
     for k in reversed(range(len(whole_kbh11))):
-        grads[k].addcmul_(grads[k + 1], whole_kbh11[k])
-    return grads
+        grad_jbhnp[k].addcmul_(grad_jbhnp[k + 1], whole_kbh11[k])
+    return grad_jbhnp
 
 
 def _among_gradients(parts: _Chunks, slope_kbhqp: Tensor) -> tuple[Tensor, Tensor]:
     """Of what a chunk's tokens give each other: gradients of ``written_kbhqp`` and of ``scores``."""
-    between = parts.between()
-    scores_grad = (slope_kbhqp @ parts.written_kbhqp.mT).mul_(between).sum(2, keepdim=True).tril_()
-    return between.mul_(parts.scores()).mT @ slope_kbhqp, scores_grad
+    between_kbhqs = parts.between()
+    scores_grad_kb1qs = (
+        (slope_kbhqp @ parts.written_kbhqp.mT).mul_(between_kbhqs).sum(2, keepdim=True).tril_()
+    )
+    return between_kbhqs.mul_(parts.scores()).mT @ slope_kbhqp, scores_grad_kb1qs
 
 
 def _shared_gradients(
-    parts: _Chunks, slope_kbhqp: Tensor, states: Tensor, ends: Tensor, scores_grad: Tensor
+    parts: _Chunks,
+    slope_kbhqp: Tensor,
+    states_jbhnp: Tensor,
+    states_grad_jbhnp: Tensor,
+    scores_grad_kb1qs: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The gradients of ``B_kb1qn`` and ``C_kb1qn``, from the states' and the scores'."""
-    B_grad = (parts.written_kbhqp @ ends[1:].mT).mul_(parts.to_end_kbhq1).sum(2, keepdim=True)
-    C_grad = (slope_kbhqp @ states[:-1].mT).mul_(parts.from_start_kbhq1).sum(2, keepdim=True)
-    return B_grad + scores_grad.mT @ parts.C_kb1qn, C_grad + scores_grad @ parts.B_kb1qn
+    B_grad_kb1qn = (
+        (parts.written_kbhqp @ states_grad_jbhnp[1:].mT).mul_(parts.to_end_kbhq1).sum(2, keepdim=True)
+    )
+    C_grad_kb1qn = (slope_kbhqp @ states_jbhnp[:-1].mT).mul_(parts.from_start_kbhq1).sum(2, keepdim=True)
+    return (
+        B_grad_kb1qn + scores_grad_kb1qs.mT @ parts.C_kb1qn,
+        C_grad_kb1qn + scores_grad_kb1qs @ parts.B_kb1qn,
+    )
 
 
 def _decay_gradient(net_kbhq1: Tensor, leaving_kbh11: Tensor) -> Tensor:
@@ -233,15 +253,15 @@ def _decay_gradient(net_kbhq1: Tensor, leaving_kbh11: Tensor) -> Tensor:
     return net_kbhq1.flip(3).cumsum(3).flip(3)
 
 
-def _add_product(sum_kbhqp: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add ``left @ right`` to ``sum_kbhqp``, where it is."""
-    flat = sum_kbhqp.view(-1, *sum_kbhqp.shape[3:])
-    torch.baddbmm(flat, left.flatten(0, 2), right.flatten(0, 2), out=flat)
+def _add_product(sum_kbhqp: Tensor, left_kbhqx: Tensor, right_kbhxp: Tensor) -> None:
+    """Add the product of ``left_kbhqx`` and ``right_kbhxp`` to ``sum_kbhqp``, where it is."""
+    sum_mqp = sum_kbhqp.view(-1, *sum_kbhqp.shape[3:])
+    torch.baddbmm(sum_mqp, left_kbhqx.flatten(0, 2), right_kbhxp.flatten(0, 2), out=sum_mqp)
 
 
 def _add_per_head(sum_i: Tensor, x_i: Tensor, scale_h: Tensor) -> None:
     """Add channels ``(..., i)`` times the scale of their head ``(h)`` to ``sum_i``, where it is."""
-    sum_hp, x_hp = (torch.unflatten(channels, -1, (len(scale_h), -1)) for channels in (sum_i, x_i))
+    sum_hp, x_hp = (torch.unflatten(each_i, -1, (len(scale_h), -1)) for each_i in (sum_i, x_i))
     sum_hp.addcmul_(x_hp, scale_h.unsqueeze(1))
 
 

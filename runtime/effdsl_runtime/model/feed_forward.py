@@ -62,23 +62,23 @@ class GELU(FeedForward):
         return out
 
 
-def gated(gate: Tensor, up: Tensor) -> Tensor:
-    """``silu(gate) * up``, whose backward takes the SiLU again rather than keep it.
+def gated(gate_f: Tensor, up_f: Tensor) -> Tensor:
+    """``silu(gate) * up`` of ``(..., f)``, whose backward takes the SiLU again rather than keep it.
 
     That is one wide tensor less to hold and to fetch, which costs more than the SiLU.
     """
-    out: Tensor = _Gated.apply(gate, up)  # type: ignore[no-untyped-call]
-    return out
+    out_f: Tensor = _Gated.apply(gate_f, up_f)  # type: ignore[no-untyped-call]
+    return out_f
 
 
 class _Gated(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
-        ctx.save_for_backward(gate, up)
-        return F.silu(gate).mul_(up)
+    def forward(ctx: Any, gate_f: Tensor, up_f: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_f, up_f)
+        return F.silu(gate_f).mul_(up_f)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
-        gate, up = ctx.saved_tensors
-        return torch.ops.aten.silu_backward(slope * up, gate), F.silu(gate).mul_(slope)
+    def backward(ctx: Any, slope_f: Tensor) -> tuple[Tensor, Tensor]:
+        gate_f, up_f = ctx.saved_tensors
+        return torch.ops.aten.silu_backward(slope_f * up_f, gate_f), F.silu(gate_f).mul_(slope_f)

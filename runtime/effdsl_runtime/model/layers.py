@@ -21,8 +21,9 @@ class Linears(nn.Module):
         self.weight = nn.Parameter(torch.empty(width, in_features))
         self.bias = nn.Parameter(torch.empty(width)) if bias else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return torch.split(F.linear(x, self.weight, self.bias), list(self.parts.values()), dim=-1)
+    def forward(self, x_d: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the parts for inputs ``(..., d)``."""
+        return torch.split(F.linear(x_d, self.weight, self.bias), list(self.parts.values()), dim=-1)
 
 
 class Projection(nn.Linear):

@@ -139,26 +139,26 @@ def shifted(x_btd: Tensor, name: str, cache: Cache | None) -> Tensor:
     return torch.cat((before_bd.unsqueeze(1), x_btd[:, :-1]), dim=1)
 
 
-def squared_relu(x: Tensor) -> Tensor:
-    """``relu(x) ** 2``, whose backward takes the root of the result, which the next product keeps anyway,
-    rather than keep the ReLU as well."""
-    out: Tensor = _SquaredReLU.apply(x)  # type: ignore[no-untyped-call]
-    return out
+def squared_relu(x_f: Tensor) -> Tensor:
+    """``relu(x) ** 2`` of ``(..., f)``, whose backward takes the root of the result, which the next product
+    keeps anyway, rather than keep the ReLU as well."""
+    out_f: Tensor = _SquaredReLU.apply(x_f)  # type: ignore[no-untyped-call]
+    return out_f
 
 
 class _SquaredReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        out = F.relu(x).square_()
-        ctx.save_for_backward(out)
-        return out
+    def forward(ctx: Any, x_f: Tensor) -> Tensor:
+        out_f = F.relu(x_f).square_()
+        ctx.save_for_backward(out_f)
+        return out_f
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        (out,) = ctx.saved_tensors
-        grad: Tensor = out.sqrt().mul_(slope).mul_(2)
-        return grad
+    def backward(ctx: Any, slope_f: Tensor) -> Tensor:
+        (out_f,) = ctx.saved_tensors
+        grad_f: Tensor = out_f.sqrt().mul_(slope_f).mul_(2)
+        return grad_f
 
 
 def _vector(width: int) -> nn.Parameter:

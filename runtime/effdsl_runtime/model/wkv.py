@@ -110,8 +110,10 @@ def _sums(
     ``(t + 1, 2, b, d)``; and the last sums' exponent."""
     exponent_ubd = _exponents(k_tbd, decay_d, state_3bd[2])
     terms = _terms(k_tbd, exponent_ubd, decay_d, first_d)
-    add_t2bd = torch.stack((terms.add_tbd * v_tbd, terms.add_tbd), 1)
-    return terms, recurrence(terms.keep_tbd, add_t2bd, state_3bd[:2]), exponent_ubd[-1]
+    sums_u2bd = recurrence(
+        terms.keep_tbd, torch.stack((terms.add_tbd * v_tbd, terms.add_tbd), 1), state_3bd[:2]
+    )
+    return terms, sums_u2bd, exponent_ubd[-1]
 
 
 def _means(v_tbd: Tensor, terms: _Terms, sums_u2bd: Tensor) -> tuple[Tensor, Tensor]:
