@@ -199,7 +199,7 @@ def paper() -> Paper:
 @pytest.fixture(scope="session")
 def published_cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cases]:
     """Per claim, its cases on published evidence and whether each supports it."""
-    asked = claims(Store(tmp_path_factory.mktemp("claims")), Evidence.PUBLISHED)
+    asked = claims(Store(tmp_path_factory.mktemp("claims")), evidence=Evidence.PUBLISHED)
     return {claim.id: {case.case: case.supports for case in claim.cases} for claim in asked.claims}
 
 

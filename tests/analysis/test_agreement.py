@@ -58,14 +58,14 @@ def ppl(found: Agreement) -> MetricAgreement:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["0.5B", "1.5B", "3B"])
 def test_tau_is_kendalls_tau_b_of_the_means(trained: Any, size: str) -> None:
-    (tau,) = [tau for tau in ppl(compare(trained, None, 3)).taus if tau.printed_size == size]
+    (tau,) = [tau for tau in ppl(compare(trained, table=3)).taus if tau.printed_size == size]
     means = [sum(values) / 3 for values in PPL.values()]
     expected = kendalltau([printed(name.lower(), size, "ppl") for name in PPL], means).statistic
     assert tau.tau == pytest.approx(expected)
 
 
 def test_the_range_of_tau_is_that_of_all_ways_in_which_unresolved_pairs_may_go(trained: Any) -> None:
-    metric = ppl(compare(trained, None, 3))
+    metric = ppl(compare(trained, table=3))
     for tau in metric.taus:
         pairs = [pair for pair in metric.pairs if pair.printed_size == tau.printed_size]
         sign = {"lower": (-1,), "higher": (1,), "tied": (-1, 1), "undecided": (-1, 1)}
@@ -79,7 +79,7 @@ def test_the_range_of_tau_is_that_of_all_ways_in_which_unresolved_pairs_may_go(t
 
 
 def test_every_pair_says_how_each_side_orders_it(trained: Any) -> None:
-    metric = ppl(compare(trained, None, 3))
+    metric = ppl(compare(trained, table=3))
     assert len(metric.pairs) == 3 * len(list(combinations(PPL, 2)))
     for pair in metric.pairs:
         a, b = (printed(name.lower(), pair.printed_size, "ppl") for name in (pair.a, pair.b))
@@ -92,7 +92,7 @@ def test_every_pair_says_how_each_side_orders_it(trained: Any) -> None:
 
 
 def test_what_differs_is_said_and_what_is_the_same_is_not(trained: Any) -> None:
-    facts = {fact.name: (fact.printed, fact.measured) for fact in compare(trained, None, 3).differs}
+    facts = {fact.name: (fact.printed, fact.measured) for fact in compare(trained, table=3).differs}
     assert facts == {
         "hardware": ("48 × GH200", "AMD EPYC x2"),
         "data": ("fineweb-edu", "Shakespeare"),
@@ -104,7 +104,7 @@ def test_what_differs_is_said_and_what_is_the_same_is_not(trained: Any) -> None:
 
 def test_a_technique_that_the_table_does_not_print_is_left_out(shelf: Any) -> None:
     store = train(shelf, **PPL, MoBA=[1.0, 1.1, 1.2])
-    assert {value.method for value in ppl(compare(store, None, 3)).values} == {
+    assert {value.method for value in ppl(compare(store, table=3)).values} == {
         "mqa", "gqa", "mla", "nsa"
     }  # fmt: skip
 
@@ -112,20 +112,20 @@ def test_a_technique_that_the_table_does_not_print_is_left_out(shelf: Any) -> No
 def test_one_repeat_decides_nothing(shelf: Any) -> None:
     for place, technique in enumerate(PPL):
         shelf.add(technique, ppl=5.0 + place, backbone="Transformer", feed_forward="SwiGLU")
-    metric = ppl(compare(shelf.store, None, 3))
+    metric = ppl(compare(shelf.store, table=3))
     assert {pair.measured.value for pair in metric.pairs} == {"undecided"}
     assert {(tau.tau_low, tau.tau_high, tau.resolved) for tau in metric.taus} == {(-1.0, 1.0, 0)}
 
 
 def test_nothing_in_common_is_a_mistake_in_the_call_and_says_what_each_has(trained: Any) -> None:
     with pytest.raises(UnknownName, match=r"share no two techniques: measured GQA, .* printed dora, freeze"):
-        compare(trained, None, 7)
+        compare(trained, table=7)
     with pytest.raises(UnknownName, match="no table 70 of results; there are: table3, "):
-        compare(trained, None, 70)
+        compare(trained, table=70)
 
 
 def test_its_pairs_are_the_rows_of_a_relation(trained: Any) -> None:
-    found = relation(compare(trained, None, 3))
+    found = relation(compare(trained, table=3))
     told = found.filter("measured_size = '3M' AND agrees").project("a, b, printed_size").fetchall()
     assert ("GQA", "MQA", "0.5B") in told
     assert len(found.fetchall()) == 18

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,9 @@ WAYS = 3
 Question = Callable[["Source"], Any]
 
 
-def of_both(ask: Callable[[Source, Evidence], Any]) -> dict[str, Question]:
+def of_both(ask: Callable[..., Any]) -> dict[str, Question]:
     """The question asked of each kind of evidence."""
-    return {kind.value: lambda source, kind=kind: ask(source, kind).to_json() for kind in Evidence}
+    return {kind.value: lambda source, kind=kind: ask(source, evidence=kind).to_json() for kind in Evidence}
 
 
 QUESTIONS: dict[str, dict[str, Question]] = {
@@ -56,9 +57,9 @@ QUESTIONS: dict[str, dict[str, Question]] = {
     },
     "claims": of_both(claims),
     "audit": of_both(audit),
-    "recommend": of_both(lambda source, kind: recommend(source, kind, best="ppl")),
+    "recommend": of_both(partial(recommend, best="ppl")),
     "scaling": of_both(scaling),
-    "compare": {"measured": lambda source: compare(source, "paper/attention", 3).to_json()},
+    "compare": {"measured": lambda source: compare(source, "paper/attention", table=3).to_json()},
     "report": {"both": report},
 }
 

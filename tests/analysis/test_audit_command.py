@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.audits.audit import Rule, audit, rules
+from effdsl_analysis.audits.audit import AuditRule, audit, rules
 from effdsl_analysis.evidence import Evidence
 from effdsl_registry.store import Store
 
@@ -83,7 +83,7 @@ def test_mistakes_in_the_call_name_what_is_there(words: tuple[str, ...], message
 
 
 def test_the_answer_shows_itself_in_a_notebook_escaped() -> None:
-    shown = audit(Store.find(Path(NOWHERE)), Evidence.PUBLISHED, names=["same_work"])._repr_html_()
+    shown = audit(Store.find(Path(NOWHERE)), evidence=Evidence.PUBLISHED, names=["same_work"])._repr_html_()
     assert "seconds per sample" in shown
     assert "<script" not in shown
 
@@ -91,7 +91,7 @@ def test_the_answer_shows_itself_in_a_notebook_escaped() -> None:
 @pytest.mark.parametrize("evidence", Evidence)
 def test_every_rule_asks_a_question(evidence: Evidence) -> None:
     for rule in rules(evidence):
-        assert isinstance(rule, Rule)
+        assert isinstance(rule, AuditRule)
         assert rule.question[0].isupper()
         assert rule.question.endswith("?")
         assert len(rule.question) < 100

@@ -109,14 +109,14 @@ def store_of(root: Path, *records: Record) -> Store:
 
 def found(store: Store, *names: str) -> list[tuple[str, str]]:
     """(rule, shortened key) of every finding."""
-    return [(f.rule, f.table) for f in audit(store, Evidence.MEASURED, names=names).findings]
+    return [(f.rule, f.table) for f in audit(store, names=names).findings]
 
 
 GOOD = [record(technique, seed) for technique in ("MHA", "GQA") for seed in range(3)]
 
 
 def test_results_that_fit_together_raise_nothing(tmp_path: Path) -> None:
-    audited = audit(store_of(tmp_path, *GOOD), Evidence.MEASURED)
+    audited = audit(store_of(tmp_path, *GOOD))
     assert (audited.examined, audited.findings) == (6, ())
 
 
@@ -175,7 +175,7 @@ def test_a_wrong_value_is_found_where_it_is(tmp_path: Path, rule: str, changed: 
     """One result of six is wrong: every finding is about it, or about its repeats."""
     wrong = record("GQA", 2, **changed)
     store = store_of(tmp_path, *GOOD[:-1], wrong)
-    cells = [cell for f in audit(store, Evidence.MEASURED, names=[rule]).findings for cell in f.cells]
+    cells = [cell for f in audit(store, names=[rule]).findings for cell in f.cells]
     metric = next(name for name in changed if name in BY_NAME) if set(changed) & set(BY_NAME) else None
     assert wrong.key[:10] in {cell["key"] for cell in cells}
     assert {cell["technique"] for cell in cells} == {"GQA"}
@@ -200,7 +200,7 @@ def test_every_rule_is_made_to_fire() -> None:
 def test_failed_and_estimated_results_are_not_examined(tmp_path: Path) -> None:
     broken = attrs.evolve(record("MLA", ppl=1.0), outcome="failed")
     estimated = attrs.evolve(record("NSA", ppl=1.0), evidence="estimated")
-    assert audit(store_of(tmp_path, broken, estimated), Evidence.MEASURED).examined == 0
+    assert audit(store_of(tmp_path, broken, estimated)).examined == 0
 
 
 def test_a_study_is_examined_alone(tmp_path: Path) -> None:
@@ -208,5 +208,5 @@ def test_a_study_is_examined_alone(tmp_path: Path) -> None:
     store = store_of(tmp_path, *GOOD, wrong)
     tasks = [StudyTask(each.key, each.cell, each.identity.technique, "3M") for each in GOOD]
     store.remember_study("small/good", "studies/good.py", tasks)
-    assert audit(store, Evidence.MEASURED, "good").findings == ()
+    assert audit(store, "good").findings == ()
     assert found(store) == [("tied_columns", wrong.key[:10])]

@@ -25,7 +25,7 @@ BY_HAND: dict[str, Callable[[], list[Found]]] = {
 @pytest.fixture(scope="module")
 def found() -> Audit:
     """All findings in the paper's tables."""
-    return audit(Store.find(Path("/nowhere")), Evidence.PUBLISHED)
+    return audit(Store.find(Path("/nowhere")), evidence=Evidence.PUBLISHED)
 
 
 def place(cell: Any) -> tuple[int, int, str]:
@@ -83,7 +83,7 @@ PLANTED = [
 def test_a_planted_mistake_is_found(rule: str, metric: str, value: float, table: int) -> None:
     """The last line of a table gets a wrong value; for a repeated row, its PCU is copied too."""
     with Store.find(Path("/nowhere")).reading() as connection:
-        before = audit(connection, Evidence.PUBLISHED, names=[rule]).findings
+        before = audit(connection, evidence=Evidence.PUBLISHED, names=[rule]).findings
         changes = {metric: value} | ({"pcu": 0.9228} if rule == "rows_repeated" else {})
         for name, wrong in changes.items():
             connection.execute(
@@ -92,7 +92,7 @@ def test_a_planted_mistake_is_found(rule: str, metric: str, value: float, table:
                 "(SELECT max(line) FROM internal.published WHERE table_number = $table)",
                 {"value": wrong, "printed": str(wrong), "name": name, "table": table},
             )
-        after = audit(connection, Evidence.PUBLISHED, names=[rule]).findings
+        after = audit(connection, evidence=Evidence.PUBLISHED, names=[rule]).findings
     new = [finding for finding in after if finding not in before]
     assert any(
         cell["metric"] == metric and float(cell["printed"]) == value

@@ -209,14 +209,14 @@ def test_no_line_is_longer_than_100_columns_and_none_ends_in_spaces(attention: A
 def test_a_technique_is_shown_as_it_is_spelled(shelf: Any) -> None:
     for technique, gb in (("MQA", 1.0), ("GQA</script><img src=x>[red]", 2.0)):
         shelf.repeats(technique, backbone="Transformer", feed_forward="SwiGLU", amu_gb=[gb, gb + 0.01])
-    found = claims(shelf.store, Evidence.MEASURED, ids=["C1"], with_cases=True)
+    found = claims(shelf.store, ids=["C1"], with_cases=True)
     assert "<img" not in found._repr_html_()
     assert "&lt;img src=x&gt;[red]" in found._repr_html_()
     assert "<img src=x>[red]" in call(shelf.store.root, "--id", "C1").output
 
 
 def test_an_answer_is_also_asked_for_in_python(tmp_path: Path) -> None:
-    found = claims(Store(tmp_path / "store"), Evidence.PUBLISHED, ids=["C5"])
+    found = claims(Store(tmp_path / "store"), evidence=Evidence.PUBLISHED, ids=["C5"])
     assert isinstance(found, Claims)
     assert found.to_json()[0]["verdict"] == "holds"
     assert "<table>" in found._repr_html_()

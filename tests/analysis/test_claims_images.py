@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.verdicts.claims import claims
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
@@ -218,5 +217,5 @@ def test_other_evidence_has_no_cases(shelf: Any) -> None:
     """Measured attention in text says nothing about images."""
     shelf.repeats("MHA", ppl=[9.0, 9.1, 9.2], al_s_per_iter=[1.0, 1.1, 1.2])
     shelf.repeats("MQA", ppl=[9.5, 9.6, 9.7], al_s_per_iter=[0.8, 0.9, 1.0])
-    asked = claims(shelf.store, Evidence.MEASURED, ids=list(ORACLES))
+    asked = claims(shelf.store, ids=list(ORACLES))
     assert [claim.id for claim in asked.claims if claim.cases] == []

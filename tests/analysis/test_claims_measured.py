@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.verdicts.claims import Claim, claims
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
@@ -14,7 +13,7 @@ TRANSFORMER = {"backbone": "Transformer", "feed_forward": "SwiGLU"}
 
 
 def asked(shelf: Any, id_: str) -> Claim:
-    (claim,) = claims(shelf.store, Evidence.MEASURED, ids=[id_]).claims
+    (claim,) = claims(shelf.store, ids=[id_]).claims
     return claim
 
 
@@ -232,7 +231,7 @@ def test_only_the_study_that_was_asked_for_counts(shelf: Any) -> None:
         for technique, more in {"MQA": 0.0, "GQA": 1.0, "MLA": 2.0, "NSA": 3.0}.items():
             values = [gb + more, gb + more + 0.01]
             shelf.repeats(technique, study=study, data=study, amu_gb=values, **TRANSFORMER)
-    (both,) = claims(shelf.store, Evidence.MEASURED, ids=["C1"]).claims
-    (one,) = claims(shelf.store, Evidence.MEASURED, ids=["C1"], study="small/one").claims
+    (both,) = claims(shelf.store, ids=["C1"]).claims
+    (one,) = claims(shelf.store, ids=["C1"], study="small/one").claims
     assert (len(both.cases), len(one.cases)) == (2, 1)
     assert one.cases[0].shown.startswith("MQA 9.005")

@@ -249,7 +249,9 @@ EXPECTED: dict[str, Callable[[], Cases]] = {
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Claim]:
     """Every claim of this file, tested on the paper's tables without any store."""
     store = Store(Path(tmp_path_factory.mktemp("none")) / "store")
-    return {claim.id: claim for claim in claims(store, Evidence.PUBLISHED, ids=list(EXPECTED)).claims}
+    return {
+        claim.id: claim for claim in claims(store, evidence=Evidence.PUBLISHED, ids=list(EXPECTED)).claims
+    }
 
 
 @pytest.mark.parametrize("id_", EXPECTED)

@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, statement
 from effdsl_analysis.verdicts.claims import claims
 
@@ -80,5 +79,5 @@ def test_no_file_types_in_what_supports_a_claim() -> None:
 
 
 def test_without_evidence_nothing_is_supported_or_contradicted(shelf: Any) -> None:
-    for claim in claims(shelf.store, Evidence.MEASURED).claims:
+    for claim in claims(shelf.store).claims:
         assert (claim.verdict.value, claim.cases) == ("undecided", ()), claim.id

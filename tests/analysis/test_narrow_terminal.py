@@ -22,10 +22,10 @@ from rich.console import Console
 OBJECTIVES = ["ppl", "amu_gb", "al_s_per_iter", "tt_tokens_per_param_s", "pcu"]
 PUBLISHED: dict[str, Callable[[Any], Answer]] = {
     "rank": rank_published,
-    "rules": lambda store: compare_rules(store, Evidence.PUBLISHED),
+    "rules": lambda store: compare_rules(store, evidence=Evidence.PUBLISHED),
     "pareto": lambda store: pareto_published(store, on=["performance", "amu", "al", "aec"]),
-    "scores": lambda store: scores(store, Evidence.PUBLISHED),
-    "scaling": lambda store: scaling(store, Evidence.PUBLISHED),
+    "scores": lambda store: scores(store, evidence=Evidence.PUBLISHED),
+    "scaling": lambda store: scaling(store, evidence=Evidence.PUBLISHED),
 }
 
 

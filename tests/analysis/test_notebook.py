@@ -106,7 +106,7 @@ def test_a_difference_is_shown_as_a_table(hostile: Any) -> None:
 
 
 def test_numbers_are_flush_right_and_bold_stays_bold() -> None:
-    shown = table("technique", "PPL", numbers=["PPL"])
+    shown = table("technique", "PPL", numeric=["PPL"])
     shown.add_row(words("MHA"), words("8.09", "bold"))
     source = html(Group(shown, Text.assemble("the ", ("best", "bold"), " of <all>")))
     assert '<td style="text-align:right;padding:2px 8px"><b>8.09</b></td>' in source

@@ -122,7 +122,7 @@ def test_each_scale_or_model_has_the_set_of_its_own_lines(views: Any, name: str)
         by_size[line["size"] if shared else None].append(line)
     quality = GROUPS[name][1]
     for on in ((quality, "amu_gb"), (quality, "amu_gb", "aec_w")):
-        found = pareto_published(views, on=on, groups=[name], each_size=True)
+        found = pareto_published(views, on=on, groups=[name], each_scale=True)
         assert {one.size: places(one) for one in found.groups} == {
             size: brute_force(means(of), on) for size, of in by_size.items()
         }
@@ -146,12 +146,14 @@ def test_all_six_metrics_of_fine_tuning_make_a_set_of_six_dimensions(views: Any)
 
 def test_the_groups_come_in_the_leaderboards_order_and_small_sizes_first(views: Any) -> None:
     assert [found.name for found in pareto_published(views, on=["performance"]).groups] == list(GROUPS)
-    sizes = [g.size for g in pareto_published(views, on=["ppl"], groups=["attention"], each_size=True).groups]
+    sizes = [
+        g.size for g in pareto_published(views, on=["ppl"], groups=["attention"], each_scale=True).groups
+    ]
     assert sizes == ["0.5B", "1.5B", "3B"]
 
 
 def test_one_size_leaves_only_the_groups_that_have_it(views: Any) -> None:
-    found = pareto_published(views, on=["ppl"], size="0.5B").groups
+    found = pareto_published(views, on=["ppl"], scale="0.5B").groups
     assert [(one.name, one.size) for one in found] == [("attention", "0.5B"), ("attention_free", "0.5B")]
     at_size = [line for line in lines("attention") if line["size"] == "0.5B"]
     assert places(found[0]) == brute_force(means(at_size), ("ppl",))
@@ -178,8 +180,8 @@ def test_a_group_without_a_metric_says_so_and_the_others_are_shown(views: Any) -
         ({"on": ["amu", "amu_gb"]}, "named twice"),
         ({"on": []}, "0 objectives"),
         ({"on": ["ppl"], "groups": ["atention"]}, "did you mean 'attention'"),
-        ({"on": ["ppl"], "size": "4B"}, "known: 0.5B"),
-        ({"on": ["ppl"], "groups": ["moe"], "size": "phi-4"}, "moe has nothing printed for phi-4"),
+        ({"on": ["ppl"], "scale": "4B"}, "known: 0.5B"),
+        ({"on": ["ppl"], "groups": ["moe"], "scale": "phi-4"}, "moe has nothing printed for phi-4"),
     ],
 )
 def test_what_the_leaderboard_does_not_have_is_refused_with_what_it_has(

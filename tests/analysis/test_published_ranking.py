@@ -231,7 +231,8 @@ def test_what_does_not_exist_is_refused_with_what_does(
 
 def test_rules_side_by_side_are_the_rankings_of_each(nothing: Store) -> None:
     found = {
-        (row.group, row.metric, row.technique): row for row in compare_rules(nothing, Evidence.PUBLISHED).rows
+        (row.group, row.metric, row.technique): row
+        for row in compare_rules(nothing, evidence=Evidence.PUBLISHED).rows
     }
     count = 0
     for group, board in GROUPS.items():
@@ -313,6 +314,6 @@ def test_rankings_are_relations_and_notebook_tables_too(nothing: Store) -> None:
     ranked = rank_published(nothing, groups=["attention"])
     best = relation(ranked).filter("rank = 1 AND metric = 'performance'").project("technique, n").fetchall()
     assert best == [("mla", 3)]
-    rules = relation(compare_rules(nothing, Evidence.PUBLISHED, groups=["attention"]))
+    rules = relation(compare_rules(nothing, evidence=Evidence.PUBLISHED, groups=["attention"]))
     assert rules.filter("averages_agree").shape[0] == 16
     assert "mla" in ranked._repr_html_()

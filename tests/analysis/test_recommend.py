@@ -79,7 +79,7 @@ QUESTIONS = [
 def test_what_is_recommended_of_the_paper_is_what_a_search_through_its_files_finds(
     paper: Any, best: str, where: list[str], within: str | None, then: str | None
 ) -> None:
-    found = recommend(paper, Evidence.PUBLISHED, best=best, where=where, within=within, then=then)
+    found = recommend(paper, evidence=Evidence.PUBLISHED, best=best, where=where, within=within, then=then)
     question = found.question
     metrics = {question.best.metric.name, *(c.metric.name for c in question.conditions)}
     metrics |= {question.then.metric.name} if question.then else set()
@@ -116,7 +116,12 @@ def assert_stretch(
 
 def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: Any) -> None:
     found = recommend(
-        paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], stage="pretraining", axes=["attention"]
+        paper,
+        evidence=Evidence.PUBLISHED,
+        best="ppl",
+        where=["amu_gb <= 45"],
+        stage="pretraining",
+        axes=["attention"],
     )
     first, second, third = (d for d in found.decisions if d.source == "Table 3")
     assert [d.chosen for d in (first, second, third)] == [("nsa",)] * 3
@@ -132,14 +137,16 @@ def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: An
 
 
 def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any) -> None:
-    found = recommend(paper, Evidence.PUBLISHED, best="ppl", axes=["feed_forward"])
+    found = recommend(paper, evidence=Evidence.PUBLISHED, best="ppl", axes=["feed_forward"])
     (table5,) = [d for d in found.decisions if d.source == "Table 5"]
     assert (table5.size, table5.chosen) == (None, ("moe 1.5B×8",))
     assert len(table5.candidates) == 4
 
 
 def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -> None:
-    found = recommend(paper, Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 40"], axes=["attention"])
+    found = recommend(
+        paper, evidence=Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 40"], axes=["attention"]
+    )
     (decision,) = [d for d in found.decisions if d.size == "0.5B"]
     assert (decision.verdict.value, decision.chosen) == ("nothing satisfies", NOTHING)
     assert decision.nearest == ("mqa", pytest.approx(3.75 / 40))
@@ -149,11 +156,11 @@ def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -
 def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> None:
     found = recommend(
         paper,
-        Evidence.PUBLISHED,
+        evidence=Evidence.PUBLISHED,
         best="ppl",
         where=["amu_gb < 44 AND al < 0.5"],
         axes=["attention"],
-        size="0.5B",
+        scale="0.5B",
     )
     (decision,) = found.decisions
     assert decision.chosen == ("mqa",)
@@ -163,7 +170,7 @@ def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> No
 
 
 def test_without_values_there_is_no_choice_and_the_missing_metric_is_named(paper: Any) -> None:
-    found = recommend(paper, Evidence.PUBLISHED, best="ppl", axes=["attention"], size="dit-b-4")
+    found = recommend(paper, evidence=Evidence.PUBLISHED, best="ppl", axes=["attention"], scale="dit-b-4")
     (decision,) = found.decisions
     assert decision.verdict.value == "no evidence"
     assert {candidate.lacking for candidate in decision.candidates} == {("ppl",)}

@@ -115,7 +115,7 @@ def test_mistakes_say_what_to_do(tmp_path: Path, words: tuple[str, ...], message
 
 def test_it_shows_itself_in_a_notebook_and_gives_rows(tmp_path: Path) -> None:
     found = recommend(
-        Store(tmp_path), Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], axes=["backbone"]
+        Store(tmp_path), evidence=Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], axes=["backbone"]
     )
     assert "<b>mamba: PPL 10.31" in found._repr_html_()
     rows = found.to_rows().records
@@ -156,7 +156,7 @@ def test_every_bound_that_is_shown_gives_the_choice_that_is_said_of_it(
     def asked(within: str, bound: object) -> Sequence[Decision]:
         found = recommend(
             Store(tmp_path),
-            Evidence.PUBLISHED,
+            evidence=Evidence.PUBLISHED,
             best="ppl",
             where=[f"amu_gb {relation} {bound}"],
             within=within,

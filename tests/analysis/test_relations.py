@@ -116,13 +116,13 @@ def test_a_list_of_nothing_is_a_relation_without_rows() -> None:
 
 @pytest.mark.slow
 def test_printed_ranks_scores_claims_and_findings_are_relations_too() -> None:
-    printed, measured = Evidence.PUBLISHED, Evidence.MEASURED
+    printed = Evidence.PUBLISHED
     attention = rank_published(NOWHERE, groups=["attention"], metrics=["ppl"])
-    answers: list[Any] = [attention, claims(NOWHERE, printed), audit(NOWHERE, measured)]
+    answers: list[Any] = [attention, claims(NOWHERE, evidence=printed), audit(NOWHERE)]
     assert [len(relation(answer).fetchall()) for answer in answers] == [4, 87, 0]
     best = relation(attention).filter("rank = 1").project("technique, value").fetchall()
     assert best == [("mla", pytest.approx((8.73 + 7.79 + 7.29) / 3))]
-    tuned = relation(scores(NOWHERE, printed, groups=["fine_tuning_7b_8b"]))
+    tuned = relation(scores(NOWHERE, evidence=printed, groups=["fine_tuning_7b_8b"]))
     assert len(tuned.fetchall()) == 7 * 3
 
 

@@ -47,7 +47,7 @@ def read(file: str, metric: str) -> dict[str, list[tuple[float, float]]]:
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Scaling:
     metrics = sorted({metric for _, metrics in PRINTED.values() for metric in metrics})
-    return scaling(Store(tmp_path_factory.mktemp("store")), Evidence.PUBLISHED, metrics=metrics)
+    return scaling(Store(tmp_path_factory.mktemp("store")), evidence=Evidence.PUBLISHED, metrics=metrics)
 
 
 def laws(found: Scaling, source: str) -> dict[tuple[str, str], Law]:
@@ -271,9 +271,9 @@ def test_a_study_of_one_scale_is_told_how_to_get_laws(shelf: Any) -> None:
 def test_names_that_do_not_exist_are_refused_with_advice(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(UnknownName, match="did you mean 'attention'"):
-        scaling(store, Evidence.PUBLISHED, axes=["attentoin"])
+        scaling(store, evidence=Evidence.PUBLISHED, axes=["attentoin"])
     with pytest.raises(UnknownName, match="no published value of mfu; there are: "):
-        scaling(store, Evidence.PUBLISHED, metrics=["mfu"])
+        scaling(store, evidence=Evidence.PUBLISHED, metrics=["mfu"])
 
 
 def test_an_empty_store_has_an_empty_answer(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def by_arrows(found: Printed, name: str) -> Fraction:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Scores:
-    return scores(Store(tmp_path_factory.mktemp("nothing") / "store"), Evidence.PUBLISHED)
+    return scores(Store(tmp_path_factory.mktemp("nothing") / "store"), evidence=Evidence.PUBLISHED)
 
 
 def at(found: Scores, group: str, scale: str | None) -> dict[str, TechniqueScores]:
@@ -186,7 +186,7 @@ def test_measured_means_are_scaled_and_scored_alike(shelf: Any) -> None:
             meter_scope="gpu",
             **{name: [value, value] for name, value in values.items()},
         )
-    found = at(scores(shelf.store, Evidence.MEASURED), "attention", "3M")
+    found = at(scores(shelf.store), "attention", "3M")
     assert found["GQA"].normalised["amu"] == 1.0
     assert found["MHA"].normalised["amu"] == pytest.approx(0.1)
     best, other = found["GQA"].efficiency, found["MHA"].efficiency
@@ -204,7 +204,7 @@ def test_a_metric_in_which_all_are_equal_is_left_out(shelf: Any) -> None:
         shelf.repeats(
             technique, ppl=[ppl, ppl], amu_gb=[2.0, 2.0], backbone="Transformer", feed_forward="SwiGLU"
         )
-    found = at(scores(shelf.store, Evidence.MEASURED), "attention", "3M")
+    found = at(scores(shelf.store), "attention", "3M")
     assert dict(found["GQA"].normalised) == {"ppl": 1.0}
 
 
@@ -217,7 +217,7 @@ def test_scores_are_a_relation_with_both_forms_as_columns(published: Scores) -> 
 
 def test_an_unknown_group_is_refused_with_the_nearest(shelf: Any) -> None:
     with pytest.raises(UnknownName, match="did you mean 'fine_tuning_7b_8b'"):
-        scores(shelf.store, Evidence.PUBLISHED, groups=["fine_tuning_7b"])
+        scores(shelf.store, evidence=Evidence.PUBLISHED, groups=["fine_tuning_7b"])
 
 
 def test_what_rankings_call_a_metric_names_that_one_only() -> None:

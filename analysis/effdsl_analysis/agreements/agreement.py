@@ -9,7 +9,8 @@ import attrs
 from effdsl.metrics import BY_NAME, Metric
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, scope_of
-from effdsl_analysis.evidence import Contrast, Evidence, lay_out
+from effdsl_analysis.evidence import Contrast, Evidence
+from effdsl_analysis.layout import lay_out
 from effdsl_analysis.queries import Row, read_as, rows, session, statement
 from effdsl_analysis.relations import Rows, types_of
 from effdsl_analysis.text import names
@@ -148,7 +149,7 @@ class Agreement(Answer):
         )
 
 
-def compare(source: Source, study: str | None, table: int) -> Agreement:
+def compare(source: Source, study: str | None = None, *, table: int) -> Agreement:
     """Compare the results of ``study`` (everything without one) with the paper's ``table``.
 
     Raises:

@@ -6,7 +6,6 @@ each says what it looks for, why that cannot be right, and what is assumed.
 
 from __future__ import annotations
 
-import enum
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
@@ -21,6 +20,7 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, session, statement
+from effdsl_analysis.severity import Severity
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,25 +28,8 @@ if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
 
-class Severity(enum.Enum):
-    """How sure a finding is, given what its explanation assumes."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-    @property
-    def meaning(self) -> str:
-        """What the word stands for."""
-        return {
-            Severity.ERROR: "impossible, or against a definition",
-            Severity.WARNING: "not credible",
-            Severity.NOTE: "to be read with care",
-        }[self]
-
-
 @attrs.frozen
-class Rule:
+class AuditRule:
     """One thing that is looked for: the file's name, and the question its comment starts with."""
 
     name: str
@@ -88,7 +71,7 @@ class Audit(Answer):
     evidence: Evidence
     study: str | None
     examined: int
-    rules: tuple[Rule, ...]
+    rules: tuple[AuditRule, ...]
     findings: tuple[Finding, ...]
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -107,9 +90,9 @@ class Audit(Answer):
 
 def audit(
     source: Source,
-    evidence: Evidence,
     study: str | None = None,
     *,
+    evidence: Evidence = Evidence.MEASURED,
     names: Sequence[str] = (),
     severities: Collection[Severity] = tuple(Severity),
 ) -> Audit:
@@ -117,8 +100,8 @@ def audit(
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
-        evidence: published: the paper's own tables; measured: the store's results.
         study: of measured evidence, only this study's (its name or the path of its file).
+        evidence: published: the paper's own tables; measured: the store's results.
         names: only these rules.
         severities: only findings of these.
 
@@ -139,14 +122,14 @@ def audit(
 
 
 @cache
-def rules(evidence: Evidence) -> tuple[Rule, ...]:
+def rules(evidence: Evidence) -> tuple[AuditRule, ...]:
     """Every rule for one kind of evidence, by name."""
     folder = files("effdsl_analysis").joinpath("sql", "audit", evidence.value)
     found = sorted(file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql"))
-    return tuple(Rule(name, _question(statement(f"audit/{evidence.value}/{name}"))) for name in found)
+    return tuple(AuditRule(name, _question(statement(f"audit/{evidence.value}/{name}"))) for name in found)
 
 
-def _finding(rule: Rule, row: Row) -> Finding:
+def _finding(rule: AuditRule, row: Row) -> Finding:
     severity = Severity(row["severity"])
     return Finding(rule.name, severity, row["table"], tuple(row["cells"]), row["explanation"])
 
@@ -157,7 +140,7 @@ def _question(text: str) -> str:
     return " ".join(lines).partition("?")[0] + "?"
 
 
-def _named(evidence: Evidence, names: Sequence[str]) -> tuple[Rule, ...]:
+def _named(evidence: Evidence, names: Sequence[str]) -> tuple[AuditRule, ...]:
     known = {rule.name: rule for rule in rules(evidence)}
     for name in names:
         if name not in known:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.audits.audit import Audit, Finding, Severity
+from effdsl_analysis.audits.audit import Audit, Finding
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.severity import Severity
 from effdsl_analysis.text import words
 
 STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}

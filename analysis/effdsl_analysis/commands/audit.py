@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.severity import Severity
 
 
 @click.command()
@@ -17,7 +18,7 @@ from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_
     "--severity",
     "severities",
     multiple=True,
-    type=click.Choice(["error", "warning", "note"]),
+    type=click.Choice([severity.value for severity in Severity]),
     help="Only findings of this severity; may be repeated.",
 )
 @STORE
@@ -35,9 +36,10 @@ def audit(
     Each rule is one SQL file. An error is impossible or against a definition, a warning is not credible,
     a note is to be read with care; what a finding assumes, it says.
     """
-    from effdsl_analysis.audits.audit import Severity
     from effdsl_analysis.audits.audit import audit as audited
 
     kept = [Severity(name) for name in severities] or list(Severity)
     kind = evidence_of(evidence, study)
-    show(lambda store: audited(store, kind, study, names=rules, severities=kept), store_path, as_json)
+    show(
+        lambda store: audited(store, study, evidence=kind, names=rules, severities=kept), store_path, as_json
+    )

@@ -40,4 +40,8 @@ def claims(
 
     kind = evidence_of(evidence, study)
     wanted = [name.strip() for listed in ids for name in listed.split(",")]
-    show(lambda s: tested(s, kind, ids=wanted, study=study, with_cases=why or bool(ids)), store_path, as_json)
+    show(
+        lambda store: tested(store, study, evidence=kind, ids=wanted, with_cases=why or bool(ids)),
+        store_path,
+        as_json,
+    )

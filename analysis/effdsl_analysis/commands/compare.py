@@ -36,4 +36,4 @@ def compare(study: str | None, table: int, store_path: Path | None, as_json: boo
     """
     from effdsl_analysis.agreements.agreement import compare as compared
 
-    show(lambda store: compared(store, study, table), store_path, as_json)
+    show(lambda store: compared(store, study, table=table), store_path, as_json)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, SCALE, STORE, evidence_of, show
+from effdsl_analysis.evidence import Evidence
 
 
 @click.command()
@@ -51,14 +52,13 @@ def pareto(
     --evidence published, of the techniques in each group of the paper's leaderboard, over the means of
     the group's scales or models.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.pareto_sets.paretoset import pareto as pareto_set
     from effdsl_analysis.pareto_sets.published import pareto_published
 
     on = [name.strip() for name in objectives.split(",") if name.strip()]
     if evidence_of(evidence, study) is Evidence.PUBLISHED:
         show(
-            lambda store: pareto_published(store, on=on, groups=groups, size=scale, each_size=each_size),
+            lambda store: pareto_published(store, on=on, groups=groups, scale=scale, each_scale=each_size),
             store_path,
             as_json,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.rules import Rule
 
 
@@ -68,7 +69,6 @@ def rank(
     Published: one table per group: the mean of the printed values over its sizes or models, and the
     rank. Printed values have no intervals; equal ones share a rank.
     """
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.rankings.published import rank_published
     from effdsl_analysis.rankings.ranking import rank as ranked
     from effdsl_analysis.rankings.rule_comparison import compare_rules
@@ -82,7 +82,11 @@ def rank(
         _refuse(by_all_rules, "--rules prints text or --json: leave out --format")
     if by_all_rules:
         _refuse(rule or scale, "--rules shows every rule and every scale: leave out --rule and --scale")
-        show(lambda s: compare_rules(s, kind, study, groups=groups, metrics=metrics), store_path, as_json)
+        show(
+            lambda s: compare_rules(s, study, evidence=kind, groups=groups, metrics=metrics),
+            store_path,
+            as_json,
+        )
     elif kind is Evidence.PUBLISHED:
         asked = {"groups": groups, "metrics": metrics}
         show(lambda s: rank_published(s, **asked, rule=chosen, scale=scale), store_path, as_json, write)

@@ -67,15 +67,15 @@ def recommend(
     show(
         lambda store: recommended(
             store,
-            kind,
             study,
+            evidence=kind,
             best=best,
             where=where,
             within=within,
             then=then,
             stage=stage,
             axes=axes,
-            size=size,
+            scale=size,
         ),
         store_path,
         as_json,

@@ -9,14 +9,17 @@ from effdsl_registry.output import OutputFile, write_output
 
 from effdsl_analysis.commands.options import STORE, evidence_of
 from effdsl_analysis.commands.waiting import waiting
+from effdsl_analysis.evidence import Evidence
+
+BOTH = "both"
 
 
 @click.command()
 @click.argument("studies", nargs=-1, metavar="[STUDY]...")
 @click.option(
     "--evidence",
-    type=click.Choice(["measured", "published", "both"]),
-    default="both",
+    type=click.Choice([*(kind.value for kind in Evidence), BOTH]),
+    default=BOTH,
     show_default=True,
     help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
 )
@@ -38,11 +41,10 @@ def report(studies: tuple[str, ...], evidence: str, output: Path, store_path: Pa
     from effdsl_registry.store import Store
 
     from effdsl_analysis.ask import UnknownName
-    from effdsl_analysis.evidence import Evidence
     from effdsl_analysis.report import MissingPackage
     from effdsl_analysis.report import report as html_report
 
-    kinds = list(Evidence) if evidence == "both" else [evidence_of(evidence, studies)]
+    kinds = list(Evidence) if evidence == BOTH else [evidence_of(evidence, studies)]
     try:
         with waiting(f"gathering {output}"):
             page = html_report(Store.find(store_path), studies, kinds=kinds)

@@ -39,4 +39,4 @@ def scaling(
     from effdsl_analysis.scaling_laws.laws import scaling as scaled
 
     kind = evidence_of(evidence, study)
-    show(lambda store: scaled(store, kind, study, metrics=metrics, axes=axes), store_path, as_json)
+    show(lambda store: scaled(store, study, evidence=kind, metrics=metrics, axes=axes), store_path, as_json)

@@ -33,4 +33,4 @@ def scores(
     from effdsl_analysis.rankings.scoring import scores as scored
 
     kind = evidence_of(evidence, study)
-    show(lambda store: scored(store, kind, study, groups=groups), store_path, as_json)
+    show(lambda store: scored(store, study, evidence=kind, groups=groups), store_path, as_json)

@@ -133,8 +133,8 @@ def pareto_published(
     *,
     on: Sequence[str],
     groups: Sequence[str] = (),
-    size: str | None = None,
-    each_size: bool = False,
+    scale: str | None = None,
+    each_scale: bool = False,
 ) -> PublishedParetoSet:
     """The Pareto sets of the paper's leaderboard: over each group's means, as the leaderboard takes them.
 
@@ -143,30 +143,30 @@ def pareto_published(
         on: 1 to 6 objectives: metric names, the paper's short ones, or ``performance`` for the quality
             metric of each group; ``ppl:max`` or ``ppl:min`` overrides the direction.
         groups: only these groups of the leaderboard, e.g. ``attention``.
-        size: only what is printed for this scale or model, e.g. ``"0.5B"`` or ``"phi-4"``.
-        each_size: one set for each scale or model of a group, instead of one over the means.
+        scale: only what is printed for this scale or model, e.g. ``"0.5B"`` or ``"phi-4"``.
+        each_scale: one set for each scale or model of a group, instead of one over the means.
 
     Raises:
-        UnknownName: a group, size, metric or direction that does not exist, with the nearest one.
+        UnknownName: a group, scale, metric or direction that does not exist, with the nearest one.
     """
     asked = [(_metric_name(name), better) for name, better in split_objectives(on)]
     metrics, given = [name for name, _ in asked], [better for _, better in asked]
     with session(source) as connection:
         (known,) = rows(connection, "published_scope", {})
-        _check(known, metrics, groups, size)
+        _check(known, metrics, groups, scale)
         found = rows(
             connection,
             "pareto_published",
             {
                 "groups": list(groups) or None,
-                "size": size,
-                "each_size": each_size,
+                "size": scale,
+                "each_size": each_scale,
                 "objectives": metrics,
                 "signs": [better and better.sign for better in given],
             },
         )
     if not found:
-        raise UnknownName(f"{' and '.join(groups)} has nothing printed for {size}")
+        raise UnknownName(f"{' and '.join(groups)} has nothing printed for {scale}")
     sets = tuple(_group(list(one), given) for _, one in groupby(found, key=lambda row: row["grp"]))
     return PublishedParetoSet(tuple(metrics), sets)
 
@@ -178,7 +178,7 @@ def _metric_name(name: str) -> str:
     return metric.name
 
 
-def _check(known: Row, metrics: Sequence[str], groups: Sequence[str], size: str | None) -> None:
+def _check(known: Row, metrics: Sequence[str], groups: Sequence[str], scale: str | None) -> None:
     """Refuse what the leaderboard has nowhere; what only some of its groups lack, they say themselves."""
     if len(set(metrics)) < len(metrics):
         raise UnknownName(f"an objective is named twice in {', '.join(metrics)}")
@@ -189,8 +189,8 @@ def _check(known: Row, metrics: Sequence[str], groups: Sequence[str], size: str 
     for group in groups:
         if group not in known["groups"]:
             raise UnknownName(unknown("group", group, known["groups"]))
-    if size is not None and size not in known["sizes"]:
-        raise UnknownName(unknown("scale or model", size, known["sizes"]))
+    if scale is not None and scale not in known["sizes"]:
+        raise UnknownName(unknown("scale or model", scale, known["sizes"]))
 
 
 def _group(found: list[Row], given: Sequence[Better | None]) -> PrintedGroup:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
-from effdsl_analysis.evidence import Evidence, laid_out
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.layout import laid_out
 from effdsl_analysis.queries import rows, session, statement
 
 if TYPE_CHECKING:

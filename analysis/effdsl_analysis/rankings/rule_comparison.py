@@ -71,9 +71,9 @@ class RuleComparison(Answer):
 
 def compare_rules(
     source: Source,
-    evidence: Evidence,
     study: str | None = None,
     *,
+    evidence: Evidence = Evidence.MEASURED,
     groups: Sequence[str] = (),
     metrics: Sequence[str] = (),
 ) -> RuleComparison:
@@ -81,9 +81,9 @@ def compare_rules(
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
+        study: of measured evidence, only this study's.
         evidence: which kind to rank. Of measured evidence the means over repeats are ranked, whatever
             their intervals.
-        study: of measured evidence, only this study's.
         groups: the leaderboard's groups, or axes of measured evidence; all by default.
         metrics: columns or short names, e.g. ``amu_gb`` or ``amu``; by default the usual ones.
 

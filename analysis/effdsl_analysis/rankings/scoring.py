@@ -87,7 +87,11 @@ class Scores(Answer):
 
 
 def scores(
-    source: Source, evidence: Evidence, study: str | None = None, *, groups: Sequence[str] = ()
+    source: Source,
+    study: str | None = None,
+    *,
+    evidence: Evidence = Evidence.MEASURED,
+    groups: Sequence[str] = (),
 ) -> Scores:
     """The scores of every technique at every scale (appendix of the paper, eq. 10 to 12).
 
@@ -96,8 +100,8 @@ def scores(
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
-        evidence: which kind to score; of measured evidence the means over repeats.
         study: of measured evidence, only this study's.
+        evidence: which kind to score; of measured evidence the means over repeats.
         groups: the leaderboard's groups, or axes of measured evidence; all by default.
 
     Raises:

@@ -11,7 +11,8 @@ import attrs
 from effdsl.metrics import Better
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import Objective, UnknownName, parse_objectives, unknown
-from effdsl_analysis.evidence import Evidence, laid_out
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.layout import laid_out
 from effdsl_analysis.naming import name_cells
 from effdsl_analysis.queries import Row, T, read_as, rows, statement
 from effdsl_analysis.recommendations.conditions import Condition, parse_conditions, parse_tolerance
@@ -85,23 +86,23 @@ def _candidate_rows(decision: Decision, metrics: Sequence[str]) -> list[dict[str
 
 def recommend(
     source: Source,
-    evidence: Evidence = Evidence.MEASURED,
     study: str | None = None,
     *,
+    evidence: Evidence = Evidence.MEASURED,
     best: str,
     where: Sequence[str] = (),
     within: str | None = None,
     then: str | None = None,
     stage: str | None = None,
     axes: Sequence[str] = (),
-    size: str | None = None,
+    scale: str | None = None,
 ) -> Recommendation:
     """Choose the technique with the best ``best`` of those that satisfy ``where``.
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
-        evidence: what to decide on.
         study: of measured evidence, only this study's.
+        evidence: what to decide on.
         best: a metric; ``ppl:max`` or ``ppl:min`` overrides its direction.
         where: conditions such as ``"amu_gb <= 45"``; several in one text are joined by AND.
         within: how far from the best the choice may be, e.g. ``"2%"``.
@@ -109,7 +110,7 @@ def recommend(
             ``within`` the first condition's, further inside its bound.
         stage: only the axes of ``pretraining``, ``fine-tuning`` or ``inference``.
         axes: only these axes, e.g. ``["attention"]``.
-        size: only this scale or model.
+        scale: only this scale or model.
 
     Raises:
         UnknownName: for what does not exist, with the nearest name, and what cannot be read.
@@ -118,7 +119,7 @@ def recommend(
     conditions = parse_conditions(where)
     tolerance = None if within is None else parse_tolerance(within)
     second = _second(then, wanted, conditions, tolerance)
-    question = Question(wanted, conditions, tolerance, second, stage, tuple(axes), size)
+    question = Question(wanted, conditions, tolerance, second, stage, tuple(axes), scale)
     with laid_out(source, evidence, study) as connection:
         (known,) = rows(connection, "recommend/known", {})
         if not known["axes"]:
@@ -160,7 +161,7 @@ def _nothing_there(known: Row, question: Question) -> str:
 
 
 def decide(connection: DuckDBPyConnection, question: Question) -> tuple[Decision, ...]:
-    """Answer ``question`` where :func:`~effdsl_analysis.evidence.lay_out` has laid out the evidence."""
+    """Answer ``question`` where :func:`~effdsl_analysis.layout.lay_out` has laid out the evidence."""
     for step, parameters in _steps(question):
         connection.execute(statement(f"recommend/{step}"), parameters)
     answers, path, shown = (

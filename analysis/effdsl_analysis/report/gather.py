@@ -138,8 +138,8 @@ def contents(source: Source, studies: Sequence[str], kinds: Sequence[Evidence]) 
             tuple(parts),
             judge(connection, panels),
             curves,
-            tuple(claims(connection, kind, study=study) for kind, study in asked),
-            tuple(audit(connection, kind, study) for kind, study in asked),
+            tuple(claims(connection, study, evidence=kind) for kind, study in asked),
+            tuple(audit(connection, study, evidence=kind) for kind, study in asked),
             tuple(rows(connection, "report/printed_tables", {}) if Evidence.PUBLISHED in have else ()),
         )
 

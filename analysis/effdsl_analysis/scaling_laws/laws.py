@@ -12,7 +12,8 @@ import attrs
 from effdsl.metrics import BY_NAME, Metric
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
-from effdsl_analysis.evidence import Evidence, laid_out
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.layout import laid_out
 from effdsl_analysis.queries import Row, read_as, rows, statement
 from effdsl_analysis.relations import Rows, types_of
 
@@ -176,9 +177,9 @@ class Scaling(Answer):
 
 def scaling(
     source: Source,
-    evidence: Evidence = Evidence.MEASURED,
     study: str | None = None,
     *,
+    evidence: Evidence = Evidence.MEASURED,
     metrics: Sequence[str] = (),
     axes: Sequence[str] = (),
 ) -> Scaling:
@@ -186,8 +187,8 @@ def scaling(
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
-        evidence: what to fit.
         study: of measured evidence, only this study's.
+        evidence: what to fit.
         metrics: by default those of quality, memory and time.
         axes: only these axes, e.g. ``["attention"]``; by default all.
 

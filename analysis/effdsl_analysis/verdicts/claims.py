@@ -11,7 +11,8 @@ import attrs
 from effdsl.problems import nearest
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, scope_of
-from effdsl_analysis.evidence import Evidence, laid_out
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.layout import laid_out
 from effdsl_analysis.queries import rows, statement
 
 if TYPE_CHECKING:
@@ -164,19 +165,19 @@ class Claims(Answer):
 
 def claims(
     source: Source,
-    evidence: Evidence,
-    *,
-    ids: Sequence[str] = (),
     study: str | None = None,
+    *,
+    evidence: Evidence = Evidence.MEASURED,
+    ids: Sequence[str] = (),
     with_cases: bool = False,
 ) -> Claims:
     """The paper's claims with their verdicts.
 
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
+        study: of measured evidence, only this study's.
         evidence: published: what the paper's own tables say; measured: what the store's results say.
         ids: only these (``C1`` to ``C87``), in this order.
-        study: of measured evidence, only this study's.
         with_cases: show the cases of each when the answer is printed.
 
     Raises:
