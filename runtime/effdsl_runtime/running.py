@@ -15,6 +15,8 @@ from effdsl.loading import LoadedStudy, typed
 from effdsl.outcome import Outcome
 from effdsl.plan import Plan, State
 
+ELSEWHERE = "by another process"
+
 
 @attrs.frozen
 class RunOptions:
@@ -52,15 +54,20 @@ def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions
         click.echo("\n".join(_summary(plan, summary, store, options.budget, typed(loaded.file))))
     if summary.code:
         return summary.code
-    counts = plan.counts()
-    nothing_possible = not (counts[State.CACHED] or counts[State.LEFT_OUT] or plan.to_run())
-    return 1 if failed(plan, summary) or nothing_possible else 0
+    nothing_to_rank = not (_has_results(plan, summary) or plan.counts()[State.LEFT_OUT])
+    return 1 if failed(plan, summary) or nothing_to_rank else 0
 
 
 def failed(plan: Plan, summary: RunSummary) -> int:
     """Tasks that failed, now or earlier, and do not run again unasked."""
     word = Outcome.FAILED.value
     return summary.ran.get(word, 0) + sum(task.standing == word for task in plan.tasks)
+
+
+def _has_results(plan: Plan, summary: RunSummary) -> bool:
+    """Whether a task ended well, now or earlier, here or in another process."""
+    ended_well = summary.ran.get(Outcome.OK.value) or summary.ran.get(ELSEWHERE)
+    return bool(ended_well) or any(task.standing == State.CACHED.value for task in plan.tasks)
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
@@ -81,7 +88,7 @@ def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
         tally = Executor(store, display, options.timeout_s, options.fail_fast).run(plan)
     ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
     if tally.elsewhere:
-        ran["by another process"] = tally.elsewhere
+        ran[ELSEWHERE] = tally.elsewhere
     if tally.infeasible:
         ran[State.INFEASIBLE.value] = tally.infeasible
     if tally.cannot_start:
@@ -123,8 +130,11 @@ def _summary(
         yield f"{n} failed; `effdsl execute {study} --retry failed` runs {'them' if n > 1 else 'it'} again."
     if changed := sum(task.state is State.CACHED and task.code_changed for task in plan.tasks):
         yield f"{changed} of the cached were measured with other code; `effdsl plan {study}` says which file."
-    if counts[State.CACHED] or summary.ran.get(Outcome.OK.value):
-        yield f"Next: effdsl rank {shlex.quote(plan.study)}"
+    rank = f"effdsl rank {shlex.quote(plan.study)}"
+    if _has_results(plan, summary):
+        yield f"Next: {rank}"
+    elif counts[State.CACHED] or summary.ran:
+        yield f"None ended well; `{rank}` says how each ended."
 
 
 def _kept(plan: Plan) -> dict[str, int]:

@@ -210,24 +210,31 @@ def test_the_store_answers_while_execute_runs(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "outcome", "reason", "code"),
+    ("ends", "outcome", "reason"),
     [
-        ("diverged", "diverged", "the loss is nan at step 3", 0),
-        ("oom", "oom", "can't allocate memory", 0),
-        ("failed", "failed", "KeyError: 'no such thing'", 1),
-        ("killed", "failed", "killed by signal 9", 1),
-        ("exits", "failed", "exited with code 7", 1),
+        ("diverged", "diverged", "the loss is nan at step 3"),
+        ("oom", "oom", "can't allocate memory"),
+        ("failed", "failed", "KeyError: 'no such thing'"),
+        ("killed", "failed", "killed by signal 9"),
+        ("exits", "failed", "exited with code 7"),
     ],
 )
-def test_every_ending_is_a_row_with_its_reason(
-    project: Path, ends: str, outcome: str, reason: str, code: int
-) -> None:
+def test_every_ending_is_a_row_with_its_reason(project: Path, ends: str, outcome: str, reason: str) -> None:
     write_study(project, "MQA", ends=ends, repeats=1)
     ran = executed()
-    assert (ran["ran"], ran["code"]) == ({outcome: 1}, code)
+    assert (ran["ran"], ran["code"]) == ({outcome: 1}, 1)
     ((stored, why, ppl),) = rows(project, "SELECT outcome, reason, ppl FROM results")
     assert (stored, ppl) == (outcome, None)
     assert reason in why
+
+
+def test_a_study_of_which_one_technique_ended_well_is_a_success(project: Path) -> None:
+    """What does not fit or diverges is a result; where nothing else is, there is nothing to rank."""
+    write_study(project, "MQA", ends="oom", repeats=1)
+    assert "None ended well; `effdsl rank mine` says how each ended." in effdsl("execute", "mine.py").stdout
+    write_study(project, "MQA, GQA", ends="ok", repeats=1)
+    more = executed()
+    assert (more["ran"], more["planned"]["oom"], more["code"]) == ({"ok": 1}, 1, 0)
 
 
 def test_a_failure_is_kept_and_run_again_only_when_asked(project: Path) -> None:
