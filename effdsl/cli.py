@@ -77,8 +77,8 @@ def group() -> None:
     effdsl rank                               which technique is best at what
 
     Exit codes: 0 done or nothing to do; 1 some tasks failed, or none of a study ended well or can run
-    here; 2 the study or the call is wrong; 3 the store is locked, damaged or newer; 4 `plan --detailed-exitcode`
-    with work to do; 130 interrupted.
+    here; 2 the study or the call is wrong; 3 the store is locked, damaged or newer;
+    4 `plan --detailed-exitcode` with work to do; 130 interrupted.
     """
 
 

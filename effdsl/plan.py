@@ -232,7 +232,8 @@ def _obstacle(
     hardware = cell.hardware
     if hardware.memory is not None and memory.total > hardware.memory.value:
         fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
-        return State.INFEASIBLE, f"needs {memory} per device, more than the {fits}"
+        needs = f"nothing is sharded or recomputed, so each device needs {memory}"
+        return State.INFEASIBLE, f"{needs}, more than the {fits}"
     if reason := too_short(cell):
         return State.INFEASIBLE, reason
     reason = unavailable(cell)
