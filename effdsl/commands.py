@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import sys
 from keyword import iskeyword
 from pathlib import Path
 
 import click
 
-from effdsl.loading import STUDIES, declared_study, name_of, study_files
+from effdsl.loading import STUDIES, declared_study, name_of, study_files, unreadable_files
 
 TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
 
@@ -55,6 +56,8 @@ def ls(folder: Path, as_json: bool) -> None:
         {"name": name_of(path), "file": str(path), "about": _about(path), "axis": _axis(path)}
         for path in study_files(folder)
     ]
+    for path in unreadable_files(folder):
+        click.echo(f"{path} is not Python; `effdsl plan {shlex.quote(str(path))}` says why", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

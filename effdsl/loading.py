@@ -90,18 +90,27 @@ def study_files(folder: Path = Path(STUDIES)) -> list[Path]:
     return [path for path in sorted(folder.rglob("*.py")) if declared_study(path) is not None]
 
 
+def unreadable_files(folder: Path = Path(STUDIES)) -> list[Path]:
+    """Files under ``folder`` that may declare a study, and are not Python."""
+    return [path for path in sorted(folder.rglob("*.py")) if _parsed(path) is None]
+
+
 def declared_study(path: Path) -> ast.expr | None:
     """The expression assigned to ``study`` in a file, read without running it."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, OSError, UnicodeDecodeError):
-        return None
-    for node in tree.body:
+    tree = _parsed(path)
+    for node in tree.body if tree else ():
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == "study" for t in node.targets
         ):
             return node.value
     return None
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, OSError):
+        return None
 
 
 def name_of(file: Path) -> str:
@@ -149,7 +158,7 @@ class _Names(dict[str, Any]):
             self.reported.add(name)
             allowed = [*effdsl.__all__, *self]
             importable = f"from effdsl import {name}" if name in effdsl.__all__ else ""
-            hint = f"write: {importable}" if importable else nearest(name, allowed)
+            hint = f"write: {importable}" if importable else nearest(name, allowed).strip()
             self.collector.problems.append(
                 Problem(f"{name} is not defined", hint, self.collector.file, self.collector.current_line())
             )

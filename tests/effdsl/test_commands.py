@@ -66,6 +66,20 @@ def test_ls_reads_studies_without_running_them(tmp_path: Path, monkeypatch: pyte
     assert '"axis": "Attention([MQA])"' in CliRunner().invoke(group, ["ls", "--json"]).output
 
 
+def test_ls_names_files_that_python_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "bad.py").write_text("study = Study(\n")
+    (tmp_path / "studies" / "binary.py").write_bytes(b"study = \xff")
+    (tmp_path / "studies" / "helper.py").write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    listed = CliRunner().invoke(group, ["ls"])
+    assert listed.stderr.splitlines() == [
+        f"studies/{name}.py is not Python; `effdsl plan studies/{name}.py` says why"
+        for name in ("bad", "binary")
+    ]
+    assert "bad" not in listed.stdout
+
+
 def run_main(body: str) -> subprocess.CompletedProcess[str]:
     """The command line with its command ``new`` replaced by ``body``."""
     code = "import signal, sys, click, effdsl.cli, effdsl.commands\n"
