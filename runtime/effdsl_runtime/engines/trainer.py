@@ -74,8 +74,8 @@ def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
 def micro_batches(windows_bs: Windows, size: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
     """Inputs and targets ``x_bt`` of at most ``size`` windows at a time."""
-    whole = torch.from_numpy(windows_bs).to(device)
-    return [(part[:, :-1], part[:, 1:].contiguous()) for part in torch.split(whole, size)]
+    whole_bs = torch.from_numpy(windows_bs).to(device)
+    return [(part[:, :-1], part[:, 1:].contiguous()) for part in torch.split(whole_bs, size)]
 
 
 @torch.no_grad()

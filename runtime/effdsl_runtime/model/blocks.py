@@ -34,8 +34,8 @@ def block_scores(chance_bgtn: Tensor, blocks: Blocks, context: int) -> Tensor:
     overlap = blocks.compress_block // blocks.compress_stride
     within = blocks.select_block // blocks.compress_stride
     wanted = -(-context // blocks.select_block) * within
-    padded = F.pad(chance_bgtn, (overlap - 1, wanted - chance_bgtn.shape[3]))
-    return padded.unfold(3, overlap, 1).sum(4).unfold(3, within, within).sum(4)
+    padded_bgtm = F.pad(chance_bgtn, (overlap - 1, wanted - chance_bgtn.shape[3]))
+    return padded_bgtm.unfold(3, overlap, 1).sum(4).unfold(3, within, within).sum(4)
 
 
 def selected_blocks(scores_bgtj: Tensor, blocks: Blocks, start: int, stop: int) -> Tensor:
@@ -49,9 +49,9 @@ def selected_blocks(scores_bgtj: Tensor, blocks: Blocks, start: int, stop: int) 
     block_j = torch.arange(scores_bgtj.shape[3], device=device)
     begun_tj = block_j <= own_t1
     always_tj = ((block_j == 0) | (block_j >= own_t1 - 1)) & begun_tj
-    ranked = scores_bgtj.masked_fill(always_tj, torch.inf).masked_fill(~begun_tj, -torch.inf)
-    best = ranked.topk(min(blocks.select_count, scores_bgtj.shape[3]), dim=3).indices
-    return torch.zeros_like(ranked, dtype=torch.bool).scatter_(3, best, True) & begun_tj
+    ranked_bgtj = scores_bgtj.masked_fill(always_tj, torch.inf).masked_fill(~begun_tj, -torch.inf)
+    best_bgtn = ranked_bgtj.topk(min(blocks.select_count, scores_bgtj.shape[3]), dim=3).indices
+    return torch.zeros_like(ranked_bgtj, dtype=torch.bool).scatter_(3, best_bgtn, True) & begun_tj
 
 
 def near_attention(q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, window: int) -> Tensor:

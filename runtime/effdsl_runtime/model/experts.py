@@ -51,8 +51,8 @@ class Experts(FeedForward):
         chance_ne = logits_ne.float().softmax(1)
         weight_nk, chosen_nk = chance_ne.topk(self.top_k, dim=1)
         expert_m, order_m = chosen_nk.flatten().sort(stable=True)  # m = n * k, token by token
-        every = torch.arange(chance_ne.shape[1], device=x_nd.device)
-        ends_e = torch.searchsorted(expert_m, every, right=True, out_int32=True)
+        every_e = torch.arange(chance_ne.shape[1], device=x_nd.device)
+        ends_e = torch.searchsorted(expert_m, every_e, right=True, out_int32=True)
         if routings is not None:
             computed_e = ends_e.diff(prepend=ends_e.new_zeros(1))
             routings.append(Routing(chance_ne, chosen_nk, computed_e, self.balance))

@@ -38,8 +38,8 @@ def attend_selected(
     query, of ``block`` tokens each, up to the query itself. ``(b, h, t, e)``."""
     from fla.ops.nsa.parallel import parallel_nsa
 
-    marked, best = chosen_bgtj.int().topk(min(count, chosen_bgtj.shape[3]), dim=3)
-    indices_bgtn = best.masked_fill(marked == 0, -1)  # which its kernels skip
+    marked_bgtn, best_bgtn = chosen_bgtj.int().topk(min(count, chosen_bgtj.shape[3]), dim=3)
+    indices_bgtn = best_bgtn.masked_fill(marked_bgtn == 0, -1)  # which its kernels skip
     q_bthe, k_btge, v_btge, indices_btgn = (x.transpose(1, 2) for x in (q_bhte, k_bgte, v_bgte, indices_bgtn))
     out_bthe: Tensor = parallel_nsa(
         q_bthe,

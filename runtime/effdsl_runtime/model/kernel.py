@@ -123,8 +123,8 @@ def _biased(q_bhte: Tensor, k_bgse: Tensor, v_bgsd: Tensor, bias_hs: Tensor) -> 
     """
     if q_bhte.shape[2] == 1:
         return k_bgse, v_bgsd, bias_hs.flip(1)[None, :, None]
-    later = bias_hs.new_full((bias_hs.shape[0], q_bhte.shape[2] - 1), -math.inf)
-    mask = torch.cat((later, bias_hs), 1).unfold(1, k_bgse.shape[2], 1).unsqueeze(0)
+    later_hs = bias_hs.new_full((bias_hs.shape[0], q_bhte.shape[2] - 1), -math.inf)
+    mask = torch.cat((later_hs, bias_hs), 1).unfold(1, k_bgse.shape[2], 1).unsqueeze(0)
     if mask.device.type == "cuda":  # whose kernels want aligned rows, in the dtype of the queries
         mask = mask.to(q_bhte.dtype).contiguous()
     return k_bgse.flip(2), v_bgsd.flip(2), mask

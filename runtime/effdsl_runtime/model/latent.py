@@ -72,9 +72,9 @@ class LatentAttention(Mixer):
     def _absorbed(self, q_bhtn: Tensor, q_bhtr: Tensor, both_b1se: Tensor) -> Tensor:
         """``both_b1se``: latent and shared key side by side. They are the values too, which copies nothing
         that is cached; what comes of the key is left out."""
-        k_weight, v_weight = torch.split(self.up.weight, list(self.up.parts.values()))
-        k_hnc = torch.unflatten(k_weight, 0, (self.heads, self.nope_dim))
-        v_hvc = torch.unflatten(v_weight, 0, (self.heads, self.v_dim))
+        k_oc, v_oc = torch.split(self.up.weight, list(self.up.parts.values()))
+        k_hnc = torch.unflatten(k_oc, 0, (self.heads, self.nope_dim))
+        v_hvc = torch.unflatten(v_oc, 0, (self.heads, self.v_dim))
         q_bhte = torch.cat((q_bhtn @ k_hnc, q_bhtr), dim=3)
         bias_hs = self.position.bias(both_b1se.shape[2])
         mixed_bhte = attend(q_bhte, both_b1se, both_b1se, scale=self.scale, bias_hs=bias_hs)

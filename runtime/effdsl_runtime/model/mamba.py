@@ -69,5 +69,5 @@ class StepProjection(nn.Linear):
 def step_bias(count: int, generator: torch.Generator) -> Tensor:
     """What softplus maps to steps that are uniform in their logarithm."""
     low, high = math.log(SMALLEST_STEP), math.log(LARGEST_STEP)
-    steps = torch.empty(count).uniform_(low, high, generator=generator).exp()
-    return steps + torch.log(-torch.expm1(-steps))
+    steps_i = torch.empty(count).uniform_(low, high, generator=generator).exp()
+    return steps_i + torch.log(-torch.expm1(-steps_i))

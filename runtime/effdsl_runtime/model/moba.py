@@ -75,6 +75,7 @@ def chosen_blocks(q_bhte: Tensor, means_bgne: Tensor, block: int, top_k: int, ke
     gate_bhtj = F.pad(gate_bhtn, (0, blocks - means_bgne.shape[2]))
     own_t1 = torch.arange(keys - q_bhte.shape[2], keys, device=q_bhte.device).unsqueeze(1) // block
     block_j = torch.arange(blocks, device=q_bhte.device)
-    ranked = gate_bhtj.masked_fill(block_j == own_t1, torch.inf).masked_fill(block_j > own_t1, -torch.inf)
-    best = ranked.topk(top_k, dim=3).indices
-    return torch.zeros_like(ranked, dtype=torch.bool).scatter_(3, best, True) & (block_j <= own_t1)
+    own_tj, later_tj = block_j == own_t1, block_j > own_t1
+    ranked_bhtj = gate_bhtj.masked_fill(own_tj, torch.inf).masked_fill(later_tj, -torch.inf)
+    best_bhtk = ranked_bhtj.topk(top_k, dim=3).indices
+    return torch.zeros_like(ranked_bhtj, dtype=torch.bool).scatter_(3, best_bhtk, True) & ~later_tj

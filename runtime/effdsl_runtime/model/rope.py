@@ -29,8 +29,8 @@ class Rotary(Encoding):
     def forward(self, x_bhte: Tensor, positions: slice) -> Tensor:
         if self.rotated == x_bhte.shape[3]:
             return self._turned(x_bhte, positions)
-        turning, staying = x_bhte[..., : self.rotated], x_bhte[..., self.rotated :]
-        both = (self._turned(turning, positions), staying)
+        turning_bhtr, staying_bhte = x_bhte[..., : self.rotated], x_bhte[..., self.rotated :]
+        both = (self._turned(turning_bhtr, positions), staying_bhte)
         # Put together token by token, as they lie: attention's output then needs no copy.
         return torch.cat([part.transpose(1, 2) for part in both], dim=3).transpose(1, 2)
 

@@ -63,15 +63,13 @@ class NativeSparseAttention(Mixer):
         start = cache.length if cache else 0
         positions = slice(start, start + x_btd.shape[1])
         q_bhte = self.rotate(q_bhte, positions)
-        compressed_out, scores_bgtj = self._compressed(q_bhte, compressed, start, cache)
-        outs = (
-            compressed_out,
-            self._selected(q_bhte, selected, scores_bgtj, positions, cache),
-            self._near(q_bhte, near, positions, cache),
-        )
-        gates_btch = torch.unflatten(self.gate(x_btd).sigmoid(), 2, (len(BRANCHES), -1))
-        gates = gates_btch.permute(2, 0, 3, 1).unsqueeze(-1)  # branch, b, h, t, 1
-        mixed_bhte = gates[0] * outs[0] + gates[1] * outs[1] + gates[2] * outs[2]
+        compressed_bhte, scores_bgtj = self._compressed(q_bhte, compressed, start, cache)
+        selected_bhte = self._selected(q_bhte, selected, scores_bgtj, positions, cache)
+        near_bhte = self._near(q_bhte, near, positions, cache)
+        gate_btch = torch.unflatten(self.gate(x_btd).sigmoid(), 2, (len(BRANCHES), -1))
+        gate_cbht1 = gate_btch.permute(2, 0, 3, 1).unsqueeze(-1)  # c: the branch
+        mixed_bhte = gate_cbht1[0] * compressed_bhte + gate_cbht1[1] * selected_bhte
+        mixed_bhte = mixed_bhte + gate_cbht1[2] * near_bhte
         out: Tensor = self.out(flat(mixed_bhte))
         return out
 
@@ -83,9 +81,9 @@ class NativeSparseAttention(Mixer):
         stop = start + q_bhte.shape[2]
         visible_tn = visible_compressed(self.blocks, start, stop, k_bgne.shape[2], q_bhte.device)
         q_bgrte = torch.unflatten(q_bhte, 1, (self.groups, -1))
-        scores = (q_bgrte @ k_bgne.unsqueeze(2).mT) * self.head_dim**-0.5
-        hidden = torch.finfo(scores.dtype).min
-        chance_bgrtn = scores.masked_fill(~visible_tn, hidden).softmax(-1) * visible_tn
+        scores_bgrtn = (q_bgrte @ k_bgne.unsqueeze(2).mT) * self.head_dim**-0.5
+        hidden = torch.finfo(scores_bgrtn.dtype).min
+        chance_bgrtn = scores_bgrtn.masked_fill(~visible_tn, hidden).softmax(-1) * visible_tn
         out_bgrte = chance_bgrtn.to(v_bgne.dtype) @ v_bgne.unsqueeze(2)
         return out_bgrte.flatten(1, 2), block_scores(chance_bgrtn.detach().sum(2), self.blocks, stop)
 
