@@ -127,7 +127,8 @@ def verify(as_json: bool, store_path: Path | None) -> None:
     else:
         for finding in verdict.findings:
             click.echo(f"{finding.path}: {finding.what}; {finding.remedy}")
-        click.echo(f"{verdict.records} records, {len(verdict.findings) or 'no'} problems")
+        count = len(verdict.findings)
+        click.echo(f"{verdict.records} records, {count or 'no'} problem{'s' * (count != 1)}")
     if verdict.findings:
         sys.exit(StoreDamaged.exit_code)
 
@@ -185,7 +186,7 @@ def _existing(store_path: Path | None) -> Store:
 
 def _say_when_empty(store: Store) -> None:
     if not store.index.exists():
-        click.echo(f"the store {store.root} is empty; `effdsl execute STUDY` fills it", err=True)
+        click.echo(f"{store.root} holds nothing measured yet; `effdsl execute STUDY` fills it", err=True)
 
 
 def _print(rows: Rows, as_json: bool, as_csv: bool) -> None:

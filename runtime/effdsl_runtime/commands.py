@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from effdsl_registry.options import STORE
+from effdsl_registry.options import AS_JSON, STORE
 
 from effdsl.outcome import Outcome
 from effdsl_runtime.kernels import KERNEL, KERNELS, kernel_asked, refusal
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from effdsl.plan import Plan
 
 CELLS_SHOWN = 40
-
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
 def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tuple[LoadedStudy, Plan, Store]:
@@ -89,7 +87,7 @@ budget_option = click.option(
     help="Instead: predictions beside what finished tasks took, of all studies.",
 )
 @budget_option
-@json_option
+@AS_JSON
 @STORE
 def plan(
     study: str | None,
@@ -200,7 +198,7 @@ class Outcomes(click.ParamType[frozenset[Outcome]]):
     show_envvar=True,
     help="Attend with this kernel; a result says which one ran. Default: auto.",
 )
-@json_option
+@AS_JSON
 @STORE
 def execute(
     study: str,
@@ -233,7 +231,7 @@ def execute(
 
 @click.command()
 @click.argument("study")
-@json_option
+@AS_JSON
 @STORE
 def status(study: str, as_json: bool, store_path: Path | None) -> None:
     """Show what is done, running and left of STUDY."""
@@ -249,7 +247,7 @@ def status(study: str, as_json: bool, store_path: Path | None) -> None:
 
 @click.command()
 @click.argument("key")
-@json_option
+@AS_JSON
 @STORE
 def show(key: str, as_json: bool, store_path: Path | None) -> None:
     """Show the result whose key starts with KEY: what was asked, what was measured, and how."""
@@ -266,7 +264,7 @@ def show(key: str, as_json: bool, store_path: Path | None) -> None:
 
 
 @click.command()
-@json_option
+@AS_JSON
 @STORE
 def doctor(as_json: bool, store_path: Path | None) -> None:
     """Check this machine: device, meters, packages, store."""

@@ -67,7 +67,7 @@ def test_a_damaged_store_ends_with_code_3_and_the_remedy(filled: Store) -> None:
 def test_an_empty_store_says_so_and_what_to_do(store: Store) -> None:
     result = run(commands.sql, store, "SELECT count(*) AS n FROM results", "--csv")
     assert (result.stdout, result.exit_code) == ("n\n0\n", 0)
-    assert "is empty; `effdsl execute" in result.stderr
+    assert "holds nothing measured yet; `effdsl execute" in result.stderr
     for command in (["rebuild"], ["gc"], ["backup", str(store.root.parent / "copy")]):
         result = run(commands.store, store, *command)
         assert result.exit_code == 3
