@@ -19,6 +19,7 @@ from effdsl_analysis import (
     rank,
     rank_published,
     relation,
+    scaling,
     scores,
 )
 from effdsl_analysis.audits.audit import audit
@@ -194,3 +195,11 @@ def test_what_holds_no_results_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="file is a file; a store is a folder"):
         effdsl_analysis.published(tmp_path / "file")
+
+
+def test_an_answer_without_rows_has_the_columns_of_its_words_too(shelf: Any) -> None:
+    """Verdicts and trends are enums; their values are text, also where there is none."""
+    found = relation(scaling(shelf.store))
+    assert found.fetchall() == []
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    assert (types["verdict"], types["trend"]) == ("VARCHAR", "VARCHAR")
