@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 
 from effdsl_analysis.ask import parse_objectives
@@ -35,10 +35,11 @@ def difference(a: Sequence[float], b: Sequence[float], is_exact: bool) -> tuple[
     return mean(apart), float(student.ppf(0.975, len(apart) - 1)) * stdev(apart) / math.sqrt(len(apart))
 
 
-def near_best(
-    found: Candidates, metric: str, sign: int, share: float | None, is_exact: bool
+def tied_with_best(
+    found: Candidates, metric: str, sign: int, is_exact: bool, within: Callable[[float, float], bool]
 ) -> tuple[list[str], bool]:
-    """Those that are not certainly worse than the best mean, or possibly within a share of it."""
+    """The best mean and those ``within`` reach of it, asked with the ends of the interval of what they are
+    worse, as shares of the best; and whether there are too few repeats to say."""
     order = sorted(found, key=lambda name: (sign * rounded(mean(found[name][metric])), name))
     if not order:
         return [], False
@@ -46,29 +47,43 @@ def near_best(
     kept, undecided = [order[0]], False
     for name in order[1:]:
         apart, half = difference(best, found[name][metric], is_exact)
-        least = sign * apart - (half or 0.0)
         if half is None:
             undecided = True
-        elif least > 1e-12 and not (share is not None and rounded(least / abs(mean(best))) <= share):
+        elif not within(*(rounded((sign * apart + end) / abs(mean(best))) for end in (-half, half))):
             continue
         kept.append(name)
     return kept, undecided
 
 
+def not_told_apart(least: float, most: float) -> bool:
+    return least <= 1e-12
+
+
 def by_hand(found: Candidates, question: Question, is_exact: bool = False) -> tuple[str, ...]:
-    """What should be chosen."""
+    """What should be chosen; more than one where the repeats leave it open."""
     allowed = {
         name: values
         for name, values in found.items()
         if all(holds(condition, values[condition.metric.name]) for condition in question.conditions)
     }
-    best = question.best
-    names, undecided = near_best(allowed, best.metric.name, best.sign, question.within, is_exact)
-    if question.then and not undecided:
-        pool = {name: found[name] for name in names}
-        names, _ = near_best(pool, question.then.metric.name, question.then.sign, None, is_exact)
-    pool = {name: found[name] for name in names}
-    return tuple(near_best(pool, best.metric.name, best.sign, None, is_exact)[0])
+    share = question.within
+    if share is None:
+        return chosen_of(allowed, question, is_exact, not_told_apart)
+    surely = chosen_of(allowed, question, is_exact, lambda least, most: most <= share)
+    perhaps = chosen_of(allowed, question, is_exact, lambda least, most: least <= share)
+    return tuple({*surely, *perhaps})
+
+
+def chosen_of(
+    allowed: Candidates, question: Question, is_exact: bool, within: Callable[[float, float], bool]
+) -> tuple[str, ...]:
+    best, then = question.best, question.then
+    names, undecided = tied_with_best(allowed, best.metric.name, best.sign, is_exact, within)
+    if then and not undecided:
+        pool = {name: allowed[name] for name in names}
+        names, _ = tied_with_best(pool, then.metric.name, then.sign, is_exact, not_told_apart)
+    pool = {name: allowed[name] for name in names}
+    return tuple(tied_with_best(pool, best.metric.name, best.sign, is_exact, not_told_apart)[0])
 
 
 def asked(best: str, *where: str, within: float | None = None, then: str | None = None) -> Question:

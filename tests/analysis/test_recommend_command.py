@@ -183,8 +183,10 @@ def test_a_measured_bound_is_rounded_to_the_loose_side() -> None:
     for relation, shown in (
         ("<=", ["below 1.234567", "from 1.234568"]),
         (">=", ["above 1.234568", "from 1.234567 down"]),
+        ("<", ["up to 1.234567", "above 1.234568"]),
+        (">", ["down to 1.234568", "below 1.234567"]),
     ):
-        (condition,) = parse_conditions([f"amu_gb {relation} {'2' if relation == '<=' else '1'}"])
+        (condition,) = parse_conditions([f"amu_gb {relation} {'2' if '<' in relation else '1'}"])
         path = [Stretch(condition, None, (), -1), Stretch(condition, 1.23456789, ("A",), 0)]
         assert bounds(path, None) == shown
     (condition,) = parse_conditions(["amu_gb <= 1.2345679"])

@@ -35,16 +35,20 @@ def bounds(stretches: Sequence[Stretch], within: float | None) -> list[str]:
 
 def _between(stretch: Stretch, edge: Decimal | None, following: Decimal | None, within: float | None) -> str:
     """From its own edge on, or, for the tightest, up to that of the next."""
-    is_lower = _sign(stretch) < 0
     if edge is not None:
         asked = within if stretch.condition is None else stretch.condition.bound
         most = None if asked is None or stretch.away > 0 else _exact(stretch, asked)
-        loose = _loosened(edge, following, most, _fewest(stretch))
-        return f"from {_spelled(stretch, loose)}{' down' if is_lower else ''}"
+        loose = _spelled(stretch, _loosened(edge, following, most, _fewest(stretch)))
+        return _FROM[_sign(stretch), _is_strict(stretch)].format(loose)
     if following is not None:
-        tight = _rounded(following, _fewest(stretch), ROUND_FLOOR)
-        return f"{'above' if is_lower else 'below'} {_spelled(stretch, tight)}"
+        tight = _spelled(stretch, _rounded(following, _fewest(stretch), ROUND_FLOOR))
+        return _BEFORE[_sign(stretch), _is_strict(stretch)].format(tight)
     return ""
+
+
+# By the sign of the condition, and whether it is strict: then its bound itself is out.
+_FROM = {(1, False): "from {}", (1, True): "above {}", (-1, False): "from {} down", (-1, True): "below {}"}
+_BEFORE = {(1, False): "below {}", (1, True): "up to {}", (-1, False): "above {}", (-1, True): "down to {}"}
 
 
 def _loosened(edge: Decimal, following: Decimal | None, most: Decimal | None, fewest: int) -> Decimal:
@@ -62,6 +66,10 @@ def _exact(stretch: Stretch, bound: float) -> Decimal:
 
 def _sign(stretch: Stretch) -> int:
     return 1 if stretch.condition is None else stretch.condition.sign
+
+
+def _is_strict(stretch: Stretch) -> bool:
+    return stretch.condition is not None and stretch.condition.is_strict
 
 
 def _fewest(stretch: Stretch) -> int:

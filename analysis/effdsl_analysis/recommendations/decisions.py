@@ -180,6 +180,8 @@ class Decision:
         verdict: whether there is a choice.
         chosen: the one choice, or those tied, the best mean first.
         undecided: tied only for want of repeats.
+        unsure: those of which the repeats do not tell whether they are within the tolerance, where the
+            choice hangs on it.
         binding: the conditions that rule out what would otherwise be chosen.
         cautious: what is chosen of those that certainly satisfy, where that differs; else ``None``.
         hopeful: what is chosen of those that possibly do, where that differs; else ``None``.
@@ -197,6 +199,7 @@ class Decision:
     verdict: DecisionVerdict
     chosen: tuple[str, ...]
     undecided: bool
+    unsure: tuple[str, ...]
     binding: tuple[Binding, ...]
     cautious: tuple[str, ...] | None
     hopeful: tuple[str, ...] | None

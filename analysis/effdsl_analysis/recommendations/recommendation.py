@@ -228,6 +228,7 @@ def _decision(
         verdict=verdict,
         chosen=named(answer["chosen"]) if verdict in (DecisionVerdict.CHOSEN, DecisionVerdict.TIED) else (),
         undecided=answer["undecided"],
+        unsure=named(answer["unsure"]),
         binding=tuple(binding),
         cautious=None if answer["cautious"] is None else named(answer["cautious"]),
         hopeful=None if answer["hopeful"] is None else named(answer["hopeful"]),

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl.metrics import BY_NAME, Better, Metric
+from effdsl.problems import listed
 from effdsl_analysis.answer import look
 from effdsl_analysis.ask import Objective
 from effdsl_analysis.evidence import Contrast, Evidence
@@ -132,9 +133,16 @@ def _why_tied(result: Recommendation, decision: Decision) -> str:
         return "too few repeats to tell; set repeats=3 in the study"
     if result.evidence is Evidence.PUBLISHED:
         return "the values are the same"
+    if decision.unsure and result.question.within is not None:
+        near = f"within {percent(result.question.within)} of {decision.leader}"
+        return f"the repeats do not tell whether {listed(decision.unsure)} {_are(decision.unsure)} {near}"
     if result.question.then is None:
         return "the repeats do not tell them apart; --then METRIC chooses among them"
     return "the repeats do not tell them apart"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _nothing(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str | Text]]:

@@ -1,7 +1,8 @@
 -- The answer to each decision.
 --
--- verdict     chosen, tied (several; `undecided` when for want of repeats), nothing satisfies, or no evidence (fewer than
---             two candidates have a value of every metric asked for)
+-- verdict     chosen, tied (several; `undecided` when for want of repeats, `unsure` names those of which the repeats do not
+--             tell whether they are within the tolerance), nothing satisfies, or no evidence (fewer than two candidates have
+--             a value of every metric asked for)
 -- chosen      cells, the best first
 -- binding     the conditions without which something else would be chosen, each with that; `together` when only all of
 --             them at once make a difference
@@ -29,7 +30,7 @@ binding AS (
 ),
 standing AS (
   SELECT a.decision, l.cell, list_contains(a.chosen, l.cell) AS chosen, p.cell IS NOT NULL AS in_pool, k.sign * f.value AS cost, t.sign * g.value AS then_cost
-  FROM asked a JOIN allowed l USING ("case") LEFT JOIN pool p USING ("case", cell)
+  FROM asked a JOIN allowed l USING ("case") LEFT JOIN pool p ON p.run."case" = a."case" AND p.run.reach = 'possibly' AND p.cell = l.cell
   JOIN criteria k ON k.role = 'best' JOIN figures f ON f.cell = l.cell AND f.metric = k.metric
   LEFT JOIN criteria t ON t.role = 'then' LEFT JOIN figures g ON g.cell = l.cell AND g.metric = t.metric
 ),
@@ -43,7 +44,7 @@ broken AS (
   FROM met WHERE NOT within GROUP BY decision, cell
 ),
 nearest AS (SELECT decision, first({cell: cell, excess: excess} ORDER BY excess, cell) AS nearest FROM broken GROUP BY decision)
-SELECT d.*, a.undecided, a.chosen,
+SELECT d.*, a.undecided, a.unsure, a.chosen,
        CASE WHEN comparable < 2 THEN 'no evidence' WHEN a.chosen = [] THEN 'nothing satisfies'
             WHEN len(a.chosen) = 1 THEN 'chosen' ELSE 'tied' END AS verdict,
        coalesce(b.binding, []) AS binding,

@@ -7,6 +7,7 @@
 --   cautious   only what satisfies every condition certainly
 --   hopeful    also what possibly does, though its value does not
 --   edge       one condition with its bound moved to the value of a candidate, so that this one just satisfies it
+-- gaps      the tolerances at which a candidate becomes possibly near enough, and certainly
 -- allowed   the candidates of each case, with its tolerance
 
 CREATE OR REPLACE TEMP TABLE gaps AS
@@ -21,8 +22,9 @@ costs AS (
 ),
 leaders AS (SELECT "case", first(cell ORDER BY cost, cell) AS leader FROM costs GROUP BY "case")
 SELECT "case" AS decision, s.cell, s.tolerance,
-       CASE WHEN s.cell = leader OR NOT certainly_worse(s.sign, c.verdict) THEN 0
-            ELSE greatest(least_gap(s.sign, c.difference, c.low, c.high, c.value_a), 0) END AS gap
+       unnest(CASE WHEN s.cell = leader OR c.verdict = 'undecided' THEN [0]
+                   ELSE [greatest(least_gap(s.sign, c.difference, c.low, c.high, c.value_a), 0),
+                         greatest(most_gap(s.sign, c.difference, c.low, c.high, c.value_a), 0)] END) AS gap
 FROM costs s JOIN leaders USING ("case")
 LEFT JOIN contrasts c ON c.metric = s.metric AND c.a = leader AND c.b = s.cell;
 
