@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,8 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
         UnknownName: when the store knows neither.
     """
     (known,) = rows(connection, "scope", {"study": None, "scale": None})
-    name = _study_name(study, known["studies"]) if study is not None else None
+    files = dict(zip(known["studies"], map(Path, known["files"]), strict=True))
+    name = _study_name(study, files) if study is not None else None
     if scale is not None and scale not in known["scales"]:
         raise UnknownName(unknown("scale", scale, known["scales"]))
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
@@ -151,17 +152,28 @@ def parse_objectives(names: Sequence[str]) -> list[Objective]:
     return objectives
 
 
-def _study_name(asked: str, known: Sequence[str]) -> str:
-    """The known study that ``asked`` means: its name, the path of its file, or the last part of its name."""
-    name = name_of(Path(asked)) if asked.endswith(".py") else asked
-    if name in known:
-        return name
-    matches = [study for study in known if study.endswith(f"/{name}")]
+def _study_name(asked: str, files: Mapping[str, Path]) -> str:
+    """The known study that ``asked`` means; a study with a ``name=`` is known by that and by its file."""
+    matches = next(filter(None, _matches(asked, files)), [])
     if len(matches) == 1:
         return matches[0]
+    if asked in matches:
+        return asked
     if matches:
         raise UnknownName(f"study {asked!r} may be {' or '.join(matches)}; say which")
-    raise UnknownName(unknown("study", name, known))
+    raise UnknownName(unknown("study", asked, list(files)))
+
+
+def _matches(asked: str, files: Mapping[str, Path]) -> Iterator[list[str]]:
+    """Studies that ``asked`` may mean, the surest first: by file, by name, by the last part of either."""
+    path = Path(asked)
+    is_file = path.suffix == ".py"
+    if is_file and path.exists():
+        yield [study for study, file in files.items() if file.exists() and file.samefile(path)]
+    name = name_of(path) if is_file else asked
+    yield [study for study in files if study == name]
+    yield [study for study in files if study.endswith(f"/{name}")]
+    yield [study for study, file in files.items() if file.stem == name]
 
 
 def unknown(what: str, word: str, known: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from effdsl_analysis.ask import Scope
 
 PLAIN_CODE = "reference"
+TO_MEASURE = "`effdsl execute STUDY` runs a study, `effdsl rank` says how its tasks ended"
+"""What to do where nothing that ended well is there."""
 
 
 class Shown(Protocol):

@@ -287,6 +287,30 @@ def test_a_file_does_not_stand_for_another_file_of_the_same_name(shelf: Any, tmp
         rank(shelf.store, str(mine))
 
 
+def test_a_study_with_a_name_of_its_own_is_known_by_it_and_by_its_file(shelf: Any, tmp_path: Path) -> None:
+    file = tmp_path / "studies" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("study = ...")
+    key = shelf.add("GQA", ppl=50.0)
+    shelf.store.remember_study("my best study", str(file), [StudyTask(key, "c" * 64, "GQA", "3M")])
+    for asked in ("my best study", str(file), "mine"):
+        assert rank(shelf.store, asked).scope.study == "my best study"
+    shelf.store.remember_study("mine", str(file), [StudyTask(key, "c" * 64, "GQA", "3M")])
+    assert rank(shelf.store, "mine").scope.study == "mine", "a name comes before a file's"
+    with pytest.raises(UnknownName, match="may be mine or my best study; say which"):
+        rank(shelf.store, str(file))
+
+
+def test_where_nothing_ended_well_a_ranking_says_how_each_ended(shelf: Any) -> None:
+    shelf.add("GQA", study="one", outcome="diverged", reason="the loss is nan at step 3")
+    shelf.add("MQA", study="one", outcome="oom", reason="needs 90 GB")
+    (block,) = rank(shelf.store, "one").blocks
+    assert [(cell.technique, cell.rank, cell.outcomes) for cell in block.cells] == [
+        ("GQA", None, ("diverged",)),
+        ("MQA", None, ("oom",)),
+    ]
+
+
 def test_a_cell_is_called_as_the_study_that_is_asked_calls_it(shelf: Any) -> None:
     shelf.add("GQA", study="position", called="RoPE", ppl=50.0)
     assert [c.technique for c in only_block(shelf.store, "position", metrics=["ppl"]).cells] == ["RoPE"]

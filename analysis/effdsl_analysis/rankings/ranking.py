@@ -172,7 +172,9 @@ def _default_metrics(connection: DuckDBPyConnection, scope: Scope) -> list[Metri
     have = {
         row["metric"] for row in rows(connection, "have_value", {"study": scope.study, "scale": scope.scale})
     }
-    return [metric for metric in METRICS if metric.on_default_table and metric.name in have]
+    shown = [metric for metric in METRICS if metric.on_default_table]
+    valued = [metric for metric in shown if metric.name in have]
+    return valued or (shown[:1] if scope.results else [])  # where nothing ended well, how each ended
 
 
 def _without_value(connection: DuckDBPyConnection, scope: Scope) -> list[tuple[Metric, str]]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.footnotes import TO_MEASURE
 from effdsl_analysis.rankings.rule_comparison import AVERAGES, RuleComparison, RuledRanks
 from effdsl_analysis.text import table, words
 
@@ -22,7 +23,7 @@ def rules(result: RuleComparison) -> Group:
     for group, found in groupby(result.rows, key=lambda row: row.group):
         parts += [*_disagreements(list(found), result.scales[group]), Text("")]
     if not parts:
-        return Group(words("Nothing to rank: `effdsl execute STUDY` runs a study."))
+        return Group(words(f"Nothing to rank: {TO_MEASURE}."))
     return Group(*parts, *_reading(result))
 
 

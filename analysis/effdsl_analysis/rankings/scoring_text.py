@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
+from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.footnotes import TO_MEASURE
 from effdsl_analysis.rankings.scoring import EfficiencyScore, Scores, TechniqueScores
 from effdsl_analysis.text import table, words
 
@@ -29,7 +31,7 @@ def scores(result: Scores) -> Group:
             Text(""),
         ]
     if not parts:
-        return Group(words("Nothing to score: `effdsl execute STUDY` runs a study."))
+        return Group(words(f"Nothing to score: {TO_MEASURE}."))
     return Group(*parts, *_meaning(result))
 
 
@@ -93,6 +95,11 @@ def _meaning(result: Scores) -> Iterable[Text]:
         "Metrics by eq. 10 and 11: 0.1 the worst, 1.0 the best of the group at that size or model. The "
         "paper does not say over which set it takes least and greatest values."
     )
+    if result.evidence is Evidence.MEASURED:
+        yield words(
+            "Scores are of means alone: `effdsl rank` says which of them the repeats tell apart, and which "
+            "are tied."
+        )
     if any(score.efficiency for score in result.scores):
         yield words(
             "Eq. 12 as printed: low utilisation, high latency and low throughput raise the score. By arrows: "

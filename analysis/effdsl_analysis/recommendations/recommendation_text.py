@@ -14,6 +14,7 @@ from effdsl.problems import listed
 from effdsl_analysis.answer import look
 from effdsl_analysis.ask import Objective
 from effdsl_analysis.evidence import Contrast, Evidence
+from effdsl_analysis.footnotes import TO_MEASURE
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.recommendations.bounds import bounds
 from effdsl_analysis.recommendations.conditions import Condition, percent
@@ -37,7 +38,7 @@ MEASURED = (
 )
 NOTHING = (
     "Nothing here can be compared yet: a choice needs two techniques that were trained alike; "
-    "`effdsl execute STUDY` runs a study, and --evidence published asks the paper's tables."
+    f"{TO_MEASURE}, and --evidence published asks the paper's tables."
 )
 PRINTED = "The paper prints each value once, so how certain a choice is cannot be said."
 

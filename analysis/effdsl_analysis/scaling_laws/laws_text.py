@@ -11,6 +11,7 @@ from rich.table import Table
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
 from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.footnotes import TO_MEASURE
 from effdsl_analysis.scaling_laws.laws import Crossing, CrossingPlace, Fit, Law, Scaling, ScalingGroup
 from effdsl_analysis.text import names, number, table, words
 
@@ -20,10 +21,7 @@ READING = (
     "Three sizes leave one degree of freedom, so their intervals are wide. Unclear: the interval holds "
     "zero. A crossing is claimed only where the intervals of both exponents are apart."
 )
-NOTHING = (
-    "Nothing here can be compared yet: `effdsl execute STUDY` runs a study, and --evidence published asks "
-    "the paper's tables."
-)
+NOTHING = f"Nothing here can be compared yet: {TO_MEASURE}, and --evidence published asks the paper's tables."
 ADVICE = "A study with three scales, e.g. scales=[1*M, 3*M, 10*M], shows how its techniques scale."
 PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 

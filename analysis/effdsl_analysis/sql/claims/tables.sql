@@ -78,14 +78,15 @@ standings AS (
 methods AS (
   SELECT setting, source, axis, modality, block, technique, min(billions) AS billions,
          bool_or(beaten) AS beaten, bool_or(unclear) OR count(*) < any_value(metrics) AS unclear,
-         count(*) FILTER (NOT beaten AND NOT unclear) AS best, any_value(metrics) AS metrics,
+         count(*) FILTER (NOT beaten AND NOT unclear) AS best, count(*) AS compared, any_value(metrics) AS metrics,
          string_agg(label, ', ' ORDER BY label) FILTER (NOT beaten AND NOT unclear) AS labels
   FROM standings JOIN wanted USING (axis, modality)
   GROUP BY setting, source, axis, modality, block, a, technique
 )
 SELECT block AS "case",
        CASE WHEN bool_and(beaten) THEN true WHEN bool_or(NOT beaten AND NOT unclear) THEN false END AS supports,
-       CASE WHEN max(best) = 0 THEN format('none is certainly best on any of {}', any_value(metrics))
+       CASE WHEN max(best) = 0 AND bool_and(beaten) THEN format('each is certainly beaten on one of {} or more', max(compared))
+            WHEN max(best) = 0 THEN format('none is certainly best on any of {}, nor each certainly beaten', max(compared))
             ELSE format('{} is best on {} of {}: {}', min_by(technique, (-best, technique)), max(best), any_value(metrics),
                         min_by(labels, (-best, technique))) END AS shown,
        setting, source, axis, modality

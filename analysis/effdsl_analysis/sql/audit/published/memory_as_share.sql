@@ -17,7 +17,7 @@ explained AS (
   FROM steps GROUP BY table_number, "table", gb HAVING count(*) >= 20 AND max(value) <= gb
 )
 SELECT CASE WHEN memory_gb <> gb THEN 'warning' ELSE 'note' END AS severity, "table", cells,
-       format('{} of {} values of AMU are whole multiples of {:g} GB (by chance {:.1f} would be), which is 0.01% of {} GB, as '
+       format('{} of {} values of AMU with digits enough to tell are whole multiples of {:g} GB (by chance {:.1f} would be), which is 0.01% of {} GB, as '
               'rounded percentages of that memory are{}.',
               explained, n, gb * 1e-4, by_chance, gb,
               CASE WHEN memory_gb <> gb THEN format(', while the paper names {} ({:g} GB)', hardware, memory_gb)
