@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from effdsl.loading import STUDIES, declared_study, name_of, study_files, unreadable_files
+from effdsl.loading import STUDIES, name_of, study_files, unreadable_files, written
 
 TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
 
@@ -53,7 +53,12 @@ def ls(folder: Path, as_json: bool) -> None:
     if not folder.is_dir() and folder != Path(STUDIES):
         raise click.UsageError(f"there is no folder {folder}")
     rows = [
-        {"name": name_of(path), "file": str(path), "about": _about(path), "axis": _axis(path)}
+        {
+            "name": name_of(path),
+            "file": str(path),
+            "about": _about(path),
+            "axis": written(path, "axis"),
+        }
         for path in study_files(folder)
     ]
     for path in unreadable_files(folder):
@@ -80,13 +85,3 @@ def ls(folder: Path, as_json: bool) -> None:
 def _about(path: Path) -> str:
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return doc.split("\n\n")[0].replace("\n", " ")
-
-
-def _axis(path: Path) -> str:
-    """What is written after ``axis=``."""
-    call = declared_study(path)
-    if isinstance(call, ast.Call):
-        for keyword in call.keywords:
-            if keyword.arg in ("axis", "axes"):
-                return ast.unparse(keyword.value)
-    return ""

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -68,7 +68,8 @@ def load_study(reference: str) -> LoadedStudy:
 
 
 def find_study(reference: str) -> Path:
-    """The file that ``reference`` names: a path, or a name under ``studies/``.
+    """The file that ``reference`` names: a path, a name under ``studies/``, or what a file there says is
+    its study's ``name=``.
 
     Raises:
         StudyError: when there is none, with the nearest names.
@@ -76,6 +77,9 @@ def find_study(reference: str) -> Path:
     for candidate in (Path(reference), Path(STUDIES, f"{reference}.py"), Path(STUDIES, reference)):
         if candidate.is_file():
             return candidate.resolve()
+    for path in study_files():
+        if written(path, "name") == repr(reference):
+            return path.resolve()
     known = [name_of(path) for path in study_files()]
     hint = (
         f"{nearest(reference, known)}known here: {', '.join(known)}"
@@ -104,6 +108,17 @@ def declared_study(path: Path) -> ast.expr | None:
         ):
             return node.value
     return None
+
+
+def written(path: Path, field: str) -> str:
+    """What a file gives its study for ``field``, as it is written there; empty where it gives nothing."""
+    call = declared_study(path)
+    if not isinstance(call, ast.Call):
+        return ""
+    fields = [field.name for field in attrs.fields(cast(Any, Study))]
+    given = dict(zip(fields, call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    return ast.unparse(given[field]) if field in given else ""
 
 
 def _parsed(path: Path) -> ast.Module | None:

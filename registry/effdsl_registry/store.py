@@ -118,6 +118,11 @@ class Store(Layout):
             insert_study(connection, content.decode())
         write_whole(path, content)
 
+    def executed_from(self, study: str) -> str:
+        """The file that ``study`` was last executed from; empty for a study that never was."""
+        path = self.study_file(study)
+        return str(json.loads(path.read_bytes())["file"]) if path.exists() else ""
+
     def claim(self, key: str) -> AbstractContextManager[bool]:
         """Claim a task while the block runs; ``False`` when another process holds it."""
         return task_claims.claim(self.claims, key)

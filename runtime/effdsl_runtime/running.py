@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import attrs
 import click
@@ -39,6 +40,7 @@ class RunSummary:
 
 def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions, as_json: bool) -> int:
     """Run what ``plan`` leaves to run, say how it went, and return the exit code."""
+    _say_whose_name(plan.study, loaded.file, store)
     store.remember_study(plan.study, str(loaded.file), study_tasks(plan))
     summary = RunSummary()
     if plan.to_run():
@@ -56,6 +58,13 @@ def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions
         return summary.code
     nothing_to_rank = not (_has_results(plan, summary) or plan.counts()[State.LEFT_OUT])
     return 1 if failed(plan, summary) or nothing_to_rank else 0
+
+
+def _say_whose_name(study: str, file: Path, store: Store) -> None:
+    """A name means the file that was last executed under it; what ran from another is no longer asked."""
+    earlier = store.executed_from(study)
+    if earlier and Path(earlier).exists() and not file.samefile(earlier):
+        click.echo(f"{study!r} meant {earlier} so far; from now on it means this file", err=True)
 
 
 def failed(plan: Plan, summary: RunSummary) -> int:

@@ -64,6 +64,8 @@ def test_ls_reads_studies_without_running_them(tmp_path: Path, monkeypatch: pyte
     listed = CliRunner().invoke(group, ["ls"])
     assert listed.output == "one\tAttention([MQA])\tWhat it asks.\n"
     assert '"axis": "Attention([MQA])"' in CliRunner().invoke(group, ["ls", "--json"]).output
+    (tmp_path / "studies" / "one.py").write_text("study = Study(Position([RoPE]), [1*M])\n")
+    assert CliRunner().invoke(group, ["ls"]).output == "one\tPosition([RoPE])\t\n"
 
 
 def test_ls_names_files_that_python_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

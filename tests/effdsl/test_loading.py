@@ -219,6 +219,16 @@ def test_an_unknown_study_names_the_nearest(tmp_path: Path, monkeypatch: pytest.
         load_study("atention")
 
 
+def test_a_study_is_found_by_the_name_that_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "studies" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("study = Study(Attention([MQA]), name='my best study')\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_study("my best study") == find_study("mine") == file
+    with pytest.raises(StudyError, match="no such study"):
+        find_study("best")
+
+
 def test_listing_reads_studies_without_running_them(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("raise SystemExit('was run')\nstudy = Study(axis=Attention([MQA]))\n")
     (tmp_path / "helper.py").write_text("x = 1\n")

@@ -237,6 +237,15 @@ def test_a_study_of_which_one_technique_ended_well_is_a_success(project: Path) -
     assert (more["ran"], more["planned"]["oom"], more["code"]) == ({"ok": 1}, 1, 0)
 
 
+def test_a_name_that_meant_another_file_is_said_to_mean_this_one_now(project: Path) -> None:
+    write_study(project, "MQA", repeats=1)
+    (project / "other").mkdir()
+    (project / "other" / "mine.py").write_text((project / "mine.py").read_text())
+    assert "from now on" not in effdsl("execute", "mine.py").stderr
+    said = f"'mine' meant {project / 'mine.py'} so far; from now on it means this file"
+    assert said in effdsl("execute", "other/mine.py").stderr
+
+
 def test_a_failure_is_kept_and_run_again_only_when_asked(project: Path) -> None:
     write_study(project, "MQA", ends="failed", repeats=1)
     executed()
