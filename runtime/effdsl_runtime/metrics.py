@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import attrs
 import numpy as np
 
 from effdsl.task import Task
 from effdsl_runtime.observation import Observation, Window
-from effdsl_runtime.probes import Summary
+from effdsl_runtime.probes import Measurement
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
 LARGEST = ("peak_memory_gb", "memory_over_baseline_gb")
@@ -19,15 +18,7 @@ ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 NS = 1e-9
 
 
-@attrs.frozen
-class Measurement:
-    """Metrics by name; those that have no value are in ``missing`` with the reason."""
-
-    metrics: dict[str, float]
-    missing: dict[str, str]
-
-
-def measure(task: Task, observation: Observation, summary: Callable[[int, int], Summary]) -> Measurement:
+def measure(task: Task, observation: Observation, summary: Callable[[int, int], Measurement]) -> Measurement:
     """All metrics of ``task``.
 
     Args:
@@ -78,7 +69,7 @@ def speed(observation: Observation, tokens_per_step: int) -> dict[str, float]:
     }
 
 
-def over_windows(summaries: Sequence[Summary], windows: Sequence[Window]) -> Measurement:
+def over_windows(summaries: Sequence[Measurement], windows: Sequence[Window]) -> Measurement:
     """The probe's metrics over several windows together: AMU and PCU (eq. 1, 2), energy and AEC (eq. 7, 8).
 
     Means are weighted by time, energies add up, the peak is the largest. A metric that one window

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
+from effdsl_registry.files import Table
 from effdsl_registry.records import Identity, Provenance, Record
 
 from effdsl.metrics import METRICS
@@ -16,8 +16,6 @@ from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.outcomes import Ending
 from effdsl_runtime.probes import Sampler
-
-Table = Mapping[str, Sequence[Any]]
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from effdsl_runtime.metrics import measure, over_windows, quality, speed
 from effdsl_runtime.observation import Decoding, Iteration, Observation, Point, Window
-from effdsl_runtime.probes import Summary, Trace, summarise
+from effdsl_runtime.probes import Measurement, Trace, summarise
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +52,7 @@ def task(hardware: Hardware, dtype: str = "bfloat16") -> Task:
     return Task(Cell(workload, Torch(), hardware), 0)
 
 
-def nothing_read(start_ns: int, end_ns: int) -> Summary:
+def nothing_read(start_ns: int, end_ns: int) -> Measurement:
     """A probe that cannot read a thing."""
     names = (
         "amu_gb",
@@ -63,7 +63,7 @@ def nothing_read(start_ns: int, end_ns: int) -> Summary:
         "aec_w",
         "energy_j_per_token",
     )
-    return Summary({}, dict.fromkeys(names, "no probe"))
+    return Measurement({}, dict.fromkeys(names, "no probe"))
 
 
 def test_quality_is_perplexity_and_bits_per_byte() -> None:

@@ -3,17 +3,17 @@
 from effdsl_runtime.probes.reading import Meter, Probe, ProbeError, Reading
 from effdsl_runtime.probes.recorder import Recorder
 from effdsl_runtime.probes.sampler import Sampler
-from effdsl_runtime.probes.summary import Summary, summarise
+from effdsl_runtime.probes.summary import Measurement, summarise
 from effdsl_runtime.probes.trace import Trace
 
 __all__ = [
+    "Measurement",
     "Meter",
     "Probe",
     "ProbeError",
     "Reading",
     "Recorder",
     "Sampler",
-    "Summary",
     "Trace",
     "summarise",
 ]

@@ -11,7 +11,7 @@ from effdsl_runtime.probes.cpu import CpuProbe
 from effdsl_runtime.probes.nvml import open_gpu
 from effdsl_runtime.probes.reading import Probe
 from effdsl_runtime.probes.recorder import Recorder
-from effdsl_runtime.probes.summary import Summary, summarise, unmeasurable
+from effdsl_runtime.probes.summary import Measurement, summarise, unmeasurable
 from effdsl_runtime.probes.trace import Trace
 
 PROBES: Mapping[str, Callable[[], Probe]] = {"cpu": CpuProbe, "gpu": open_gpu}
@@ -56,7 +56,7 @@ class Sampler:
         """Metrics that this device cannot give, whatever the window, with the reason."""
         return unmeasurable(self._probe.missing)
 
-    def summary(self, start_ns: int, end_ns: int) -> Summary:
+    def summary(self, start_ns: int, end_ns: int) -> Measurement:
         """The metrics over a window given in ``time.perf_counter_ns``; call it after the block."""
         return summarise(
             self.trace,

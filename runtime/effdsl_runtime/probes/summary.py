@@ -21,7 +21,7 @@ METRICS_OF: dict[str, tuple[str, ...]] = {
 
 
 @attrs.frozen
-class Summary:
+class Measurement:
     """Metrics by name (see ``effdsl.metrics``), and why the others are missing."""
 
     metrics: dict[str, float]
@@ -45,7 +45,7 @@ def summarise(
     peak_memory_bytes: int | None = None,
     failure: str = "",
     memory_over_start_bytes: int | None = None,
-) -> Summary:
+) -> Measurement:
     """Mean memory, utilisation and power over a window, its energy, and the peak of the whole trace.
 
     ``energy_j_per_token`` is left to whoever knows the tokens; its reason is here when there is none.
@@ -78,7 +78,7 @@ def summarise(
         metrics["aec_w"] = metrics["energy_j"] / ((end_ns - start_ns) * NS)
     else:
         reasons |= dict.fromkeys(ENERGY, reasons["energy_j"])
-    return Summary(metrics, reasons)
+    return Measurement(metrics, reasons)
 
 
 def energy_j(trace: Trace, start_ns: int, end_ns: int) -> float:
