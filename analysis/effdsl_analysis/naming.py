@@ -8,9 +8,8 @@ from typing import Any
 
 import attrs
 
+from effdsl.key import short
 from effdsl.metrics import Metric
-
-SHOWN_DIGITS = 6
 
 NAMES = {
     "stage": "stage",
@@ -85,7 +84,7 @@ def _tell_apart(name: str, twins: Mapping[str, Mapping[str, Any]]) -> dict[str, 
         for cell, identity in twins.items()
     }
     if len(set(told.values())) < len(told):
-        return {cell: f"{name} (cell {cell[:SHOWN_DIGITS]})" for cell in twins}
+        return {cell: f"{name} (cell {short(cell)})" for cell in twins}
     return told
 
 

@@ -2,7 +2,7 @@
 --
 -- A group is an axis (attention, position, …) with what its results share: hardware, data, budget, dtype; a second
 -- one of the same axis is called attention-2. One technique alone is no group. Two cells of one name at one scale are
--- told apart by their key. Energies are left out of a group in which the meters saw different parts of the machine.
+-- told apart by their `short_cell`. Energies are left out of a group in which the meters saw different parts of the machine.
 -- Usual are the metrics of the default table and those that the paper ranks.
 
 CREATE OR REPLACE TEMP TABLE entries AS
@@ -20,7 +20,7 @@ several_meters AS (
 SELECT axis || CASE WHEN nth > 1 THEN '-' || nth ELSE '' END AS "group", group_place,
        replace(axis, '_', ' ') || ' · ' || source AS title,
        CASE WHEN count(*) OVER (PARTITION BY axis, setting, size, metric, technique) > 1
-            THEN format('{} (cell {})', technique, left(cell, 6)) ELSE technique END AS technique,
+            THEN format('{} (cell {})', technique, left(cell, 10)) ELSE technique END AS technique,
        size AS scale, dense_rank() OVER (ORDER BY size_b, size) AS scale_place,
        short AS metric, place AS metric_place, name AS "column", label, unit, better,
        on_default_table OR name IN (SELECT name FROM paper_metrics()) OR name IN (SELECT quality FROM published_groups())
