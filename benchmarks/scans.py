@@ -84,7 +84,7 @@ def mamba2() -> Pair:
         return mamba2_chunk_scan(x_bthp, step, A, B_bt1n, C_bt1n, THEIR_CHUNK, D, dt_softplus=True).flatten(2)
 
     note = f"{layer.heads} heads, a state of {layer.state_size}; theirs in chunks of {THEIR_CHUNK}"
-    return Pair("Mamba-2", (x_bti, step_bth, A_h, B_btn, C_btn, D_h), ours, theirs, 5.0, 9, note)
+    return Pair("Mamba-2", (x_bti, step_bth, A_h, B_btn, C_btn, D_h), ours, theirs, 5.0, 61, note)
 
 
 def rwkv4() -> Pair:
@@ -98,7 +98,7 @@ def rwkv4() -> Pair:
     def theirs(k: Tensor, v: Tensor, log_decay: Tensor, first: Tensor) -> Tensor:
         return rwkv_linear_attention_cpu(log_decay, first, k, v)[0]
 
-    return Pair("RWKV-4", (k_btd, v_btd, log_decay_d, first_d), ours, theirs, 5.0, 7, f"width {width}")
+    return Pair("RWKV-4", (k_btd, v_btd, log_decay_d, first_d), ours, theirs, 5.0, 21, f"width {width}")
 
 
 def compare(pair: Pair) -> Result:

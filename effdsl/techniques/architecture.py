@@ -76,6 +76,12 @@ class Architecture(HasTag, ABC):
         """Elements per token that all layers keep in addition where masks and biases are held whole."""
         return 0.0
 
+    @property
+    def churn(self) -> int:
+        """What a layer's passes take and give back between the tensors they keep, against a transformer's:
+        the holes that this leaves in a CPU's heap are that much larger."""
+        return 1
+
     def remark(self, context_length: int) -> str:
         """What a plan should say of it at this context; usually empty."""
         return ""
@@ -219,6 +225,13 @@ class RecurrentDecoder(Architecture):
     def activation_bytes_per_token(self, context_length: int, element: int) -> float:
         layer = self.layer.activation_bytes_per_token(self.shape, element)
         return self.shape.layers * layer + self.shape.hidden_size * (FLOAT32 + element)
+
+    @property
+    def churn(self) -> int:
+        """Scans work with copies of all that they keep. Given mappings of their own instead of the heap
+        (``MALLOC_MMAP_THRESHOLD_``), their tensors made the peak of a 3M model 29 to 41 MB lower, a
+        transformer's 14 MB (2 cores of an AMD EPYC, glibc 2.36)."""
+        return 2
 
     @property
     def products(self) -> int:

@@ -156,6 +156,14 @@ def test_a_recurrent_state_is_as_large_at_every_context(context_length):
     assert generation_memory(model, context_length, "bfloat16").cache == layers * state
 
 
+def test_on_a_cpu_scans_leave_twice_the_holes_between_their_tensors():
+    for model, share in ((SMALL, 1 / 8), (Mamba2().assemble(SMALL.shape, Parts()), 1 / 4)):
+        memory = decoder_training_memory(model, 4, 256, "bfloat16", scheme=ON_CPU)
+        tensors = memory.total - memory.slack - memory.kernels
+        assert memory.slack == pytest.approx(share * tensors, abs=1)
+        assert decoder_training_memory(model, 4, 256, "bfloat16", scheme=ON_GPU).slack == 0
+
+
 def test_three_billion_parameters_do_not_fit_24_gb_and_fit_80_gb():
     shape = shape_for(3 * B, 151_936)
     total = decoder_training_memory(Decoder(shape, MHA().resolve(shape), RoPE()), 1, 2048, "bfloat16").total
