@@ -97,32 +97,20 @@ def c57(paper: Any) -> Cases:
     }
 
 
-def in_most_models(models: Cases) -> Cases:
-    return {"in most models": sum(supports is True for supports in models.values()) > len(models) / 2}
-
-
 def c58(paper: Any) -> Cases:
-    """Said of every model ("consistently"), and of most."""
-    models = lower(paper, "bfloat16", "float16", "sum_al_s")
-    return models | in_most_models(models)
+    return lower(paper, "bfloat16", "float16", "sum_al_s")
 
 
 def c59(paper: Any) -> Cases:
-    return lower(paper, "bfloat16", "float16", "sum_al_s") | {
-        "mean about 6%": near(mean_saving(paper, "sum_al_s"), "6")
-    }
+    return c58(paper) | {"mean about 6%": near(mean_saving(paper, "sum_al_s"), "6")}
 
 
 def c60(paper: Any) -> Cases:
-    """Said of every model ("consistently"), and of most."""
-    models = lower(paper, "bfloat16", "float16", "aec_w")
-    return models | in_most_models(models)
+    return lower(paper, "bfloat16", "float16", "aec_w")
 
 
 def c61(paper: Any) -> Cases:
-    return lower(paper, "bfloat16", "float16", "aec_w") | {
-        "mean about 9%": near(mean_saving(paper, "aec_w"), "9")
-    }
+    return c60(paper) | {"mean about 9%": near(mean_saving(paper, "aec_w"), "9")}
 
 
 def c62(paper: Any) -> Cases:
@@ -131,13 +119,10 @@ def c62(paper: Any) -> Cases:
 
 
 def c63(paper: Any) -> Cases:
-    """Said of what is typical: of most models."""
-    return in_most_models(
-        {
-            model: block["bfloat16"]["avg_perf"] == max(row["avg_perf"] for row in block.values())
-            for model, block in paper.blocks(EFFICIENCY).items()
-        }
-    )
+    return {
+        model: block["bfloat16"]["avg_perf"] == max(row["avg_perf"] for row in block.values())
+        for model, block in paper.blocks(EFFICIENCY).items()
+    }
 
 
 def c64(paper: Any) -> Cases:
@@ -237,28 +222,6 @@ def test_the_largest_cut_decides_up_to(cases_of: Any) -> None:
     assert cases_of("C53", *small, *large, axis="precision") == both | {"up to 3.9x": True}
     huge = (large[0], large[1] | {"amu_gb": [6.5, 6.5]})
     assert cases_of("C53", *small, *huge, axis="precision") == both | {"up to 3.9x": False}
-
-
-@pytest.mark.parametrize(
-    ("slower", "tied", "expected"), [(0, 1, True), (1, 0, True), (1, 1, None), (2, 0, False), (2, 1, False)]
-)
-def test_most_models_are_more_than_half_however_the_tied_ones_turn_out(
-    cases_of: Any, slower: int, tied: int, expected: bool | None
-) -> None:
-    times = {True: [90, 91, 92], False: [110, 111, 112], None: [99, 100, 103]}
-    supports = [False] * slower + [None] * tied
-    supports += [True] * (3 - len(supports)) if slower < 2 else [True] * (4 - len(supports))
-    models = [
-        model
-        for size_b, supported in enumerate(supports, 1)
-        for model in (
-            at("bfloat16", f"model-{size_b}", size_b, aec_w=times[supported]),
-            at("float16", f"model-{size_b}", size_b, aec_w=[100, 101, 102]),
-        )
-    ]
-    found = cases_of("C60", *models, axis="precision")
-    assert found.pop("in most models") is expected
-    assert list(found.values()) == supports
 
 
 def test_the_mean_over_models_decides_about_six_percent(cases_of: Any) -> None:

@@ -26,11 +26,7 @@
 --   about(low, high, claimed, digit)          is it about `claimed`?
 --   interval_shown(low, high)                 ' [low, high]', or nothing if it is one number
 --   left_out(methods)                         '; left out: full', or nothing if there are none
--- Words about cases that are tested together, aggregates:
---   every(supports)                           is none false and none undecided?
---   most(supports)                            are more than half true, however the undecided ones turn out? What the
---                                             paper says of "most models", or "typically", is one case of this.
---   share(supports)                           '7 of 9'
+-- A word about cases that are tested together: every(supports), an aggregate: is none false and none undecided?
 -- benchmarks(): the metrics whose mean is avg_perf, with their labels.
 -- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
 --   contrasted(axis, modality)                          contrasts with the conditions a claim names; `size`,
@@ -65,10 +61,6 @@ CASE WHEN digits12(low_) < digits12(high_) THEN format(' [{:+.4g}, {:+.4g}]', lo
 
 CREATE OR REPLACE TEMP MACRO every(supports_) AS
 CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THEN true END;
-
-CREATE OR REPLACE TEMP MACRO most(supports_) AS
-CASE WHEN 2 * count(*) FILTER (supports_) > count(*) THEN true WHEN 2 * count(*) FILTER (NOT supports_) >= count(*) THEN false END;
-CREATE OR REPLACE TEMP MACRO share(supports_) AS format('{} of {}', count(*) FILTER (supports_), count(*));
 
 CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
 SELECT name AS metric, label FROM metrics WHERE name IN ('mmlu_pro', 'bbh', 'gpqa', 'ifeval', 'math', 'musr');
