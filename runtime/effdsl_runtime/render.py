@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any, ParamSpec
 
 import attrs
+import click
 from effdsl_registry.records import Record
 from effdsl_registry.store import ClaimInfo
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,13 +32,27 @@ from effdsl_runtime.machine import detect
 
 PIPED_WIDTH = 160
 
+P = ParamSpec("P")
 
-def console() -> Console:
-    """The terminal; a fixed width where the output is piped, so that lines do not depend on a window.
+
+def printed(parts: Callable[P, Iterator[RenderableType]]) -> Callable[P, None]:
+    """Print what ``parts`` yields: as wide as the terminal, or in a pipe always as wide, so that lines do
+    not depend on a window, and without blanks at their ends.
 
     Brackets mean what they are: names and reasons come from users.
     """
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, markup=False)
+
+    @wraps(parts)
+    def print_parts(*args: P.args, **kwargs: P.kwargs) -> None:
+        in_pipe = not sys.stdout.isatty()
+        console = Console(width=PIPED_WIDTH if in_pipe else None, highlight=False, markup=False)
+        with console.capture() if in_pipe else nullcontext() as captured:
+            for part in parts(*args, **kwargs):
+                console.print(part)
+        if captured is not None:
+            click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+    return print_parts
 
 
 def bold(text: str, rest: str) -> Text:
@@ -43,10 +60,10 @@ def bold(text: str, rest: str) -> Text:
     return Text.assemble((text, "bold"), rest)
 
 
-def print_plan(plan: Plan, limit: int | None) -> None:
+@printed
+def print_plan(plan: Plan, limit: int | None) -> Iterator[RenderableType]:
     """The cells, what is to run and why, and the count of each state."""
-    out = console()
-    out.print(bold(plan.study, f" · {shared}") if (shared := setting(plan)) else bold(plan.study, ""))
+    yield bold(plan.study, f" · {shared}") if (shared := setting(plan)) else bold(plan.study, "")
     shown = plan_table(plan, limit)
     table = FittingTable(keys=2, header_style="bold")
     for name in shown.columns:
@@ -54,21 +71,21 @@ def print_plan(plan: Plan, limit: int | None) -> None:
         table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=is_number)
     for row in shown.rows:
         table.add_row(*map(Text, row))
-    out.print(table)
+    yield table
     if limit is not None and len(plan.cells) > limit:
-        out.print(f"… and {len(plan.cells) - limit:,} more cells (--all shows them)")
+        yield f"… and {len(plan.cells) - limit:,} more cells (--all shows them)"
     if line := totals(plan):
-        out.print(line)
-    out.print(plan.summary())
+        yield line
+    yield plan.summary()
 
 
 CALIBRATED = ("hardware", "engine", "dtype", "tasks", "time", "memory", "GFLOP/s", "of peak")
 
 
-def print_calibration(accuracy: Sequence[Accuracy]) -> None:
+@printed
+def print_calibration(accuracy: Sequence[Accuracy]) -> Iterator[RenderableType]:
     """How far predictions were off, one line for each hardware, engine and dtype."""
-    out = console()
-    out.print("predicted / actual of time and memory, and the speed of training: median (90% range)")
+    yield "predicted / actual of time and memory, and the speed of training: median (90% range)"
     rows = []
     for row in accuracy:
         group = row.group
@@ -77,14 +94,14 @@ def print_calibration(accuracy: Sequence[Accuracy]) -> None:
         spreads += [_spread(row.flops_per_s, 1e-9), _spread(row.of_peak)]
         rows.append((hardware, group.engine, group.dtype, str(row.tasks), *spreads))
     if not rows:
-        out.print("Nothing has finished in this store yet.")
+        yield "Nothing has finished in this store yet."
         return
     table = FittingTable(keys=3, header_style="bold")
     for name in CALIBRATED:
         table.add_column(Text(name))
     for texts in rows:
         table.add_row(*map(Text, texts))
-    out.print(table)
+    yield table
 
 
 def _spread(spread: Spread | None, unit: float = 1.0) -> str:
@@ -120,18 +137,18 @@ def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
     }
 
 
-def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> None:
+@printed
+def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> Iterator[RenderableType]:
     """One line per state, then what is running and where."""
-    out = console()
     counts = Counter(_state(task, running) for task in plan.tasks)
     counts |= Counter({State.UNSUPPORTED.value: plan.counts()[State.UNSUPPORTED]})
-    out.print(bold(plan.study, " · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n)))
+    yield bold(plan.study, " · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     for task in plan.tasks:
         claim = running.get(task.address.key)
         if claim is not None and task.state is not State.CACHED:
             labels = task.task.labels
             name = f"{labels.technique} {labels.scale} seed {task.task.seed}"
-            out.print(f"running: {name}, process {claim.pid} on {claim.host}")
+            yield f"running: {name}, process {claim.pid} on {claim.host}"
 
 
 def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:
@@ -140,35 +157,35 @@ def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:
     return "running" if task.address.key in running else task.state.value
 
 
-def print_record(record: Record) -> None:
+@printed
+def print_record(record: Record) -> Iterator[RenderableType]:
     """One result: identity, metrics with units, what is missing and why, provenance."""
-    out = console()
     why = f": {record.reason}" if record.reason else ""
-    out.print(bold(short(record.key), f" {record.outcome}{why}"))
+    yield bold(short(record.key), f" {record.outcome}{why}")
     identity = Table("asked", "", box=None, header_style="bold", pad_edge=False)
     for name, value in _plain(record.identity).items():
         identity.add_row(name, Text(str(value)))
-    out.print(identity)
+    yield identity
     metrics = Table("measured", "", "unit", "definition", box=None, header_style="bold", pad_edge=False)
     for metric in METRICS:
         if metric.name in record.metrics:
             metrics.add_row(metric.name, f"{record.metrics[metric.name]:.6g}", metric.unit, metric.definition)
         elif metric.name in record.missing:
             metrics.add_row(metric.name, "–", "", Text(record.missing[metric.name]))
-    out.print(metrics)
+    yield metrics
     if predicted := predictions(record.canonical):
         table = Table("predicted", "", "unit", box=None, header_style="bold", pad_edge=False)
         for name, (value, unit) in predicted.items():
             table.add_row(name, f"{value:.6g}", unit)
-        out.print(table)
+        yield table
     provenance = Table("provenance", "", box=None, header_style="bold", pad_edge=False)
     for name, value in _plain(record.provenance).items():
         if name != "code":
             provenance.add_row(name, Text(str(value)))
-    out.print(provenance)
+    yield provenance
     if record.sample:
-        out.print(bold("text it generated", ""))
-        out.print(record.sample)
+        yield bold("text it generated", "")
+        yield record.sample
 
 
 def predictions(canonical: str) -> dict[str, tuple[float, str]]:
