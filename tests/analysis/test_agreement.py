@@ -117,6 +117,7 @@ def test_one_repeat_decides_nothing(shelf: Any) -> None:
     assert {(tau.tau_low, tau.tau_high, tau.resolved) for tau in metric.taus} == {(-1.0, 1.0, 0)}
 
 
+@pytest.mark.slow
 def test_nothing_in_common_is_a_mistake_in_the_call_and_says_what_each_has(trained: Any) -> None:
     with pytest.raises(UnknownName, match=r"share no two techniques: measured GQA, .* printed dora, freeze"):
         compare(trained, table=7)
@@ -131,6 +132,7 @@ def test_its_pairs_are_the_rows_of_a_relation(trained: Any) -> None:
     assert len(found.fetchall()) == 18
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_gives_json(trained: Any) -> None:
     call = ["compare", "--published", "Table 3", "--store", str(trained.root)]
     shown = CliRunner().invoke(group, call)

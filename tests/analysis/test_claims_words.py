@@ -78,6 +78,7 @@ def test_no_file_types_in_what_supports_a_claim() -> None:
         assert not re.search(r"\b(true|false)\s+AS\s+supports|SELECT\s+(true|false)\b", code, re.I), name
 
 
+@pytest.mark.slow
 def test_without_evidence_nothing_is_supported_or_contradicted(shelf: Any) -> None:
     for claim in claims(shelf.store).claims:
         assert (claim.verdict.value, claim.cases) == ("undecided", ()), claim.id

@@ -74,6 +74,7 @@ def test_the_front_is_what_pairwise_comparison_finds(cloud: tuple[list[Point], l
     assert front(points, groups) == brute_force(points, groups)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

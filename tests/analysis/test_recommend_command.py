@@ -63,6 +63,7 @@ def call(root: Path, *words: str) -> Result:
     return CliRunner().invoke(group, ["recommend", *words, "--store", str(root)])
 
 
+@pytest.mark.slow
 def test_the_command_says_choice_runner_up_binding_and_flips(tmp_path: Path) -> None:
     words = ("--evidence", "published", "--stage", "pretraining", "--where", "amu_gb <= 45", "--best", "ppl")
     shown = call(tmp_path, *words)

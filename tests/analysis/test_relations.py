@@ -142,6 +142,7 @@ def test_a_view_is_copied_whole_with_its_types(full: Any, name: str) -> None:
         assert sorted(map(repr, found.fetchall())) == sorted(map(repr, expected.fetchall()))
 
 
+@pytest.mark.slow
 def test_a_relation_outlives_everything_it_came_from_and_holds_no_store(full: Any) -> None:
     store = full.store
     kept = [effdsl_analysis.results(store), effdsl_analysis.cells(store), effdsl_analysis.published(store)]

@@ -240,6 +240,7 @@ def test_what_does_not_vary_is_the_same_and_what_has_no_logarithm_has_no_law(tra
 # ------------------------------------------------------------------ what is typed
 
 
+@pytest.mark.slow
 def test_the_command_shows_laws_and_gives_json(tmp_path: Path) -> None:
     call = ["scaling", "--evidence", "published", "--axis", "attention", "--store", str(tmp_path)]
     shown = CliRunner().invoke(group, call)
@@ -268,6 +269,7 @@ def test_a_study_of_one_scale_is_told_how_to_get_laws(shelf: Any) -> None:
     assert "scales=[1*M, 3*M, 10*M]" in text
 
 
+@pytest.mark.slow
 def test_names_that_do_not_exist_are_refused_with_advice(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(UnknownName, match="did you mean 'attention'"):

@@ -80,6 +80,7 @@ def call(shelf: Any, *words: str) -> Result:
     return CliRunner().invoke(group, [*words, "--store", str(shelf.store.root)])
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_functions_give(full: Any) -> None:
     assert call(full, "rank", "-f", "latex").output == latex(rank(full.store))
     printed = call(full, "rank", "--evidence", "published", "-f", "markdown").output

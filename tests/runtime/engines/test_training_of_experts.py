@@ -112,6 +112,7 @@ def test_each_micro_batch_counts_its_balance_by_its_share(monkeypatch: pytest.Mo
     torch.testing.assert_close(split, list(expected), atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_few_steps_learn_and_a_strong_balance_evens_the_load() -> None:
     """40 steps more than halve the loss; with the balance the busiest expert has less to do."""
     uneven = {}

@@ -166,6 +166,7 @@ def test_the_cache_grows_by_the_bytes_that_the_formula_says(alive, tokens_bt, va
     assert sum(cache.bytes for cache in caches) - before == 2 * 24 * variant.kv_bytes_per_token("float32")
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     st.integers(1, 3),

@@ -196,6 +196,7 @@ def test_the_state_has_the_bytes_that_the_formula_says_however_long_the_text(ali
     assert ARCHITECTURE.kv_bytes_per_token(dtype) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(2, 60), st.integers(1, 30))
 def test_parameters_and_flops_by_formula_are_those_of_the_built_model(layers, eights, vocabulary, context):
