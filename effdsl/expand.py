@@ -141,7 +141,7 @@ def _choices(study: Study) -> Iterator[Choice]:
     points: list[tuple[Technique | None, ...]] = [chosen.get(axis, (None,)) for axis in AXES]
     for scale in study.scales:
         for backbone, aspect, *parts in itertools.product(*points):
-            yield Choice(scale, backbone, aspect, Parts(*parts))  # type: ignore[arg-type]
+            yield Choice(scale, backbone, aspect, Parts(*parts))  # type: ignore[arg-type]  # as each axis has checked
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ datasheet named in ``source``. What is not known is ``None``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 
@@ -39,7 +39,7 @@ def _peaks(_: Any, field: Any, value: Any) -> None:
             raise Invalid(f"{rate!r} FLOP/s in {dtype}: must be a number above 0", example) from None
 
 
-def _is_int(count: object) -> bool:
+def _is_int(count: object) -> TypeGuard[int]:
     return isinstance(count, int) and not isinstance(count, bool)
 
 
@@ -82,7 +82,7 @@ class Hardware:
             message = f"{spelled(count)} * {self.name}: a number of devices is a whole number"
             report(Problem(message, "e.g. 4 * GH200"))
             return self
-        return evolve(self, count=count * self.count)  # type: ignore[operator]  # an int, as just checked
+        return evolve(self, count=count * self.count)
 
     __mul__ = __rmul__
 

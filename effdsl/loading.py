@@ -115,8 +115,8 @@ def written(path: Path, field: str) -> str:
     call = declared_study(path)
     if not isinstance(call, ast.Call):
         return ""
-    fields = [field.name for field in attrs.fields(cast(Any, Study))]
-    given = dict(zip(fields, call.args, strict=False))
+    names = [declared.name for declared in attrs.fields(cast(Any, Study))]
+    given = dict(zip(names, call.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     return ast.unparse(given[field]) if field in given else ""
 

@@ -40,7 +40,7 @@ class Scheme:
         dense_masks: whether attention keeps biases, and masks of chosen blocks, whole and in float32.
         slack: what the allocator keeps beside the tensors, as a fraction of them. On a CPU glibc's: resident
             memory of the small studies stood 3% to 30% above the tensors, an eighth in the median
-            (benchmarks/memory.py); see also :attr:`Architecture.churn`.
+            (benchmarks/memory.py); see also :attr:`Architecture.fragmentation`.
     """
 
     logits_at_once: int
@@ -157,7 +157,8 @@ def decoder_training_memory(
     )
     step = MemoryEstimate(weights=weights, gradients=gradients, optimizer=optimizer, kernels=kernels)
     fullest = max(forward, step, key=lambda moment: moment.total)
-    return attrs.evolve(fullest, slack=round(scheme.slack * architecture.churn * (fullest.total - kernels)))
+    slack = scheme.slack * architecture.fragmentation * (fullest.total - kernels)
+    return attrs.evolve(fullest, slack=round(slack))
 
 
 def recomputed_activation_bytes(

@@ -77,9 +77,9 @@ class Architecture(HasTag, ABC):
         return 0.0
 
     @property
-    def churn(self) -> int:
-        """What a layer's passes take and give back between the tensors they keep, against a transformer's:
-        the holes that this leaves in a CPU's heap are that much larger."""
+    def fragmentation(self) -> int:
+        """How much its training fragments a CPU's heap, against a transformer's: by what a layer's passes
+        take and give back between the tensors they keep."""
         return 1
 
     def remark(self, context_length: int) -> str:
@@ -227,7 +227,7 @@ class RecurrentDecoder(Architecture):
         return self.shape.layers * layer + self.shape.hidden_size * (FLOAT32 + element)
 
     @property
-    def churn(self) -> int:
+    def fragmentation(self) -> int:
         """Scans work with copies of all that they keep. Given mappings of their own instead of the heap
         (``MALLOC_MMAP_THRESHOLD_``), their tensors made the peak of a 3M model 29 to 41 MB lower, a
         transformer's 14 MB (2 cores of an AMD EPYC, glibc 2.36)."""

@@ -124,10 +124,9 @@ class MLA(AttentionTechnique):
 
     def sizes(self) -> tuple[int, int, int, int]:
         """``kv_rank, rope_dim, nope_dim, v_dim`` of a resolved MLA."""
-        sizes = (self.kv_rank, self.rope_dim, self.nope_dim, self.v_dim)
-        if None in sizes:
+        if self.kv_rank is None or self.rope_dim is None or self.nope_dim is None or self.v_dim is None:
             raise ValueError("resolve(shape) first: this MLA leaves sizes open")
-        return sizes  # type: ignore[return-value]
+        return self.kv_rank, self.rope_dim, self.nope_dim, self.v_dim
 
     @property
     def products(self) -> int:

@@ -3,6 +3,9 @@
 A technique is one point on an axis. As declared it may leave choices open (``MLA()``); ``resolve``
 closes them for a shape, and only a resolved technique is priced, built and part of a key. Techniques
 that mean the same resolve to equal values: ``MQA()`` and ``GQA(kv_heads=1)`` are one cell.
+
+What a technique must answer raises ``NotImplementedError`` here rather than be abstract: axes name these
+bases as values, and mypy takes no abstract class for a ``type[Technique]``.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from effdsl.shapes import CLOSE_ENOUGH, SMALL
 
 SMALL_BELOW = (1 - CLOSE_ENOUGH) * SMALL
-"""Parameters of a model that is certainly small: its scale is, for a shape may fall that far short of it."""
+"""Parameters: a shape for a scale of ``SMALL``, which is not small, may have that few."""
 
 
 def selected_keys(context_length: int, block: int, count: int) -> int:
