@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl.axes import Attention, Axes, Axis, Backbone, FeedForward, Position, Shape
+    from effdsl.axes import Aspect, Attention, Axes, Axis, Backbone, FeedForward, Position
     from effdsl.data import (
         BPE,
         JSONL,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Parquet,
         Shakespeare,
     )
+    from effdsl.engine import Torch
     from effdsl.hardware import (
         A40,
         A100,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from effdsl.plan import Plan, make_plan
     from effdsl.problems import StudyError
     from effdsl.study import Seeds, Study
-    from effdsl.task import Torch
     from effdsl.techniques.aspect import AspectRatio
     from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
     from effdsl.techniques.backbone import Pythia, Transformer
@@ -61,8 +61,9 @@ if TYPE_CHECKING:
 
 # Names are imported on first use, so that the command line starts without the language.
 _HOMES = {
-    "axes": "Attention Axes Axis Backbone FeedForward Position Shape",
+    "axes": "Aspect Attention Axes Axis Backbone FeedForward Position",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet Shakespeare",
+    "engine": "Torch",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
@@ -70,7 +71,6 @@ _HOMES = {
     "plan": "Plan make_plan",
     "problems": "StudyError",
     "study": "Seeds Study",
-    "task": "Torch",
     "techniques.aspect": "AspectRatio",
     "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
     "techniques.backbone": "Pythia Transformer",
@@ -131,6 +131,7 @@ __all__ = [
     "TITAN_RTX",
     "V100",
     "ALiBi",
+    "Aspect",
     "AspectRatio",
     "Attention",
     "Axes",
@@ -162,7 +163,6 @@ __all__ = [
     "RoPE",
     "Seeds",
     "Shakespeare",
-    "Shape",
     "Sinusoidal",
     "Study",
     "StudyError",

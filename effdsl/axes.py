@@ -15,9 +15,17 @@ from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, Pos
 
 
 class Axis:
-    """Base of all axes; ``kind`` is what its points must be."""
+    """Base of all axes.
 
+    Attributes:
+        name: what records, filters and tables call it.
+        kind: what its points must be.
+        within: the axis whose usual technique has it: a recurrent backbone has no attention.
+    """
+
+    name: ClassVar[str]
     kind: ClassVar[type[Technique]]
+    within: ClassVar[type[Axis] | None] = None
     techniques: tuple[Technique, ...]
 
     def __mul__(self, other: object) -> Axes:
@@ -102,9 +110,20 @@ def names_on(kind: type[Technique]) -> list[str]:
 
 
 @language
+class Backbone(Axis):
+    """What the whole decoder is made of: ``Backbone([Transformer, Mamba2, RWKV4, Pythia])``."""
+
+    name: ClassVar[str] = "backbone"
+    kind: ClassVar[type[Technique]] = BackboneTechnique
+    techniques: tuple[Technique, ...] = transport(converter=_points_on(BackboneTechnique))
+
+
+@language
 class Attention(Axis):
     """Which attention mixes the tokens: ``Attention([MQA, GQA(kv_heads=4), MLA, NSA])``."""
 
+    name: ClassVar[str] = "attention"
+    within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = AttentionTechnique
     techniques: tuple[Technique, ...] = transport(converter=_points_on(AttentionTechnique))
 
@@ -113,6 +132,8 @@ class Attention(Axis):
 class Position(Axis):
     """How positions enter the model: ``Position([RoPE, NoPE])``."""
 
+    name: ClassVar[str] = "position"
+    within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = PositionTechnique
     techniques: tuple[Technique, ...] = transport(converter=_points_on(PositionTechnique))
 
@@ -121,21 +142,16 @@ class Position(Axis):
 class FeedForward(Axis):
     """What a block does to each token by itself: ``FeedForward([SwiGLU, MoE(experts=8, top_k=2)])``."""
 
+    name: ClassVar[str] = "feed_forward"
+    within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = FeedForwardTechnique
     techniques: tuple[Technique, ...] = transport(converter=_points_on(FeedForwardTechnique))
 
 
 @language
-class Backbone(Axis):
-    """What the whole decoder is made of: ``Backbone([Transformer, Mamba2, RWKV4, Pythia])``."""
+class Aspect(Axis):
+    """Depth against width at one size: ``Aspect([AspectRatio(32), AspectRatio(64), AspectRatio(128)])``."""
 
-    kind: ClassVar[type[Technique]] = BackboneTechnique
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(BackboneTechnique))
-
-
-@language
-class Shape(Axis):
-    """Depth against width at one size: ``Shape([AspectRatio(32), AspectRatio(64), AspectRatio(128)])``."""
-
+    name: ClassVar[str] = "aspect"
     kind: ClassVar[type[Technique]] = AspectRatio
     techniques: tuple[Technique, ...] = transport(converter=_points_on(AspectRatio))

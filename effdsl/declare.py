@@ -57,7 +57,7 @@ def keyed(tag: str) -> Callable[[C], C]:
             raise TypeError(f"tag {tag!r} is taken by {TAGS[tag].__qualname__}")
         TAGS[tag] = built
         built.__tag__ = tag
-        built.__eq__ = _equal_to_its_class(built.__eq__)
+        built.__eq__ = _refusing_classes(built.__eq__)
         return cast(C, built)
 
     return decorate
@@ -106,11 +106,17 @@ def _undeclared(cls: type, declared: type) -> Problem:
     )
 
 
-def _equal_to_its_class(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Equality for which a class stands for its defaults, as everywhere: ``attention == MQA``."""
+def _refusing_classes(plain: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Equality that refuses a class: ``cell.attention == MQA`` is never true, and never what was meant."""
 
     def __eq__(self: Any, other: Any) -> Any:
-        return plain(self, other() if other is type(self) else other)
+        if isinstance(other, type) and "__tag__" in vars(other):
+            name = other.__name__
+            raise TypeError(
+                f"a technique never equals a class: cell.uses({name}) is any {name}, "
+                f"== {name}() the one with its defaults"
+            )
+        return plain(self, other)
 
     return __eq__
 

@@ -10,11 +10,8 @@ from typing import Any
 
 import attrs
 
-from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token, train_bytes_per_step
-from effdsl.costs.memory import generation_memory, recomputed_activation_bytes
-from effdsl.costs.price import Pace
+from effdsl.costs.price import Pace, together
 from effdsl.costs.words import in_words, time_range
-from effdsl.declare import values_of
 from effdsl.expand import PlannedCell
 from effdsl.plan import Plan, PlannedTask, State
 from effdsl.study import Study
@@ -22,11 +19,12 @@ from effdsl.task import Cell
 
 ESTIMATED = ("time", "energy", "cost", "CO2e")
 MEMORY = "memory over baseline"  # the metric that it predicts; what a process takes anyway is not in it
-IN_NUMBERS = ("parameters", "active", "tokens", "PFLOP", MEMORY, *ESTIMATED)
-COLUMNS = ("technique", "scale", *IN_NUMBERS, "tasks", "reason")
-RIGHT = IN_NUMBERS
+BEFORE = ("technique", "scale", "parameters", "active")
+PREDICTED = ("PFLOP", MEMORY, *ESTIMATED)
+AFTER = ("tasks", "reason")
+LEFT = ("technique", "scale", *AFTER)
 MOST_IN_NOTEBOOK = 100
-WHERE_KNOWN = ("active", *ESTIMATED)
+WHERE_KNOWN = ("active", *PREDICTED)
 
 
 @attrs.frozen
@@ -42,15 +40,18 @@ def plan_table(plan: Plan, limit: int | None = None) -> PlanTable:
     """One row per cell, at most ``limit``; numbers are of one task."""
     rows = _rows(plan, limit)
     empty = {name for name in WHERE_KNOWN if not any(row.get(name) for row in rows)}
-    columns = tuple(name for name in COLUMNS if name not in empty)
+    amounts = dict.fromkeys(name for row in rows for name in row if name not in (*BEFORE, *PREDICTED, *AFTER))
+    columns = tuple(name for name in (*BEFORE, *amounts, *PREDICTED, *AFTER) if name not in empty)
     return PlanTable(columns, [tuple(row.get(name, "") for name in columns) for row in rows])
 
 
 def _rows(plan: Plan, limit: int | None) -> list[dict[str, str]]:
-    by_cell: dict[int, list[PlannedTask]] = {}
+    """Cells that can be built stand in the tasks of each repeat; those of a cell share its key."""
+    by_cell: dict[str, list[PlannedTask]] = {}
     for task in plan.tasks:
-        by_cell.setdefault(id(task.task.cell), []).append(task)
-    return [_row(cell, by_cell.get(id(cell.cell), []), plan) for cell in plan.cells[:limit]]
+        by_cell.setdefault(task.address.cell, []).append(task)
+    tasks_of = {tasks[0].of: tasks for tasks in by_cell.values()}
+    return [_row(cell, tasks_of.get(cell, []), plan) for cell in plan.cells[:limit]]
 
 
 def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict[str, str]:
@@ -62,14 +63,14 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict
     work = planned.cell.workload
     states = Counter(task.standing for task in tasks)
     reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), planned.remark)))
-    active = work.active_parameters
+    size, cost = work.size(), planned.cost
     return {
         "technique": labels.technique,
         "scale": labels.scale,
-        "parameters": f"{work.parameters:,}",
-        "active": f"{active:,}" if active != work.parameters else "",
-        "tokens": f"{work.budget.tokens:,}",
-        "PFLOP": pflop(work.train_flops),
+        "parameters": f"{size.parameters:,}",
+        "active": f"{size.active:,}" if size.active != size.parameters else "",
+        **work.amounts(),
+        "PFLOP": "" if cost.flops is None else pflop(cost.flops),
         MEMORY: f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
         **in_words(planned.price),
         "tasks": ", ".join(f"{n} {state}" for state, n in states.items()),
@@ -91,17 +92,22 @@ def totals(plan: Plan) -> str:
     here, tasks_to_run = plan.to_run(), plan.to_price()
     if not tasks_to_run:
         return ""
-    price = plan.price_together(tasks_to_run)
+    price = together(task.price for task in tasks_to_run)
     words = in_words(price)
-    flops = math.fsum(task.task.workload.train_flops for task in tasks_to_run)
+    flops = _flops(tasks_to_run)
     time = words["time"] + (f" ({between})" if (between := time_range(price)) else "")
-    shown = [f"{pflop(flops)} PFLOP", time, words["energy"], words["cost"]]
+    shown = ["" if flops is None else f"{pflop(flops)} PFLOP", time, words["energy"], words["cost"]]
     shown += [f"{words['CO2e']} CO2e"] if words["CO2e"] else []
     tasks = f"{len(tasks_to_run):,} task{'s' * (len(tasks_to_run) != 1)}"
     where = "To run" if here else "To run elsewhere"
-    ids = {id(task.task.cell) for task in tasks_to_run}
-    speed = speed_in_words([cell for cell in plan.cells if id(cell.cell) in ids])
-    return f"{where}: {tasks}, {', '.join(filter(None, shown))} (estimated; speed {speed})"
+    speed = speed_in_words(list(dict.fromkeys(task.of for task in tasks_to_run)))
+    return f"{where}: {', '.join(filter(None, (tasks, *shown)))} (estimated; speed {speed})"
+
+
+def _flops(tasks: Sequence[PlannedTask]) -> float | None:
+    """FLOPs of ``tasks`` together; ``None`` where those of one are not known."""
+    known = [flops for task in tasks if (flops := task.of.cost.flops) is not None]
+    return math.fsum(known) if len(known) == len(tasks) else None
 
 
 def speed_in_words(cells: Sequence[PlannedCell]) -> str:
@@ -139,15 +145,7 @@ def setting(plan: Plan) -> str:
 
 
 def _facts(cell: Cell) -> tuple[str, ...]:
-    work, budget = cell.workload, cell.workload.budget
-    steps = f"{budget.steps:,} step{'s' * (budget.steps != 1)} of {budget.batch_size:,} sequences"
-    return (
-        str(cell.hardware),
-        str(work.data),
-        f"context {budget.context_length:,}",
-        steps,
-        work.recipe.dtype,
-    )
+    return (str(cell.hardware), *cell.workload.facts())
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -159,8 +157,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "machine": str(plan.machine),
         "counts": plan.standings(),
         "estimated": {
-            "to_run": _total_json(plan, plan.to_run()),
-            "to_run_elsewhere": _total_json(plan, () if plan.to_run() else plan.to_price()),
+            "to_run": _total_json(plan.to_run()),
+            "to_run_elsewhere": _total_json(() if plan.to_run() else plan.to_price()),
             "speed": [attrs.asdict(pace) for pace in plan.paces()],
         },
         "cells": [_cell_json(cell) for cell in plan.cells],
@@ -168,49 +166,40 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _total_json(plan: Plan, tasks: Sequence[PlannedTask]) -> dict[str, Any] | None:
+def _total_json(tasks: Sequence[PlannedTask]) -> dict[str, Any] | None:
     """The price of ``tasks`` together; ``None`` of none."""
     if not tasks:
         return None
-    flops = math.fsum(task.task.workload.train_flops for task in tasks)
-    return {"tasks": len(tasks), "train_flops": flops, **attrs.asdict(plan.price_together(tasks))}
+    price = together(task.price for task in tasks)
+    return {"tasks": len(tasks), "flops": _flops(tasks), **attrs.asdict(price)}
 
 
 def _cell_json(planned: PlannedCell) -> dict[str, Any]:
-    base = attrs.asdict(planned.labels)
+    labels = planned.labels
+    base = {"technique": labels.technique, "scale": labels.scale, "full_name": labels.full_name}
+    base |= {axis: has.label for axis, has in labels.choices.items()}
     if planned.cell is None:
         return base | {"state": State.UNSUPPORTED.value, "reason": planned.unsupported}
     work = planned.cell.workload
-    shape = work.architecture.shape
     return base | {
         "hardware": planned.cell.hardware.name,
         "hardware_count": planned.cell.hardware.count,
         "engine": planned.cell.engine.name,
-        "data": str(work.data),
-        "shape": values_of(shape),
-        "parameters": work.parameters,
+        "parameters": work.size().parameters,
         "remark": planned.remark,
-        "budget": values_of(work.budget) | {"tokens": work.budget.tokens},
-        "recipe": values_of(work.recipe),
+        **work.described(),
         "estimated": _estimated_json(planned, planned.cell),
     }
 
 
 def _estimated_json(planned: PlannedCell, cell: Cell) -> dict[str, Any]:
     """The predictions for one task of a cell."""
-    work, hardware = cell.workload, cell.hardware
-    architecture, context, dtype = work.architecture, work.budget.context_length, work.recipe.dtype
-    tokens = context * min(work.budget.micro_batch_size, -(-work.budget.batch_size // hardware.count))
-    generation = generation_memory(architecture, context, dtype)
+    memory = planned.memory
     return {
-        "active_parameters": work.active_parameters,
-        "train_flops": work.train_flops,
-        "train_bytes_per_step_and_device": train_bytes_per_step(work, hardware.count),
-        "decode_flops_per_token_at_context": decode_flops_per_token(architecture, context),
-        "decode_bytes_per_token_at_context": decode_bytes_per_token(architecture, context, dtype),
-        "memory_bytes_per_device": planned.memory.parts() if planned.memory else {},
-        "recomputed_activation_bytes": recomputed_activation_bytes(architecture, tokens, context, dtype),
-        "generation_memory_bytes_at_context": generation.parts(),
+        "active_parameters": cell.workload.size().active,
+        "flops": planned.cost.flops,
+        "memory_bytes_per_device": memory.parts() if memory else None,
+        **cell.workload.estimates(cell.hardware),
         **attrs.asdict(planned.price),
     }
 
@@ -231,7 +220,7 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
 def plan_html(plan: Plan) -> str:
     """The plan as an HTML table for a notebook, at most 100 cells of it; every text is escaped."""
     table = plan_table(plan, MOST_IN_NOTEBOOK)
-    aligned = ("right" if name in RIGHT else "left" for name in table.columns)
+    aligned = ("left" if name in LEFT else "right" for name in table.columns)
     styles = [f' style="text-align:{way};padding:2px 8px"' for way in aligned]
     head = _html_row("th", table.columns, styles)
     body = "".join(_html_row("td", row, styles) for row in table.rows)
@@ -254,6 +243,7 @@ def study_html(study: Study) -> str:
     facts = {
         "axis": str(study.axis),
         "scales": ", ".join(map(str, study.scales)),
+        "models": ", ".join(map(str, study.models)),
         "hardware": str(study.hw),
         "data": str(study.data or "default for the scale"),
         "repeats": ", ".join(map(str, study.repeats.values)),

@@ -1,32 +1,30 @@
-"""From a study to its cells: every combination of techniques and scale, resolved and priced."""
+"""From a study to its cells: every combination of techniques and subject, resolved and priced."""
 
 from __future__ import annotations
 
 import itertools
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
-from effdsl.choice import AXES, CHOSEN, Choice, labels_of, written_labels
-from effdsl.costs import UNPRICED, MemoryEstimate, Pace, Price, training_memory
-from effdsl.data import Data, FineWebEdu, Shakespeare
+from effdsl.choice import Choice
+from effdsl.costs.price import UNPRICED, Pace, Price
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
+from effdsl.labels import labels_of, written_labels
 from effdsl.problems import Collector, Problem, StudyError, listed
-from effdsl.remarks import remark_on
-from effdsl.shapes import SMALL, Shape, shape_for
+from effdsl.stages import Stage, stage_of
 from effdsl.study import Study
-from effdsl.task import Cell, Engine, Labels, Pretraining
-from effdsl.techniques.backbone import Parts
+from effdsl.task import Cell, Labels
 from effdsl.techniques.base import Technique, Unsupported
-from effdsl.training import Recipe, TrainingBudget
-from effdsl.units import Count
+from effdsl.workload import Cost, MemoryEstimate
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)  # each is itself: two are never compared by what they hold
 class PlannedCell:
-    """A cell with its price; or, where a technique cannot be built at this shape, the reason.
+    """A cell with its cost and price; or, where a technique cannot be built for its subject, the reason.
 
     ``remark`` says where it is not quite what its name promises; usually empty.
     """
@@ -34,6 +32,7 @@ class PlannedCell:
     choice: Choice
     labels: Labels
     cell: Cell | None
+    cost: Cost = attrs.field(factory=Cost)
     memory: MemoryEstimate | None = None
     pace: Pace | None = None
     price: Price = UNPRICED
@@ -54,45 +53,41 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
     """
     hardware = machine if isinstance(study.hw, ThisMachine) else study.hw
     mistakes = _Mistakes(study, place)
-    kept = _kept(study, mistakes)
-    declared = _resolved(study.data, mistakes)
+    stage = _stage(study, mistakes)
+    kept = _kept(study, stage, mistakes)
+    conditions = stage.conditions(study, hardware, mistakes)
     cells: list[PlannedCell] = []
-    for scale, group in itertools.groupby(kept, key=lambda choice: choice.scale):
-        data = declared or default_data(scale)
-        common = _common(study, scale, data, hardware, mistakes)
-        for choice in group:
+    for choice in kept:
+        if choice.subject in conditions:
             try:
-                shape = _shape(choice, data)
+                cells.append(_cell(choice, stage, study, hardware, conditions[choice.subject]))
             except Invalid as error:
-                mistakes.at(scale, error)
-                continue
-            if common is not None:
-                cells.append(_cell(choice, shape, common))
+                mistakes.at(choice.subject, error)
     mistakes.raise_any()
     return tuple(cells)
 
 
 @attrs.define
 class _Mistakes:
-    """What is wrong with a study as a whole; the same mistake at several scales is one."""
+    """What is wrong with a study as a whole; the same mistake at several subjects is one."""
 
     study: Study
     place: Collector | None
     _found: list[Problem] = attrs.field(factory=list)
-    _at_scales: dict[Problem, list[Count]] = attrs.field(factory=dict)
+    _at_subjects: dict[Problem, list[object]] = attrs.field(factory=dict)
 
     def note(self, message: str, hint: str, *values: object, line: int = 0) -> None:
         """A mistake on ``line``, or where the first of ``values`` that this file declares stands."""
         self._found.append(self._placed(message, hint, values, line))
 
-    def at(self, scale: Count, error: Invalid, *values: object) -> None:
-        """A mistake that may be one at other scales too."""
+    def at(self, subject: object, error: Invalid, *values: object) -> None:
+        """A mistake that may be one at other subjects too."""
         problem = self._placed(str(error), error.hint, values)
-        self._at_scales.setdefault(problem, []).append(scale)
+        self._at_subjects.setdefault(problem, []).append(subject)
 
     def raise_any(self) -> None:
-        for problem, scales in self._at_scales.items():
-            where = listed(map(str, dict.fromkeys(scales)))
+        for problem, subjects in self._at_subjects.items():
+            where = listed(dict.fromkeys(map(str, subjects)))
             self._found.append(attrs.evolve(problem, message=f"at {where}: {problem.message}"))
         if self._found:
             raise StudyError(self._found)
@@ -104,17 +99,42 @@ class _Mistakes:
         return Problem(message, hint, self.place.file, line or next(filter(None, lines), 0))
 
 
-def _kept(study: Study, mistakes: _Mistakes) -> list[Choice]:
+def _stage(study: Study, mistakes: _Mistakes) -> Stage:
+    """The one stage that the study's axes belong to, which takes the fields that were given.
+
+    Raises:
+        StudyError: when there is no such stage, for then nothing else can be said.
+    """
+    stages = {type(axis).__name__: stage_of(type(axis)) for axis in study.axis.axes}
+    found = list(dict.fromkeys(filter(None, stages.values())))
+    if len(found) != 1 or None in stages.values():
+        said = (f"{axis} is of {stage.name if stage else 'no stage'}" for axis, stage in stages.items())
+        mistakes.note(f"axis: {', '.join(said)}", "the axes of a study belong to one stage", study.axis)
+        mistakes.raise_any()
+    (stage,) = found
+    own = ", ".join(f"{name}=" for name in study.OF_SOME_STAGES if name in stage.takes)
+    for name in study.given():
+        if name not in stage.takes:
+            axes = " * ".join(stages)
+            mistakes.note(f"{axes} takes {own or 'none of these'}, not {name}=", f"leave out {name}=")
+    if not stage.subjects(study):
+        wanted = "scales=[3*M]" if "scales" in stage.takes else "models=[...]"
+        mistakes.note(f"{next(iter(stages))} needs something to be applied to", f"e.g. {wanted}")
+    return stage
+
+
+def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
     """The combinations that the study's filter keeps."""
-    choices = list(_choices(study))
-    if study.keep is None:
+    choices = list(_choices(study, stage))
+    if study.keep is None or not choices:
         return choices
     try:
         kept = [choice for choice in choices if study.keep(choice)]
     except Exception as error:  # the user's function: whatever it raises is a mistake in the study
         file = mistakes.place.file if mistakes.place else ""
         inside = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        hint = f"a cell has {', '.join(CHOSEN)}; e.g. keep=lambda cell: cell.scale <= 1.5*B"
+        has = ", ".join(("scale", *choices[0].axes, "uses(technique)"))
+        hint = f"a cell has {has}; e.g. keep=lambda cell: cell.scale <= 1.5*B"
         line = inside[-1] if inside else getattr(getattr(study.keep, "__code__", None), "co_firstlineno", 0)
         mistakes.note(f"keep= fails: {type(error).__name__}: {error}", hint, line=line)
         return choices
@@ -124,74 +144,28 @@ def _kept(study: Study, mistakes: _Mistakes) -> list[Choice]:
     return kept
 
 
-def _resolved(data: Data | None, mistakes: _Mistakes) -> Data | None:
-    """The study's own data with its content; as declared where that cannot be read."""
-    if data is None:
-        return None
+def _choices(study: Study, stage: Stage) -> Iterator[Choice]:
+    """Every combination, subject by subject."""
+    points: dict[str, tuple[Technique, ...]] = {axis.name: axis.techniques for axis in study.axis.axes}
+    axes = tuple(axis.name for axis in stage.axes)
+    on = [name for name in axes if name in points]
+    for subject in stage.subjects(study):
+        for techniques in itertools.product(*(points[name] for name in on)):
+            chosen = dict(zip(on, techniques, strict=True))
+            yield Choice(subject, chosen, stage.usual(chosen), axes)
+
+
+def _cell(choice: Choice, stage: Stage, study: Study, hardware: Hardware, conditions: Any) -> PlannedCell:
+    """The cell of ``choice``; it raises ``Invalid`` where nothing can be built of its subject."""
+    on = set(choice.chosen)
+    engine = study.engine or stage.engine()
     try:
-        return data.resolve()
-    except Invalid as error:
-        mistakes.note(f"data: {error}", error.hint, data)
-        return data
-
-
-def _choices(study: Study) -> Iterator[Choice]:
-    """Every combination, scale by scale."""
-    chosen = {type(axis): axis.techniques for axis in study.axis.axes}
-    points: list[tuple[Technique | None, ...]] = [chosen.get(axis, (None,)) for axis in AXES]
-    for scale in study.scales:
-        for backbone, aspect, *parts in itertools.product(*points):
-            yield Choice(scale, backbone, aspect, Parts(*parts))  # type: ignore[arg-type]  # as each axis has checked
-
-
-@attrs.frozen
-class _Common:
-    """What all cells of a scale share: made once, so that it is written once into their keys."""
-
-    axes: tuple[type, ...]
-    data: Data
-    budget: TrainingBudget
-    recipe: Recipe
-    engine: Engine
-    hardware: Hardware
-
-
-def _common(
-    study: Study, scale: Count, data: Data, hardware: Hardware, mistakes: _Mistakes
-) -> _Common | None:
-    try:
-        budget = study.budget_at(scale).resolve(scale, hardware.count)
-    except Invalid as error:
-        mistakes.at(scale, error, *study.per_scale.get(scale, ()), study.budget)
-        return None
-    return _Common(
-        axes=tuple(type(axis) for axis in study.axis.axes),
-        data=data,
-        budget=budget,
-        recipe=study.recipe_at(scale).resolve(scale, hardware.bf16),
-        engine=study.engine,
-        hardware=hardware,
-    )
-
-
-def _shape(choice: Choice, data: Data) -> Shape:
-    """The transformer's shape; other backbones keep its width."""
-    return shape_for(choice.scale, data.vocab_size, choice.aspect.ratio if choice.aspect else None)
-
-
-def _cell(choice: Choice, shape: Shape, common: _Common) -> PlannedCell:
-    try:
-        architecture = choice.backbone.resolve(shape).assemble(shape, choice.parts)
+        workload = stage.workload(choice, conditions)
     except Unsupported as error:
         reason = f"{error}" + (f"; {error.hint}" if error.hint else "")
-        return PlannedCell(choice, written_labels(choice, common.axes), None, unsupported=reason)
-    labels = labels_of(choice, architecture, common.axes)
-    workload = Pretraining(architecture, common.data, common.budget, common.recipe)
-    cell = Cell(workload, common.engine, common.hardware, labels)
-    remark = remark_on(choice, architecture, shape, common.budget.context_length)
-    return PlannedCell(choice, labels, cell, training_memory(workload, common.hardware), remark=remark)
-
-
-def default_data(scale: Count) -> Data:
-    """What a study trains on that names no data: below 100M parameters what a laptop can."""
-    return Shakespeare() if scale.value < SMALL else FineWebEdu()
+        return PlannedCell(choice, written_labels(choice, stage, on), None, unsupported=reason)
+    labels = labels_of(choice, stage, stage.labels(choice, workload), on)
+    cell = Cell(workload, engine, hardware, labels)
+    memory = engine.memory(workload, hardware)
+    remark = stage.remark(choice, workload)
+    return PlannedCell(choice, labels, cell, workload.cost(hardware), memory, remark=remark)

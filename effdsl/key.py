@@ -57,6 +57,10 @@ class Canon:
             return known[1]
         return self._fields(value, "$") if _has_fields(value) else self._part(value, "$")
 
+    def without(self, value: object, left_out: str) -> str:
+        """The canonical form of a declared ``value`` without one of its fields."""
+        return self._fields(value, "$", left_out)
+
     def _part(self, value: object, path: str) -> str:
         if _has_fields(value):
             known = self._written.get(id(value))
@@ -69,13 +73,15 @@ class Canon:
             return "[" + ",".join(sorted(self._part(v, path) for v in value)) + "]"
         return json.dumps(_scalar(value, path))
 
-    def _fields(self, value: Any, path: str) -> str:
+    def _fields(self, value: Any, path: str, left_out: str = "") -> str:
         cls = type(value)
         tag = vars(cls).get("__tag__")  # its own: a subclass is not what its base is
         if tag is None:
             raise KeyFieldError(f"{path}: {cls.__name__} has no registered tag; declare it with @keyed")
         parts = [f'"$":{json.dumps(tag)}']
         for name, absent in _key_fields(cls, path):
+            if name == left_out:
+                continue
             field = getattr(value, name)
             if absent is ALWAYS_WRITTEN or field != absent:
                 parts.append(f"{json.dumps(name)}:{self._part(field, f'{path}.{name}')}")

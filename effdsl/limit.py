@@ -99,7 +99,6 @@ def within(plan: Plan, limit: Limit) -> Plan:
     Raises:
         Invalid: when the price of a task is not known in the limit's unit.
     """
-    prices = plan.prices()
     limited = {task.state for task in plan.to_price()}
     left, closed_at = limit.most * (1 + NOISE), None
     tasks: list[PlannedTask] = []
@@ -107,7 +106,7 @@ def within(plan: Plan, limit: Limit) -> Plan:
         if planned.state not in limited:
             tasks.append(planned)
             continue
-        cost = limit.spent(prices[id(planned.task.cell)])
+        cost = limit.spent(planned.price)
         if cost is None:
             raise Invalid(_unknown(planned, limit), limit.remedy)
         if cost <= left and closed_at in (None, planned.task.seed):
@@ -121,13 +120,11 @@ def within(plan: Plan, limit: Limit) -> Plan:
 
 def advice(plan: Plan, limit: Limit) -> str:
     """What to do about the tasks that :func:`within` left out of ``plan``: run again, or give more."""
-    prices = plan.prices()
     left_out = [task for task in plan.tasks if task.state is State.LEFT_OUT]
     costs = [
         cost
         for task in left_out
-        if task.task.seed == left_out[0].task.seed
-        and (cost := limit.spent(prices[id(task.task.cell)])) is not None
+        if task.task.seed == left_out[0].task.seed and (cost := limit.spent(task.price)) is not None
     ]
     cheapest = min(costs, default=0.0)
     if cheapest <= limit.most * (1 + NOISE):

@@ -30,7 +30,8 @@ class Metric:
     """A measured quantity.
 
     ``on_default_table`` marks what rankings show unasked; everything else is there when named.
-    ``only_for`` says of what tasks it is a metric, where that is not pretraining a language model.
+    ``stages`` says of what it is a metric; none means of every stage.
+    ``is_quality`` marks how good a stage's models are, which rankings, recommendations and scaling take unasked.
     ``short`` is what rankings and scores call it: of the paper's metrics its short name in lower case.
     ``is_energy`` says that it means different things at different meter scopes.
     """
@@ -41,15 +42,40 @@ class Metric:
     better: Better
     definition: str
     on_default_table: bool = False
-    only_for: str = ""
+    stages: tuple[str, ...] = ()
+    is_quality: bool = False
     short: str = attrs.field(default=attrs.Factory(lambda metric: metric.name, takes_self=True))
     is_energy: bool = False
 
+    def is_of(self, stage: str) -> bool:
+        """Whether it is a metric of ``stage``."""
+        return not self.stages or stage in self.stages
 
-METRICS: tuple[Metric, ...] = (
-    Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True),
-    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss"),
-    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte"),
+
+PRETRAINING, FINE_TUNING, INFERENCE, IMAGES = ("pretraining",), ("fine-tuning",), ("inference",), ("images",)
+METRICS: list[Metric] = []
+"""Every declared metric, in the order of tables."""
+BY_NAME: dict[str, Metric] = {}
+BY_SHORT: dict[str, Metric] = {}
+
+
+def declare_metrics(*metrics: Metric) -> None:
+    """Make ``metrics`` columns of every store, and names that commands take.
+
+    Raises:
+        ValueError: for a name that is taken.
+    """
+    for metric in metrics:
+        if metric.name in BY_NAME or metric.short in BY_SHORT:
+            raise ValueError(f"there is a metric {metric.name!r} or {metric.short!r} already")
+        METRICS.append(metric)
+        BY_NAME[metric.name] = BY_SHORT[metric.short] = metric
+
+
+declare_metrics(
+    Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True, stages=PRETRAINING, is_quality=True),
+    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss", stages=PRETRAINING),
+    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte", stages=PRETRAINING),
     Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True, short="amu"),
     Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True, short="peak_memory"),
     Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed", short="memory_over_baseline"),
@@ -58,37 +84,43 @@ METRICS: tuple[Metric, ...] = (
     Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up", short="p50"),
     Metric("p95_s_per_iter", "p95", "s/iter", Better.LOWER, "95th percentile of the time of an iteration", short="p95"),
     Metric("p99_s_per_iter", "p99", "s/iter", Better.LOWER, "99th percentile of the time of an iteration", short="p99"),
-    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s"),
-    Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True, short="tt"),
+    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s", stages=PRETRAINING),
+    Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True, short="tt", stages=PRETRAINING),
     Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included", short="time"),
-    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (causal attention halved) over time times peak FLOP/s", True),
+    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (causal attention halved) over time times peak FLOP/s", True, stages=PRETRAINING),
     Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True, short="aec", is_energy=True),
     Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations", short="energy", is_energy=True),
-    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True),
-    Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache", short="prefill"),
-    Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence", short="decode"),
-    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence", short="decode_rate"),
-    Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context", short="cache"),
-    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache"),
-    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning", only_for="fine-tuning"),
-    Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", only_for="images"),
-    Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", only_for="inference"),
-    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", only_for="fine-tuning", short="st"),
-    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", only_for="inference", short="it"),
-    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", only_for="inference", short="sum_al"),
-    Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", only_for="inference"),
-    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours", short="gpu_hours"),
-    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", only_for="inference", short="mmlu-pro"),
-    Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard", only_for="inference"),
-    Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA", only_for="inference"),
-    Metric("ifeval", "IFEval", "fraction", Better.HIGHER, "score on IFEval", only_for="inference"),
-    Metric("math", "MATH", "fraction", Better.HIGHER, "score on MATH", only_for="inference"),
-    Metric("musr", "MuSR", "fraction", Better.HIGHER, "score on MuSR", only_for="inference"),
-    Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even", short="expert_load"),
-    Metric("router_entropy", "router entropy", "nats", Better.HIGHER, "entropy of a layer's mean routing probabilities on held-out text, mean over layers; ln(experts) is even"),
-    Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them", short="dropped"),
+    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True, stages=PRETRAINING),
+    Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache", short="prefill", stages=PRETRAINING),
+    Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence", short="decode", stages=PRETRAINING),
+    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence", short="decode_rate", stages=PRETRAINING),
+    Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context", short="cache", stages=PRETRAINING),
+    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache", stages=PRETRAINING),
+    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning", stages=FINE_TUNING, is_quality=True),
+    Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", stages=IMAGES, is_quality=True),
+    Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", stages=INFERENCE, is_quality=True),
+    Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", stages=FINE_TUNING, short="st"),
+    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", stages=INFERENCE, short="it"),
+    Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", stages=INFERENCE, short="sum_al"),
+    Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", stages=INFERENCE),
+    Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours", short="gpu_hours", stages=PRETRAINING),
+    Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", stages=INFERENCE, short="mmlu-pro"),
+    Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard", stages=INFERENCE),
+    Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA", stages=INFERENCE),
+    Metric("ifeval", "IFEval", "fraction", Better.HIGHER, "score on IFEval", stages=INFERENCE),
+    Metric("math", "MATH", "fraction", Better.HIGHER, "score on MATH", stages=INFERENCE),
+    Metric("musr", "MuSR", "fraction", Better.HIGHER, "score on MuSR", stages=INFERENCE),
+    Metric("expert_load_max_over_mean", "expert load", "max/mean", Better.LOWER, "held-out tokens of a layer's busiest expert over the mean expert's, mean over layers; 1 is even", short="expert_load", stages=PRETRAINING),
+    Metric("router_entropy", "router entropy", "nats", Better.HIGHER, "entropy of a layer's mean routing probabilities on held-out text, mean over layers; ln(experts) is even", stages=PRETRAINING),
+    Metric("dropped_tokens", "dropped", "fraction", Better.LOWER, "share of the held-out tokens' chosen experts that did not compute them", short="dropped", stages=PRETRAINING),
 )  # fmt: skip
 
-BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
-BY_SHORT: dict[str, Metric] = {metric.short: metric for metric in METRICS}
-ENERGY: tuple[str, ...] = tuple(metric.name for metric in METRICS if metric.is_energy)
+
+def energy_metrics() -> tuple[str, ...]:
+    """Names of the metrics that mean different things at different meter scopes."""
+    return tuple(metric.name for metric in METRICS if metric.is_energy)
+
+
+def quality_of(stage: str) -> tuple[Metric, ...]:
+    """The metrics that say how good the models of ``stage`` are."""
+    return tuple(metric for metric in METRICS if metric.is_quality and stage in metric.stages)

@@ -9,20 +9,21 @@ from __future__ import annotations
 import enum
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 
 from effdsl.choice import Choice
-from effdsl.costs import Calibration, MemoryEstimate, Pace, Price, price_of, together
+from effdsl.costs import Calibration, Pace, Price, price_of
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
 from effdsl.key import Canon
 from effdsl.outcome import Outcome
 from effdsl.problems import Collector, Problem, StudyError
-from effdsl.remarks import ratios_at
+from effdsl.stages import stage_of
 from effdsl.study import Study
 from effdsl.task import Address, Cell, Task, address_of
+from effdsl.workload import MemoryEstimate
 
 
 class State(enum.Enum):
@@ -72,9 +73,10 @@ LookUp = Callable[[Sequence[Address]], History]
 
 @attrs.frozen
 class PlannedTask:
-    """A task with its state and the reason for it."""
+    """A task with its cell, its state and the reason for it."""
 
     task: Task
+    of: PlannedCell
     address: Address
     state: State
     reason: str = ""
@@ -87,6 +89,11 @@ class PlannedTask:
             ended: str = self.known.outcome.value
             return ended
         return self.state.value
+
+    @property
+    def price(self) -> Price:
+        """What it will take."""
+        return self.of.price
 
     @property
     def code_changed(self) -> bool:
@@ -130,15 +137,6 @@ class Plan:
         """How fast tasks were taken to run for the prices of the cells."""
         return tuple(dict.fromkeys(planned.pace for planned in self.cells if planned.pace is not None))
 
-    def prices(self) -> dict[int, Price]:
-        """The price of one task by the ``id`` of its cell."""
-        return {id(planned.cell): planned.price for planned in self.cells if planned.cell is not None}
-
-    def price_together(self, tasks: Iterable[PlannedTask]) -> Price:
-        """The price of ``tasks`` of this plan."""
-        prices = self.prices()
-        return together(prices[id(task.task.cell)] for task in tasks)
-
     def retrying(self, outcomes: Collection[Outcome]) -> Plan:
         """This plan with results of these outcomes to be run again."""
 
@@ -168,7 +166,7 @@ def make_plan(
     unavailable: Callable[[Cell], str] = lambda cell: "",
     place: Collector | None = None,
     calibration: Calibration | None = None,
-    too_short: Callable[[Cell], str] = lambda cell: "",
+    unfit: Callable[[Cell], str] = lambda cell: "",
 ) -> Plan:
     """Work out the tasks of ``study`` and their states.
 
@@ -179,84 +177,91 @@ def make_plan(
         unavailable: says why a cell cannot run here; empty when it can.
         place: knows the lines of the study file, for messages.
         calibration: what finished tasks say of how fast the hardware is.
-        too_short: says why a cell's text is too short for its context; empty when it is not known to be.
+        unfit: says why an input of a cell, e.g. its text, is of no use to it; empty when that is not known.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
     """
     calibration = calibration or Calibration()
-    cells = expand(study, machine, place)
+    cells = tuple(_priced(planned, study, calibration) for planned in expand(study, machine, place))
     canon = Canon()
     _refuse_duplicates(study, cells, canon, place)
     judged = [
-        (planned.cell, _obstacle(planned.cell, planned.memory, too_short, unavailable))
+        (cell, planned, _obstacle(cell, planned.memory, unfit, unavailable))
         for planned in cells
-        if planned.cell is not None and planned.memory is not None
+        if (cell := planned.cell) is not None
     ]
     tasks = [
-        (Task(cell, seed), obstacle)
+        (Task(cell, seed), planned, obstacle)
         for seed in study.repeats.values
-        for cell, obstacle in _shuffled(judged, seed)
+        for cell, planned, obstacle in _shuffled(judged, seed)
     ]
-    addresses = [address_of(task, canon) for task, _ in tasks]
+    addresses = [address_of(task, canon) for task, _, _ in tasks]
     history = look_up(addresses)
     return Plan(
         study=study.name or "study",
         machine=machine,
-        cells=tuple(_priced(planned, study, calibration) for planned in cells),
+        cells=cells,
         tasks=tuple(
-            _planned(task, address, obstacle, history, canon)
-            for (task, obstacle), address in zip(tasks, addresses, strict=True)
+            PlannedTask(task, planned, address, *_state(task, address, obstacle, history, canon))
+            for (task, planned, obstacle), address in zip(tasks, addresses, strict=True)
         ),
         repeats=len(study.repeats.values),
     )
 
 
 def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> PlannedCell:
-    if planned.cell is None:
+    cell, cost = planned.cell, planned.cost
+    if cell is None:
         return planned
-    pace = calibration.pace(planned.cell)
-    return attrs.evolve(planned, pace=pace, price=price_of(planned.cell, pace, study.rates))
+    pace = calibration.pace(cell, cost)
+    price = price_of(cost, cell.workload.dtype, cell.hardware, pace, study.rates)
+    return attrs.evolve(planned, pace=pace, price=price)
 
 
 Obstacle = tuple[State, str] | None
+Judged = tuple[Cell, PlannedCell, Obstacle]
 
 
 def _obstacle(
     cell: Cell,
-    memory: MemoryEstimate,
-    too_short: Callable[[Cell], str],
+    memory: MemoryEstimate | None,
+    unfit: Callable[[Cell], str],
     unavailable: Callable[[Cell], str],
 ) -> Obstacle:
-    """What keeps a cell from being run: it will not fit, or what it needs is not here."""
+    """What keeps a cell from being run: it will not fit, or what it needs is not here. What nothing
+    foresees keeps it from nothing."""
     hardware = cell.hardware
-    if hardware.memory is not None and memory.total > hardware.memory.value:
+    if memory is not None and hardware.memory is not None and memory.total > hardware.memory.value:
         fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
         needs = f"nothing is sharded or recomputed, so each device needs {memory}"
         return State.INFEASIBLE, f"{needs}, more than the {fits}"
-    if reason := too_short(cell):
+    if reason := unfit(cell):
         return State.INFEASIBLE, reason
     reason = unavailable(cell)
     return (State.UNAVAILABLE, reason) if reason else None
 
 
-def _planned(task: Task, address: Address, obstacle: Obstacle, history: History, canon: Canon) -> PlannedTask:
+def _state(
+    task: Task, address: Address, obstacle: Obstacle, history: History, canon: Canon
+) -> tuple[State, str] | tuple[State, str, Known]:
+    """What a plan says of a task, why, and what is known of it."""
     known = history.known.get(address.key)
     if known is not None:
         if known.canonical != canon(task):
             raise RuntimeError(
                 f"{address.key}: stored under this key is another task; run `effdsl store verify`"
             )
-        return PlannedTask(task, address, State.CACHED, _cached_reason(known), known)
+        return State.CACHED, _cached_reason(known), known
     if obstacle is not None:
-        return PlannedTask(task, address, *obstacle)
+        return obstacle
     earlier = history.engine_versions.get(address.lineage)
     if earlier is not None:
         reason = (
             f"measured with version {earlier} of the engine {task.engine.name}, now {task.engine.version}"
         )
-        return PlannedTask(task, address, State.STALE, reason)
-    return PlannedTask(task, address, State.NEW, "not run yet")
+        return State.STALE, reason
+    return State.NEW, "not run yet"
 
 
 def _cached_reason(known: Known) -> str:
@@ -268,7 +273,7 @@ def _cached_reason(known: Known) -> str:
     return ""
 
 
-def _shuffled(cells: list[tuple[Cell, Obstacle]], seed: int) -> list[tuple[Cell, Obstacle]]:
+def _shuffled(cells: list[Judged], seed: int) -> list[Judged]:
     """The cells in an order of their own for each repeat, so that drift spreads evenly."""
     order = list(cells)
     random.Random(seed).shuffle(order)  # noqa: S311  an order, not a secret
@@ -285,26 +290,28 @@ def _refuse_duplicates(
     problems = []
     for same in by_form.values():
         if len(same) > 1:
-            shown = " and ".join(" × ".join(map(repr, cell.choice.chosen)) for cell in same)
+            shown = " and ".join(" × ".join(map(repr, cell.choice.chosen.values())) for cell in same)
             labels = same[0].labels
-            scales = dict.fromkeys(str(cell.choice.scale) for cell in same)
+            scales = dict.fromkeys(cell.labels.scale for cell in same)
             message = f"{shown} are the same cell at {' and '.join(scales)}"
-            hint = f"each means {labels.technique}; keep one of them" + _ratios(same[0])
+            hint = f"each means {labels.technique}; keep one of them" + _why_same(study, same[0])
             problems.append(Problem(message, hint, *_place_of(same[-1].choice, study, place)))
     if problems:
         raise StudyError(problems)
 
 
-def _ratios(planned: PlannedCell) -> str:
-    """Which ratios differ, where the study has an axis of them."""
-    if planned.choice.aspect is None or planned.cell is None:
+def _why_same(study: Study, planned: PlannedCell) -> str:
+    """What the stage says beside of combinations that are one cell."""
+    stage = stage_of(type(study.axis.axes[0]))
+    if stage is None or planned.cell is None:
         return ""
-    return f"; {ratios_at(planned.choice.scale, planned.cell.workload.data.vocab_size)}"
+    said = stage.same_because(planned.choice, planned.cell.workload)
+    return said and f"; {said}"
 
 
 def _place_of(choice: Choice, study: Study, place: Collector | None) -> tuple[str, int]:
     """File and line of the techniques of ``choice``, or of the study."""
     if place is None:
         return "", 0
-    lines = [place.line_of(value) for value in (*choice.chosen, study)]
+    lines = [place.line_of(value) for value in (*choice.chosen.values(), study)]
     return place.file, next(filter(None, lines), 0)

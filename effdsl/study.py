@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -11,9 +11,10 @@ from effdsl.axes import Axes, Axis
 from effdsl.costs.price import Rates
 from effdsl.data import Data
 from effdsl.declare import Invalid, evolve, language, transport
+from effdsl.engine import Engine
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.problems import Problem, is_broken, report, spelled
-from effdsl.task import Engine, Torch
+from effdsl.subject import Subject
 from effdsl.training import Budget, Recipe
 from effdsl.units import Count
 from effdsl.validate import at_least_zero, number, optional, text
@@ -58,10 +59,18 @@ def _axes(value: Any) -> Any:
     return value
 
 
+def _models(value: Any) -> Any:
+    listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    wrong = [model for model in listed if not is_broken(model) and not isinstance(model, Subject)]
+    if wrong:
+        raise Invalid(f"{', '.join(map(spelled, wrong))}: no model")
+    if len(set(listed)) != len(listed):
+        raise Invalid("a model appears more than once")
+    return listed
+
+
 def _scales(value: Any) -> Any:
     listed = value if isinstance(value, (list, tuple)) else [value]
-    if not listed:
-        raise Invalid("needs at least one scale", "e.g. scales=[3*M]")
     wrong = [scale for scale in listed if not is_broken(scale) and not _is_scale(scale)]
     if wrong:
         shown = ", ".join(map(repr, wrong))
@@ -116,6 +125,11 @@ def _of(kind: type, example: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
+def _optional_engine(_: Any, field: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, Engine):
+        raise Invalid("is not an engine", "e.g. engine=Torch()")
+
+
 def _optional_data(_: Any, field: Any, value: Any) -> None:
     if value is not None and not isinstance(value, Data):
         raise Invalid("is not data", "e.g. data=Shakespeare() or data=LocalText('corpus/*.txt')")
@@ -138,7 +152,8 @@ class Study:
         budget: how much is trained; default 20 tokens per parameter.
         recipe: how it is trained; the same for every technique.
         repeats: number of seeds, or ``Seeds(...)``.
-        engine: what runs it.
+        engine: what runs it; default the embedded engine of the stage.
+        models: weights that exist, where the stage takes such.
         price_per_device_hour: US dollars, for estimates of cost.
         gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
         keep: a function of a :class:`effdsl.choice.Choice`; combinations for which it is false are left out.
@@ -148,13 +163,14 @@ class Study:
     """
 
     axis: Axes = transport(converter=_axes)
-    scales: tuple[Count, ...] = transport(converter=_scales)
+    scales: tuple[Count, ...] = transport(default=(), converter=_scales)
     hw: Hardware | ThisMachine = transport(default=THIS_MACHINE, converter=_hardware)
     data: Data | None = transport(default=None, validator=_optional_data)
     budget: Budget = transport(factory=Budget, validator=_of(Budget, "Budget(steps=300)"))
     recipe: Recipe = transport(factory=Recipe, validator=_of(Recipe, "Recipe(learning_rate=1e-3)"))
     repeats: Seeds = transport(default=3, converter=_seeds)
-    engine: Engine = transport(factory=Torch, validator=_of(Torch, "Torch()"))
+    engine: Engine | None = transport(default=None, validator=_optional_engine)
+    models: tuple[Subject, ...] = transport(default=(), converter=_models)
     price_per_device_hour: float | None = transport(
         default=None, converter=number, validator=optional(at_least_zero)
     )
@@ -169,6 +185,15 @@ class Study:
         if unknown:
             scales = ", ".join(map(str, self.scales))
             raise Invalid(f"per_scale: {', '.join(unknown)} is not among the scales", f"scales: {scales}")
+
+    OF_SOME_STAGES: ClassVar[tuple[str, ...]] = ("scales", "models", "data", "budget", "recipe", "per_scale")
+    """Fields that only some stages take."""
+
+    def given(self) -> tuple[str, ...]:
+        """Which of :attr:`OF_SOME_STAGES` it says something for."""
+        untouched: dict[str, Any] = {"scales": (), "models": (), "data": None, "per_scale": {}}
+        untouched |= {"budget": Budget(), "recipe": Recipe()}
+        return tuple(name for name in self.OF_SOME_STAGES if getattr(self, name) != untouched[name])
 
     def derive(self, **changes: Any) -> Study:
         """A study like this one with some fields changed; cells that stay the same keep their results.

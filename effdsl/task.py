@@ -2,100 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
-from effdsl.data import Data
-from effdsl.declare import HasTag, identity, keyed, transport
+from effdsl.declare import identity, keyed, transport
+from effdsl.engine import Engine
 from effdsl.hardware import Hardware
 from effdsl.key import Canon, key_of
-from effdsl.techniques.architecture import Architecture
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.workload import Workload
 
 
-@keyed("torch-engine")
-class Torch:
-    """The embedded engine: plain PyTorch, one process, CPU or one GPU.
+@attrs.frozen
+class ChosenTechnique:
+    """What a cell has on one axis.
 
-    ``version`` is bumped by hand when the engine's numerics or timing change; the old results then
-    show as stale.
+    Attributes:
+        technique: its class, e.g. ``GQA``.
+        label: what people read, e.g. ``GQA(kv_heads=2)``.
+        usual: whether it goes without saying: it is what its stage takes where nothing is chosen.
     """
 
-    version: int = identity(default=1, init=False)
-
-    @property
-    def name(self) -> str:
-        return "torch"
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Modules that must be importable where a task runs."""
-        return ("torch", "tokenizers", "numpy", "psutil")
-
-    def cannot_run(self, hardware: Hardware) -> str:
-        """Why this engine cannot run on ``hardware``; empty when it can."""
-        if hardware.count > 1:
-            return f"the engine torch drives one device, not {hardware.count}"
-        return ""
-
-
-Engine = Torch
-
-
-@keyed("pretraining")
-class Pretraining(HasTag):
-    """Train a language model from random weights and measure its held-out perplexity."""
-
-    architecture: Architecture = identity()
-    data: Data = identity()
-    budget: TrainingBudget = identity()
-    recipe: Recipe = identity()
-
-    @property
-    def stage(self) -> str:
-        return "pretraining"
-
-    @property
-    def parameters(self) -> int:
-        """Exact parameter count."""
-        return self.architecture.parameters(self.budget.context_length)
-
-    @property
-    def active_parameters(self) -> int:
-        """Exact number of parameters that one token meets."""
-        return self.architecture.active_parameters(self.budget.context_length)
-
-    @property
-    def train_flops(self) -> float:
-        """Predicted FLOPs of the whole training, causal attention counted by what a query sees."""
-        per_token = self.architecture.causal_train_flops_per_token(self.budget.context_length)
-        return per_token * self.budget.tokens
+    technique: str
+    label: str
+    usual: bool = False
 
 
 @attrs.frozen
 class Labels:
-    """What people call a cell: shown in tables, never part of a key. Empty where it does not apply.
+    """What people call a cell: shown in tables, never part of a key.
 
     Attributes:
         technique: what its study calls it: its techniques on the study's axes.
-        full_name: what it is called anywhere: every technique that is not the transformer's usual one.
-        aspect: depth and width, where the study chose an aspect ratio.
+        scale: the size that was asked for, or the name of the model.
+        full_name: what it is called anywhere: every technique that is not usual.
+        choices: what it has on each axis of its stage, from the outside in; empty where it cannot be built.
     """
 
     technique: str = ""
     scale: str = ""
     full_name: str = ""
-    backbone: str = ""
-    aspect: str = ""
-    attention: str = ""
-    position: str = ""
-    feed_forward: str = ""
+    choices: Mapping[str, ChosenTechnique] = attrs.field(factory=dict)
 
 
 @keyed("cell")
 class Cell:
-    """One combination of techniques, scale and hardware; its repeats are tasks."""
+    """One combination of techniques, subject and hardware; its repeats are tasks."""
 
-    workload: Pretraining = identity()
+    workload: Workload = identity()
     engine: Engine = identity()
     hardware: Hardware = identity()
     labels: Labels = transport(factory=Labels)
@@ -109,7 +63,7 @@ class Task:
     seed: int = identity()
 
     @property
-    def workload(self) -> Pretraining:
+    def workload(self) -> Workload:
         return self.cell.workload
 
     @property
@@ -143,5 +97,6 @@ class Address:
 def address_of(task: Task, canon: Canon) -> Address:
     """The keys of ``task``; pass one ``canon`` for many tasks that share parts."""
     cell = task.cell
-    lineage = f"lineage:{canon(cell.workload)}{canon(cell.hardware)}{cell.engine.name}#{task.seed}"
+    engine = canon.without(cell.engine, "version")
+    lineage = f"lineage:{canon(cell.workload)}{canon(cell.hardware)}{engine}#{task.seed}"
     return Address(key_of(canon(task)), key_of(canon(cell)), key_of(lineage))

@@ -4,10 +4,10 @@ The paper says that ratios within 20% of the best give the same loss and prints 
 ratio (Kaplan et al. 2020), 52 and 76 lie 20% beside it.
 """
 
-from effdsl import GH200, AspectRatio, B, Budget, FineWebEdu, Shape, Study
+from effdsl import GH200, Aspect, AspectRatio, B, Budget, FineWebEdu, Study
 
 study = Study(
-    axis=Shape([AspectRatio(ratio) for ratio in (16, 32, 52, 64, 76, 128)]),
+    axis=Aspect([AspectRatio(ratio) for ratio in (16, 32, 52, 64, 76, 128)]),
     scales=[0.5*B, 1.5*B, 3*B],
     hw=48 * GH200,
     data=FineWebEdu(),

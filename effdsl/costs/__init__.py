@@ -5,13 +5,8 @@ from effdsl.costs.calibration import Finished as Finished
 from effdsl.costs.compute import decode_bytes_per_token as decode_bytes_per_token
 from effdsl.costs.compute import decode_flops_per_token as decode_flops_per_token
 from effdsl.costs.compute import train_bytes_per_step as train_bytes_per_step
-from effdsl.costs.megatron import megatron_training_memory as megatron_training_memory
-from effdsl.costs.memory import MemoryEstimate as MemoryEstimate
-from effdsl.costs.memory import Sharding as Sharding
 from effdsl.costs.memory import decoder_training_memory as decoder_training_memory
 from effdsl.costs.memory import generation_memory as generation_memory
-from effdsl.costs.memory import recomputed_activation_bytes as recomputed_activation_bytes
-from effdsl.costs.memory import training_memory as training_memory
 from effdsl.costs.price import UNPRICED as UNPRICED
 from effdsl.costs.price import Pace as Pace
 from effdsl.costs.price import Price as Price

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from effdsl.costs.memory import training_memory
 from effdsl.costs.price import ASSUMED, UNKNOWN, Pace, lower_bound_s
 from effdsl.costs.spread import Spread
-from effdsl.declare import values_of
 from effdsl.task import Cell
+from effdsl.workload import Cost, Features, MemoryEstimate
 
 OTHER_PART = 0.1
 """What a task counts for one of another kind of attention, of backbone, and so on."""
@@ -22,13 +21,16 @@ class Finished:
 
     Attributes:
         cell: what ran, its hardware with the numbers known today.
+        cost, memory: what it was predicted to take, by the formulas of today.
         seconds: the whole task, evaluation included.
         training_s: its optimizer steps alone.
         memory_bytes: the largest memory above that before the model was built.
     """
 
     cell: Cell
+    cost: Cost
     seconds: float
+    memory: MemoryEstimate | None = None
     training_s: float | None = None
     memory_bytes: float | None = None
 
@@ -37,11 +39,17 @@ class Finished:
         """Seconds of training; of the whole task where they were not taken apart."""
         return self.training_s or self.seconds
 
+    @property
+    def lower_bound_s(self) -> float | None:
+        """Seconds that its hardware's peak rates allow at best."""
+        return lower_bound_s(self.cost, self.cell.workload.dtype, self.cell.hardware)
+
 
 @attrs.frozen
 class Group:
     """What shares a pace."""
 
+    stage: str
     hardware: str
     count: int
     engine: str
@@ -49,7 +57,8 @@ class Group:
 
     @classmethod
     def of(cls, cell: Cell) -> Group:
-        return cls(cell.hardware.name, cell.hardware.count, cell.engine.name, cell.workload.recipe.dtype)
+        work, hardware = cell.workload, cell.hardware
+        return cls(work.stage, hardware.name, hardware.count, cell.engine.name, work.dtype)
 
 
 @attrs.frozen
@@ -79,50 +88,35 @@ class FinishedRates:
 
     Attributes:
         task: which.
-        features: of what it ran.
-        flops_per_s: of its training.
+        flops_per_s: of its training, where its FLOPs are known.
         of_bound: its bound over the time of its training, where the bound is known.
         outside_s: what it took beside its training.
     """
 
     task: Finished
-    features: Features
-    flops_per_s: float
+    flops_per_s: float | None
     of_bound: float | None
     outside_s: float
 
     @classmethod
     def of(cls, task: Finished) -> FinishedRates:
-        bound_s = lower_bound_s(task.cell.workload, task.cell.hardware)
+        bound_s = task.lower_bound_s
         return cls(
             task=task,
-            features=Features.of(task.cell),
-            flops_per_s=task.cell.workload.train_flops / task.steps_s,
+            flops_per_s=None if task.cost.flops is None else task.cost.flops / task.steps_s,
             of_bound=None if bound_s is None else bound_s / task.steps_s,
             outside_s=task.seconds - task.steps_s,
         )
 
 
-@attrs.frozen
-class Features:
-    """What decides how well a task uses its hardware, as far as one can see: kinds of parts, and size."""
-
-    parts: frozenset[tuple[str, type]]
-    flops_per_step: float
-
-    @classmethod
-    def of(cls, cell: Cell) -> Features:
-        architecture, work = cell.workload.architecture, cell.workload
-        parts = {(name, type(part)) for name, part in values_of(architecture).items() if name != "shape"}
-        return cls(
-            frozenset({("backbone", type(architecture)), *parts}), work.train_flops / work.budget.steps
-        )
-
-    def weight(self, other: Features) -> float:
-        """How much ``other`` says of this: a tenth as much for every other kind of part, and less by as much
-        as their steps differ in size, since small products leave hardware idle."""
-        small, large = sorted((self.flops_per_step, other.flops_per_step))
-        return OTHER_PART ** max(len(self.parts - other.parts), len(other.parts - self.parts)) * small / large
+def weight(features: Features, other: Features) -> float:
+    """How much ``other`` says of ``features``: a tenth as much for every other kind of part, and less by as
+    much as their steps differ in size, since small products leave hardware idle."""
+    unlike = max(len(features.parts - other.parts), len(other.parts - features.parts))
+    if features.flops_per_step is None or other.flops_per_step is None:
+        return OTHER_PART**unlike
+    small, large = sorted((features.flops_per_step, other.flops_per_step))
+    return OTHER_PART**unlike * small / large
 
 
 @attrs.frozen
@@ -138,12 +132,12 @@ class Calibration:
             groups.setdefault(Group.of(task.cell), []).append(FinishedRates.of(task))
         return cls({group: tuple(seen) for group, seen in groups.items()})
 
-    def pace(self, cell: Cell) -> Pace:
+    def pace(self, cell: Cell, cost: Cost) -> Pace:
         """The median of what has run, the likest counting most; else an assumption, else nothing."""
         seen = self.finished.get(Group.of(cell))
         if seen:
-            return _pace(Features.of(cell), seen)
-        return UNKNOWN if lower_bound_s(cell.workload, cell.hardware) is None else ASSUMED
+            return _pace(cost.features, seen)
+        return UNKNOWN if lower_bound_s(cost, cell.workload.dtype, cell.hardware) is None else ASSUMED
 
     def accuracy(self) -> list[Accuracy]:
         """One row per group, by name."""
@@ -152,27 +146,28 @@ class Calibration:
 
 
 def _pace(features: Features, seen: Sequence[FinishedRates]) -> Pace:
-    weights = [features.weight(one.features) for one in seen]
-    rates = [one.flops_per_s for one in seen]
+    weights = [weight(features, one.task.cost.features) for one in seen]
+    rates = [one.flops_per_s for one in seen if one.flops_per_s is not None]
     shares = [one.of_bound for one in seen if one.of_bound is not None]
     of_bound = Spread.weighted(shares, weights) if len(shares) == len(seen) else None
-    rate = Spread.weighted(rates, weights)
+    rate = Spread.weighted(rates, weights) if len(rates) == len(seen) else None
     outside_s = Spread.weighted([one.outside_s for one in seen], weights)
-    assert rate is not None and outside_s is not None  # noqa: S101, PT018  seen is not empty
     used = of_bound or rate
+    if used is None or outside_s is None:
+        return UNKNOWN
     return Pace(
         of_bound=None if of_bound is None else of_bound.median,
-        flops_per_s=rate.median,
+        flops_per_s=None if rate is None else rate.median,
         tasks=len(seen),
         outside_s=outside_s.median,
-        alike=sum(one.features.parts == features.parts for one in seen),
+        alike=sum(one.task.cost.features.parts == features.parts for one in seen),
         slowest=used.low / used.median,
         fastest=used.high / used.median,
     )
 
 
 def _accuracy(group: Group, seen: Sequence[FinishedRates]) -> Accuracy:
-    rates = [one.flops_per_s for one in seen if one.task.training_s]
+    rates = [one.flops_per_s for one in seen if one.task.training_s and one.flops_per_s is not None]
     peaks = {one.task.cell.hardware.peak_flops.get(group.dtype) for one in seen}
     peak = next(iter(peaks)) if len(peaks) == 1 else None
     return Accuracy(
@@ -181,9 +176,9 @@ def _accuracy(group: Group, seen: Sequence[FinishedRates]) -> Accuracy:
         time=Spread.of([ratio for one in seen if (ratio := _time_ratio(one, seen)) is not None]),
         memory=Spread.of(
             [
-                training_memory(one.task.cell.workload, one.task.cell.hardware).total / one.task.memory_bytes
+                one.task.memory.total / one.task.memory_bytes
                 for one in seen
-                if one.task.memory_bytes
+                if one.task.memory_bytes and one.task.memory is not None
             ]
         ),
         flops_per_s=Spread.of(rates),
@@ -196,8 +191,6 @@ def _time_ratio(one: FinishedRates, seen: Sequence[FinishedRates]) -> float | No
     others = [other for other in seen if other is not one]
     if not others:
         return None
-    work = one.task.cell.workload
-    seconds = _pace(one.features, others).seconds(
-        work.train_flops, lower_bound_s(work, one.task.cell.hardware)
-    )
+    cost = one.task.cost
+    seconds = _pace(cost.features, others).seconds(cost.flops, one.task.lower_bound_s)
     return None if seconds is None else seconds / one.task.seconds

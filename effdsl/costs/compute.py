@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from effdsl.techniques.base import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from effdsl.task import Pretraining
     from effdsl.techniques.architecture import Architecture
+    from effdsl.training import TrainingBudget
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 ADAM_ACCESSES = 7  # reads weight, gradient and both states; writes weight and both states
@@ -43,18 +43,20 @@ def decode_bytes_per_token(architecture: Architecture, context_length: int, dtyp
     return weights * element + read + written
 
 
-def train_bytes_per_step(workload: Pretraining, devices: int = 1) -> float:
+def train_bytes_per_step(
+    architecture: Architecture, budget: TrainingBudget, dtype: str, devices: int = 1
+) -> float:
     """Bytes that one of ``devices`` reads and writes in an optimizer step at the least.
 
     Each micro-batch reads the weights twice, forward and backward, in the dtype of the matrix products,
     and writes and reads every kept activation once. The optimizer reads and writes its states. Logits are
     not counted: a fused loss need not store them.
     """
-    budget, architecture = workload.budget, workload.architecture
-    element = BYTES_PER_ELEMENT[workload.recipe.dtype]
+    parameters = architecture.parameters(budget.context_length)
+    element = BYTES_PER_ELEMENT[dtype]
     sequences = budget.batch_size / devices
     passes = -(-budget.batch_size // (devices * budget.micro_batch_size))
-    weights = passes * 2 * element * workload.parameters
+    weights = passes * 2 * element * parameters
     per_token = architecture.activation_bytes_per_token(budget.context_length, element)
     activations = 2 * sequences * budget.context_length * per_token
-    return weights + activations + ADAM_ACCESSES * FLOAT32 * workload.parameters
+    return weights + activations + ADAM_ACCESSES * FLOAT32 * parameters

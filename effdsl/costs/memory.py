@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from effdsl.techniques.base import BYTES_PER_ELEMENT
-from effdsl.validate import positive_int
+from effdsl.workload import MemoryEstimate
 
 if TYPE_CHECKING:
-    from effdsl.hardware import Hardware
-    from effdsl.task import Pretraining
     from effdsl.techniques.architecture import Architecture
+    from effdsl.training import TrainingBudget
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 
@@ -55,60 +54,19 @@ ON_CPU = Scheme(1 << 21, attends_in_float32=True, dense_masks=True, compiled_pro
 SCHEMES = {"gpu": ON_GPU, "cpu": ON_CPU}
 
 
-@attrs.frozen
-class Sharding:
-    """Among how many devices each part of the training state is divided (ZeRO, arXiv 1910.02054,
-    section 5: stage 1 divides the optimizer, 2 the gradients too, 3 also the weights)."""
-
-    optimizer: int = attrs.field(default=1, validator=positive_int)
-    gradients: int = attrs.field(default=1, validator=positive_int)
-    weights: int = attrs.field(default=1, validator=positive_int)
-
-
-REPLICATED = Sharding()
-
-
-@attrs.frozen
-class MemoryEstimate:
-    """Bytes on one device when it is fullest, by what they hold."""
-
-    weights: int = 0
-    gradients: int = 0
-    optimizer: int = 0
-    activations: int = 0
-    logits: int = 0
-    cache: int = 0
-    kernels: int = 0
-    slack: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(self.parts().values())
-
-    def parts(self) -> dict[str, int]:
-        """The parts that are not empty, by name, in the order in which they are explained."""
-        return {name: size for name, size in attrs.asdict(self).items() if size}
-
-    def __str__(self) -> str:
-        shown = " + ".join(f"{name} {size / 1e9:,.3g}" for name, size in self.parts().items())
-        return f"{self.total / 1e9:,.3g} GB ({shown})"
-
-
 def training_memory(
-    workload: Pretraining, hardware: Hardware, sharding: Sharding = REPLICATED
+    architecture: Architecture, budget: TrainingBudget, dtype: str, kind: str, devices: int
 ) -> MemoryEstimate:
-    """Predicted memory of one of the devices of ``hardware``, which share each batch."""
-    budget = workload.budget
-    share = -(-budget.batch_size // hardware.count)
+    """Predicted memory of one of ``devices`` of a ``kind`` (``"cpu"`` or ``"gpu"``) that share each batch."""
+    share = -(-budget.batch_size // devices)
     sequences = min(budget.micro_batch_size, share)
     return decoder_training_memory(
-        workload.architecture,
+        architecture,
         sequences,
         budget.context_length,
-        workload.recipe.dtype,
-        scheme=SCHEMES[hardware.kind],
+        dtype,
+        scheme=SCHEMES[kind],
         accumulates=share > sequences,
-        sharding=sharding,
     )
 
 
@@ -120,22 +78,20 @@ def decoder_training_memory(
     *,
     scheme: Scheme = ON_GPU,
     accumulates: bool = False,
-    sharding: Sharding = REPLICATED,
 ) -> MemoryEstimate:
     """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes.
 
     Args:
         scheme: of the device.
         accumulates: whether gradients of earlier micro-batches are held during a forward pass.
-        sharding: of weights, gradients and optimizer.
     """
     parameters = architecture.parameters(context_length)
     tokens = sequences * context_length
     element = BYTES_PER_ELEMENT[dtype]
     cast = element if element != FLOAT32 else 0
-    weights = FLOAT32 * parameters // sharding.weights
-    gradients = FLOAT32 * parameters // sharding.gradients
-    optimizer = 2 * FLOAT32 * parameters // sharding.optimizer
+    weights = FLOAT32 * parameters
+    gradients = FLOAT32 * parameters
+    optimizer = 2 * FLOAT32 * parameters
     shape = architecture.shape
     logits = min(tokens * shape.vocab_size, scheme.logits_at_once)
     head = shape.vocab_size * shape.hidden_size * (FLOAT32 + cast)  # its gradient, and a chunk's share of it
@@ -159,17 +115,6 @@ def decoder_training_memory(
     fullest = max(forward, step, key=lambda moment: moment.total)
     slack = scheme.slack * architecture.fragmentation * (fullest.total - kernels)
     return attrs.evolve(fullest, slack=round(slack))
-
-
-def recomputed_activation_bytes(
-    architecture: Architecture, tokens: int, context_length: int, dtype: str
-) -> int:
-    """Bytes of activations where only the input of each block is kept and a block is computed again for
-    its backward pass (Chen et al. 2016, arXiv 1604.06174, with a segment per block)."""
-    layers = architecture.shape.layers
-    kept = layers * architecture.shape.hidden_size * FLOAT32
-    block = architecture.activation_bytes_per_token(context_length, BYTES_PER_ELEMENT[dtype]) / layers
-    return round(tokens * (kept + block))
 
 
 def generation_memory(

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from effdsl.costs.compute import train_bytes_per_step
-
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
-    from effdsl.task import Cell, Pretraining
+    from effdsl.workload import Cost
 
 ASSUMED_EFFICIENCY = 0.4  # of the peak; well-kept frameworks report 0.33 to 0.48 for decoders in bfloat16
 JOULES_PER_KWH = 3.6e6
@@ -72,12 +70,12 @@ class Pace:
     slowest: float = 1.0
     fastest: float = 1.0
 
-    def seconds(self, flops: float, bound_s: float | None, speed: float = 1.0) -> float | None:
+    def seconds(self, flops: float | None, bound_s: float | None, speed: float = 1.0) -> float | None:
         """Time of a task of ``flops`` that takes at least ``bound_s``, at ``speed`` times this pace;
         ``None`` when nothing is known."""
         if bound_s is not None and self.of_bound is not None:
             return self.outside_s + bound_s / (self.of_bound * speed)
-        if self.flops_per_s is not None:
+        if self.flops_per_s is not None and flops is not None:
             return self.outside_s + flops / (self.flops_per_s * speed)
         return None
 
@@ -86,25 +84,25 @@ ASSUMED = Pace(of_bound=ASSUMED_EFFICIENCY)
 UNKNOWN = Pace()
 
 
-def lower_bound_s(workload: Pretraining, hardware: Hardware) -> float | None:
+def lower_bound_s(cost: Cost, dtype: str, hardware: Hardware) -> float | None:
     """Roofline (Williams et al. 2009, doi 10.1145/1498765.1498785): the longer of the FLOPs at the peak
     rate of their dtype and the bytes at the memory's bandwidth, on all devices together.
 
-    ``None`` where the peak rate is not known. Communication between devices is not counted.
+    ``None`` where the FLOPs or the peak rate are not known. Communication between devices is not counted.
     """
-    peak = hardware.peak_flops.get(workload.recipe.dtype)
-    if peak is None:
+    peak = hardware.peak_flops.get(dtype)
+    if peak is None or cost.flops is None:
         return None
-    compute_s = workload.train_flops / (peak * hardware.count)
-    moved = train_bytes_per_step(workload, hardware.count) * workload.budget.steps
-    return max(compute_s, moved / hardware.bandwidth) if hardware.bandwidth else compute_s
+    compute_s = cost.flops / (peak * hardware.count)
+    if cost.bytes_moved is None or not hardware.bandwidth:
+        return compute_s
+    return max(compute_s, cost.bytes_moved / hardware.bandwidth)
 
 
-def price_of(cell: Cell, pace: Pace, rates: Rates) -> Price:
-    """The price of one task of ``cell`` at ``pace``."""
-    hardware = cell.hardware
-    bound_s = lower_bound_s(cell.workload, hardware)
-    flops = cell.workload.train_flops
+def price_of(cost: Cost, dtype: str, hardware: Hardware, pace: Pace, rates: Rates) -> Price:
+    """The price of one task of ``cost`` on ``hardware`` at ``pace``."""
+    bound_s = lower_bound_s(cost, dtype, hardware)
+    flops = cost.flops
     seconds = pace.seconds(flops, bound_s)
     power_w = hardware.power_limit_w
     joules = None if seconds is None or power_w is None else seconds * power_w * hardware.count

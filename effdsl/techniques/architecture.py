@@ -18,7 +18,7 @@ from effdsl.techniques.base import (
     PositionTechnique,
     RecurrentTechnique,
 )
-from effdsl.techniques.feed_forward import SwiGLU
+from effdsl.techniques.feed_forward import MoE, SwiGLU
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 
@@ -75,6 +75,11 @@ class Architecture(HasTag, ABC):
     def dense_masks_per_token(self, context_length: int) -> float:
         """Elements per token that all layers keep in addition where masks and biases are held whole."""
         return 0.0
+
+    @property
+    def experts(self) -> int | None:
+        """Experts of a layer; ``None`` where there are none."""
+        return None
 
     @property
     def fragmentation(self) -> int:
@@ -147,6 +152,10 @@ class Decoder(Architecture):
     @property
     def products(self) -> int:
         return self.attention.products + self.feed_forward.products + 1
+
+    @property
+    def experts(self) -> int | None:
+        return self.feed_forward.experts if isinstance(self.feed_forward, MoE) else None
 
     @property
     def norm_inputs(self) -> int:

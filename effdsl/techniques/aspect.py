@@ -1,4 +1,4 @@
-"""The axis of shape: depth against width at a given number of parameters."""
+"""The axis of aspect: depth against width at a given number of parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AspectRatio(Technique):
     Of the shapes of a scale the one that comes nearest is taken; its depth and width are in the plan.
     """
 
-    axis = "shape"
+    axis = "aspect"
 
     ratio: float = identity(default=64.0, converter=number, validator=_buildable)
 

@@ -20,13 +20,15 @@ import attrs
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
 from effdsl_registry.layout import named_by
-from effdsl_registry.records import FORMAT, Curve, Decoding, Identity, Provenance, Record, Shares
+from effdsl_registry.records import FORMAT, Curve, Identity, Provenance, Record, Row
 from effdsl_registry.schema import transaction
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from effdsl_registry.code_sets import CodeSets
+    from effdsl.task import ChosenTechnique
+from effdsl.workload import Plain
+from effdsl_registry.code_sets import CodeSets
 
 BATCH = 10_000
 CHUNK = 1 << 13  # holds most records; a larger buffer costs more than a second read
@@ -42,9 +44,10 @@ _SQL_TYPES: dict[Any, str] = {
     dict[str, str]: "JSON",
     dict[str, float]: "MAP(VARCHAR, DOUBLE)",
     tuple[str, ...]: "VARCHAR[]",
-    Curve: "JSON",
-    tuple[Decoding, ...]: "JSON",
-    Shares: "JSON",
+    dict[str, ChosenTechnique]: "JSON",
+    dict[str, Plain]: "JSON",
+    dict[str, Curve]: "JSON",
+    dict[str, tuple[Row, ...]]: "JSON",
 }
 log = logging.getLogger("effdsl.store")
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from effdsl.task import ChosenTechnique
+from effdsl.workload import Plain
 from effdsl_registry.errors import RecordDamaged, StoreNewer
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 Curve = tuple[tuple[int, float | None], ...]
-Shares = tuple[tuple[float, ...], ...]
+Row = dict[str, float]
 
 
 def _matches(pattern: str) -> Any:
@@ -36,6 +38,10 @@ def _curve(points: Any) -> Curve:
     return tuple((step, loss if loss is not None and math.isfinite(loss) else None) for step, loss in points)
 
 
+def _curves(curves: Any) -> dict[str, Curve]:
+    return {name: _curve(points) for name, points in curves.items()}
+
+
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
 
@@ -46,42 +52,29 @@ class Identity:
 
     Attributes:
         technique: the short name people read, e.g. ``GQA(kv_heads=2)``.
-        scale: the nominal size, e.g. ``3M``.
-        attention, position, feed_forward, backbone, aspect: the technique on that axis.
+        scale: the nominal size, e.g. ``3M``, or the name of the model.
         parameters: exact number of weights.
         active_parameters: those that one token passes through.
         hardware, hardware_count: class of device and how many.
-        tokens: trained on in all.
+        choices: the technique on each axis of the stage, from the outside in.
+        setting: what else must agree for two cells to be compared, by the names that the stage declares.
+        details: what may differ between cells that are compared, and tells apart those of one name.
     """
 
     stage: str
     technique: str
     scale: str = ""
-    attention: str = ""
-    position: str = ""
-    feed_forward: str = ""
-    backbone: str = ""
-    aspect: str = ""
     parameters: int | None = None
     active_parameters: int | None = None
     seed: int = 0
     hardware: str = ""
     hardware_count: int = 1
     dtype: str = ""
-    data: str = ""
-    data_revision: str = ""
-    tokenizer: str = ""
-    vocab_size: int | None = None
-    context_length: int | None = None
-    batch_size: int | None = None
-    micro_batch_size: int | None = None
-    steps: int | None = None
-    tokens: int | None = None
-    layers: int | None = None
-    hidden_size: int | None = None
-    heads: int | None = None
     engine: str = ""
     engine_version: int | None = None
+    choices: dict[str, ChosenTechnique] = attrs.field(factory=dict)
+    setting: dict[str, Plain] = attrs.field(factory=dict)
+    details: dict[str, Plain] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,23 +117,6 @@ class Provenance:
     kernel: str = ""
 
 
-@attrs.frozen
-class Decoding:
-    """Decoding of one sequence by the trained model, at one context.
-
-    Attributes:
-        context: tokens.
-        prefill_s: time to read them into an empty cache.
-        decode_s_per_token: time per token of continuing a text up to there.
-        cache_bytes: what the cache then holds.
-    """
-
-    context: int
-    prefill_s: float
-    decode_s_per_token: float
-    cache_bytes: int
-
-
 @attrs.frozen(kw_only=True)
 class Record:
     """One attempt at a task. A metric that is not finite is moved to ``missing`` with its value as reason.
@@ -153,11 +129,10 @@ class Record:
         evidence: ``measured``, ``estimated`` or ``published``.
         metrics: by the names of ``effdsl.metrics.METRICS``; absent where not applicable or not measurable.
         missing: metric to the reason why it is absent.
-        loss_curve, eval_curve: (step, loss in nats per token); ``None`` where it was not finite.
-        decoding: by ascending context, the whole context last; empty when it was not measured.
-        expert_shares: by layer, the share of the held-out tokens' work that each expert did; empty without
-            experts.
-        sample: text that the trained model generated.
+        curves: by name, e.g. ``train`` and ``held_out`` loss: (iterations done, value), ``None`` where it was
+            not finite.
+        tables: by name, e.g. ``decoding`` and ``expert_shares``: rows of numbers.
+        artifacts: by name, texts that the task made, e.g. a ``sample`` of what the model writes.
     """
 
     format: int = FORMAT
@@ -173,11 +148,9 @@ class Record:
     metrics: dict[str, float] = attrs.field(factory=dict)
     missing: dict[str, str] = attrs.field(factory=dict)
     provenance: Provenance
-    loss_curve: Curve = attrs.field(default=(), converter=_curve)
-    eval_curve: Curve = attrs.field(default=(), converter=_curve)
-    decoding: tuple[Decoding, ...] = ()
-    expert_shares: Shares = ()
-    sample: str = ""
+    curves: dict[str, Curve] = attrs.field(factory=dict, converter=_curves)
+    tables: dict[str, tuple[Row, ...]] = attrs.field(factory=dict)
+    artifacts: dict[str, str] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         not_finite = {name: f"the value was {v}" for name, v in self.metrics.items() if not math.isfinite(v)}
@@ -227,6 +200,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(str, lambda v, _: _of(v, str))
     converter.register_structure_hook(int, lambda v, _: _of(v, int))
     converter.register_structure_hook(bool, lambda v, _: _of(v, bool))
+    converter.register_structure_hook(Plain, lambda v, _: None if v is None else _of(v, str, int, float))
     converter.register_structure_hook(float, lambda v, _: float(_of(v, int, float)))
     return converter
 

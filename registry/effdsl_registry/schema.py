@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from effdsl.key import SHOWN_DIGITS
-from effdsl.metrics import ENERGY, METRICS
+from effdsl.metrics import METRICS, Metric
+from effdsl.stages.base import STAGES
 from effdsl_registry import published
 from effdsl_registry.errors import REBUILD, StoreDamaged, StoreNewer
 from effdsl_registry.files import literal, quoted
@@ -29,6 +30,7 @@ PUBLIC_VIEWS = (
     "cells",
     "measurements",
     "metrics",
+    "axes",
     "loss_curves",
     "decoding",
     "expert_shares",
@@ -157,18 +159,19 @@ def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
     return int(row[0]), str(row[1])
 
 
-@cache
 def _views() -> str:
     sources = [f for f in files(__package__).joinpath("views").iterdir() if f.name.endswith(".sql")]
     parts = {
         "{shown_digits}": str(SHOWN_DIGITS),
         "{metric_rows}": _metric_rows(),
         "{metric_columns}": _listed(f"metrics[{literal(m.name)}] AS {quoted(m.name)}" for m in METRICS),
-        "{metric_means}": _listed(_mean(m.name) for m in METRICS),
+        "{metric_means}": _listed(map(_mean, METRICS)),
+        "{axis_rows}": _axis_rows(),
+        "{stage_columns}": _listed(f"{sql} AS {quoted(name)}" for name, sql in _stage_columns().items()),
         "{identity_columns}": _listed(
-            f"any_value({quoted(f.name)}) AS {quoted(f.name)}"
-            for f in attrs.fields(Identity)
-            if f.name != "seed"
+            f"any_value({quoted(name)}) AS {quoted(name)}"
+            for name in (*(f.name for f in attrs.fields(Identity)), *_stage_columns())
+            if name != "seed"
         ),
     }
     text = "\n".join(source.read_text() for source in sorted(sources, key=lambda source: source.name))
@@ -178,7 +181,6 @@ def _views() -> str:
     return code
 
 
-@cache
 def _views_digest() -> str:
     said = (_views(), _column_comments(), [step.sql for step in migrations()], published.digest())
     return hashlib.sha256(repr(said).encode()).hexdigest()
@@ -192,15 +194,35 @@ def _metric_rows() -> str:
     return _listed(
         f"({place}, {literal(m.name)}, {literal(m.label)}, {literal(m.unit)}, {literal(m.better.value)}, "
         f"{literal(m.definition)}, {str(m.on_default_table).lower()}, {literal(m.short)}, "
-        f"{str(m.is_energy).lower()})"
+        f"{str(m.is_energy).lower()}, {list(m.stages)}::VARCHAR[], {str(m.is_quality).lower()})"
         for place, m in enumerate(METRICS)
     )
 
 
-def _mean(metric: str) -> str:
-    name = quoted(metric)
+def _axis_rows() -> str:
+    axes = [(axis, stage) for stage in STAGES.values() for axis in stage.axes]
+    return _listed(
+        f"({literal(axis.name)}, {literal(stage.name)}, {place}, "
+        f"{literal(axis.within.name) if axis.within else 'NULL::VARCHAR'})"
+        for place, (axis, stage) in enumerate(axes, start=1)
+    )
+
+
+def _stage_columns() -> dict[str, str]:
+    """Columns for what the declared stages call their axes, settings and details, read from JSON."""
+    types = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
+    columns: dict[str, str] = {}
+    for stage in STAGES.values():
+        columns |= {axis.name: f"choices ->> '$.{axis.name}.label'" for axis in stage.axes}
+        for source, named in (("setting", stage.settings), ("details", stage.details)):
+            columns |= {name: f"({source} ->> '$.{name}')::{types[kind]}" for name, kind in named.items()}
+    return columns
+
+
+def _mean(metric: Metric) -> str:
+    name = quoted(metric.name)
     mean = f"avg({name} ORDER BY {name}) FILTER (outcome = 'ok')"  # the last digits depend on the order
-    if metric in ENERGY:
+    if metric.is_energy:
         one_scope = "count(DISTINCT meter_scope) FILTER (outcome = 'ok') = 1"
         return f"CASE WHEN {one_scope} THEN {mean} END AS {name}"
     return f"{mean} AS {name}"

@@ -34,8 +34,8 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
 
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
-    from effdsl_runtime.corpora import too_short
     from effdsl_runtime.dispatch import unavailable_here
+    from effdsl_runtime.inputs import unfit_inputs
     from effdsl_runtime.lookup import calibration_in, history_in
     from effdsl_runtime.machine import detect
 
@@ -51,7 +51,7 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
             unavailable_here(machine),
             loaded.place,
             calibration,
-            too_short(),
+            unfit_inputs(),
         )
     return loaded, plan, store
 

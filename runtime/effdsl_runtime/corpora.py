@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
-from functools import cache, singledispatch
+from collections.abc import Mapping
+from functools import singledispatch
 from pathlib import Path
 
 from effdsl.data import JSONL, Data, FineWebEdu, LocalText
 from effdsl.key import canonical_json
-from effdsl.task import Cell
 
 FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
 FACTS_FILE = "facts.json"
@@ -39,32 +38,30 @@ def corpus_folder(data: Data, tokens: int) -> Path:
     return cache_folder() / "corpora" / name
 
 
-def too_short() -> Callable[[Cell], str]:
-    """Says why the text of a cell is too short for its context; empty when it is not, or not known to be.
+def too_short(data: Data, tokens: int, context_length: int) -> str:
+    """Why a text is too short for a context; empty when it is not, or not known to be.
 
     How many tokens there are is known once the text has been prepared. Before that, plain files have at
-    most a token per byte. What was looked up is remembered.
+    most a token per byte.
+
+    Args:
+        data: what ``resolve()`` returned.
+        tokens: training tokens wanted.
+        context_length: tokens of a sequence.
     """
-    counted = cache(_parts)
-    bounded = cache(most_tokens)
-
-    def reason(cell: Cell) -> str:
-        data, budget = cell.workload.data, cell.workload.budget
-        context, remedy = budget.context_length, "give more text or a shorter context_length"
-        wanted = f"context_length={context:,} + 1"
-        parts = counted(data, budget.tokens)
-        for part, tokens in parts.items():
-            if tokens <= context:
-                return f"the {part} part has {tokens:,} tokens, fewer than {wanted}; {remedy}"
-        most = None if parts else bounded(data)
-        if most is not None and most < 2 * (context + 1):
-            return (
-                f"the text has at most {most:,} tokens, too few to train on {wanted} and to hold out"
-                f" as many; {remedy}"
-            )
-        return ""
-
-    return reason
+    remedy = "give more text or a shorter context_length"
+    wanted = f"context_length={context_length:,} + 1"
+    parts = _parts(data, tokens)
+    for part, found in parts.items():
+        if found <= context_length:
+            return f"the {part} part has {found:,} tokens, fewer than {wanted}; {remedy}"
+    most = None if parts else most_tokens(data)
+    if most is not None and most < 2 * (context_length + 1):
+        return (
+            f"the text has at most {most:,} tokens, too few to train on {wanted} and to hold out"
+            f" as many; {remedy}"
+        )
+    return ""
 
 
 def _parts(data: Data, tokens: int) -> Mapping[str, int]:

@@ -9,26 +9,21 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from effdsl.hardware import Hardware
-from effdsl.task import Cell, Engine, Task, Torch
+from effdsl.task import Cell, Task
 
 if TYPE_CHECKING:
-    from effdsl_runtime.observation import Observation
-
-Run = Callable[..., "Observation"]
-
-ENGINES: dict[type, str] = {Torch: "effdsl_runtime.engines.torch_engine:run"}
-"""Engine class to ``module:function``; the function takes a task, a progress callback and a sampler."""
+    from effdsl_runtime.engines.contract import RunTask
 
 
-def engine_module(engine: Engine) -> str:
-    """The module that runs tasks of ``engine``."""
-    return ENGINES[type(engine)].split(":")[0]
+def engine_module(task: Task) -> str:
+    """The module that runs ``task``."""
+    return task.engine.runs[task.workload.stage].split(":")[0]
 
 
-def engine_for(task: Task) -> Run:
+def engine_for(task: Task) -> RunTask:
     """The function that runs ``task``."""
-    name = ENGINES[type(task.engine)].split(":")[1]
-    run: Run = getattr(import_module(engine_module(task.engine)), name)
+    module, name = task.engine.runs[task.workload.stage].split(":")
+    run: RunTask = getattr(import_module(module), name)
     return run
 
 
@@ -49,9 +44,9 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        for module in (*cell.engine.packages, *cell.workload.data.packages):
+        for module in (*cell.engine.packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {INSTALL.get(module, TORCH_EXTRA)}"
-        return cell.engine.cannot_run(wanted)
+        return cell.engine.refuses(cell.workload, wanted)
 
     return reason

@@ -61,7 +61,7 @@ class Eta:
             if current is None or task.address.key != current.address.key:
                 expected = self._expected(task)
                 if expected is None and current and here:
-                    expected = here * _flops(task) / _flops(current)
+                    expected = _scaled(here, current, task)
                 if expected is None:
                     return None
                 total += expected
@@ -74,15 +74,23 @@ class Eta:
 
     def _learn(self, task: PlannedTask, seconds: float) -> None:
         self._by_cell.setdefault(task.address.cell, []).append(seconds)
-        self._seconds += seconds
-        self._flops += _flops(task)
+        if (flops := _flops(task)) is not None:
+            self._seconds += seconds
+            self._flops += flops
 
     def _expected(self, task: PlannedTask) -> float | None:
         same = self._by_cell.get(task.address.cell)
         if same:
             return sum(same) / len(same)
-        return self._seconds / self._flops * _flops(task) if self._flops else None
+        flops = _flops(task)
+        return self._seconds / self._flops * flops if self._flops and flops is not None else None
 
 
-def _flops(task: PlannedTask) -> float:
-    return task.task.workload.train_flops
+def _scaled(seconds: float, of: PlannedTask, other: PlannedTask) -> float | None:
+    """What ``other`` takes where ``of`` takes ``seconds``, by their FLOPs."""
+    here, there = _flops(of), _flops(other)
+    return seconds * there / here if here and there is not None else None
+
+
+def _flops(task: PlannedTask) -> float | None:
+    return task.of.cost.flops

@@ -23,15 +23,15 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json
 from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
-from effdsl_runtime.corpora import too_short
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.fingerprint import installed_code
+from effdsl_runtime.inputs import unfit_inputs
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.outcomes import Ending, ending_of_death, oom_kills
 from effdsl_runtime.process import POLL_S, Child, preload
 from effdsl_runtime.recording import Assignment, Run, record_of
-from effdsl_runtime.worker import Finished, prepare_data, work
+from effdsl_runtime.worker import Finished, prepare_input, work
 
 LATER_S = 0.5  # between the first and the last process of a job that is ended
 
@@ -118,7 +118,7 @@ class Executor:
         queue = deque(plan.to_run())
         attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
         refused = 0
-        preload({engine_module(task.task.engine) for task in queue})
+        preload({engine_module(task.task) for task in queue})
         with self._interruptible():
             tally.cannot_start = self._prepare(plan) or self._refuse(queue, tally)
             while queue and not tally.cannot_start and self._stop is Stop.NOT:
@@ -201,13 +201,14 @@ class Executor:
         return self._stop is Stop.NOW
 
     def _prepare(self, plan: Plan) -> str:
-        """Make the data of the plan once, in a process of their own; says why when that fails.
+        """Make the inputs of the plan once, each in a process of its own; says why when that fails.
 
         Preparing in the first task would count into its memory.
         """
-        wanted = {id(t.task.workload.data): t.task.workload for t in plan.to_run()}
-        for workload in wanted.values():
-            worker = Child(prepare_data, workload.data, workload.budget.tokens)
+        workloads = dict.fromkeys(task.of for task in plan.to_run())
+        inputs = (one for planned in workloads if planned.cell for one in planned.cell.workload.inputs())
+        for wanted in dict.fromkeys(inputs):
+            worker = Child(prepare_input, wanted)
             for said in worker.messages():
                 if isinstance(said, Progress):
                     self.display.preparing(said)
@@ -221,8 +222,8 @@ class Executor:
         return ""
 
     def _refuse(self, queue: deque[PlannedTask], tally: Tally) -> str:
-        """Take tasks out of ``queue`` whose text is too short; says why when that leaves none."""
-        why_not = too_short()
+        """Take tasks out of ``queue`` whose input is of no use; says why when that leaves none."""
+        why_not = unfit_inputs()
         refused = {task.address.key: why for task in queue if (why := why_not(task.task.cell))}
         if refused and len(refused) == len(queue):
             return next(iter(refused.values()))

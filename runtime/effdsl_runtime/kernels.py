@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from effdsl.plan import Plan
+    from effdsl.task import Labels
 
 Kernel = Literal["auto", "math", "sdpa", "flex", "fla"]
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 KERNEL = "EFFDSL_KERNEL"
+COMPUTES_ONLY: dict[Kernel, str] = {"fla": "NSA"}
 GPU_ONLY: tuple[Kernel, ...] = ("flex", "fla")  # FlexAttention has no backward on a CPU, fla is Triton
 
 
@@ -29,13 +31,13 @@ def kernel_asked() -> Kernel:
     return asked
 
 
-def check_kernel(kernel: Kernel, device: str, nsa_alone: bool) -> None:
+def check_kernel(kernel: Kernel, device: str, *mixers: str) -> None:
     """Refuse a kernel that cannot train.
 
     Args:
         kernel: what is asked for.
         device: ``"cpu"``, or how a GPU is called.
-        nsa_alone: whether NSA is all that mixes tokens.
+        mixers: the techniques that mix tokens, by name.
 
     Raises:
         Unsupported: with what to do instead.
@@ -46,9 +48,11 @@ def check_kernel(kernel: Kernel, device: str, nsa_alone: bool) -> None:
         raise Unsupported(
             f"the kernel {kernel} cannot train on a CPU", "leave out --kernel, or take sdpa or math"
         )
-    if kernel == "fla" and not nsa_alone:
+    only = COMPUTES_ONLY.get(kernel)
+    if only is not None and any(mixer != only for mixer in mixers):
         raise Unsupported(
-            "the kernel fla computes NSA and nothing else", "leave out --kernel, or the other techniques"
+            f"the kernel {kernel} computes {only} and nothing else",
+            "leave out --kernel, or the other techniques",
         )
 
 
@@ -57,16 +61,19 @@ def refusal(kernel: Kernel, plan: Plan) -> str:
 
     Asked before anything runs: a refusal is about the command, not a result of the tasks.
     """
-    from effdsl.techniques.architecture import Decoder
     from effdsl.techniques.base import Unsupported
-    from effdsl.techniques.nsa import NSA
 
     if kernel not in GPU_ONLY:
         return ""
-    architectures = [planned.task.workload.architecture for planned in plan.to_run()]
-    nsa_alone = all(isinstance(a, Decoder) and isinstance(a.attention, NSA) for a in architectures)
+    mixers = {_mixer(task.of.labels) for task in plan.to_run()}
     try:
-        check_kernel(kernel, plan.machine.kind, nsa_alone)
+        check_kernel(kernel, plan.machine.kind, *mixers)
     except Unsupported as error:
         return f"{error}; {error.hint}"
     return ""
+
+
+def _mixer(labels: Labels) -> str:
+    """What mixes the tokens of a cell: its attention, else its backbone."""
+    mixer = labels.choices.get("attention") or labels.choices.get("backbone")
+    return mixer.technique if mixer else ""

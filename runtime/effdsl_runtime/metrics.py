@@ -1,71 +1,59 @@
-"""Every metric of a task from what was observed; the definitions are in :mod:`effdsl.metrics`."""
+"""The metrics of a task from what was observed; the definitions are in :mod:`effdsl.metrics`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import singledispatch
 
 import numpy as np
 
+from effdsl.hardware import Hardware
+from effdsl.metrics import BY_NAME
 from effdsl.task import Task
+from effdsl.workload import Workload
 from effdsl_runtime.observation import Observation, Window
 from effdsl_runtime.probes import Measurement
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
 LARGEST = ("peak_memory_gb", "memory_over_baseline_gb")
-DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
-ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 NS = 1e-9
 
 
 def measure(task: Task, observation: Observation, summary: Callable[[int, int], Measurement]) -> Measurement:
-    """All metrics of ``task``.
+    """All metrics of ``task``: those of every stage, those that its engine gives, those of its stage.
 
     Args:
         task: what was run.
         observation: what its engine saw.
         summary: the probe's metrics over a window of time, e.g. ``Sampler.summary``.
     """
-    metrics = quality(observation) | speed(observation, task.workload.budget.tokens_per_step)
-    workload = task.workload
-    metrics["kv_bytes_per_token"] = float(workload.architecture.kv_bytes_per_token(workload.recipe.dtype))
+    metrics = speed(observation) if observation.measured else {}
+    metrics |= {name: value for name, value in observation.values.items() if name in BY_NAME}
     device = over_windows([summary(*window) for window in observation.windows], observation.windows)
     metrics |= device.metrics
-    missing = dict(device.missing)
-    _add_decoding(observation, metrics, missing)
-    _add_routing(observation, metrics, missing)
-    if "energy_j" in metrics:
-        tokens = len(observation.measured) * task.workload.budget.tokens_per_step
-        metrics["energy_j_per_token"] = metrics["energy_j"] / tokens
-    _add_mfu(task, metrics, missing)
-    return Measurement(metrics, missing)
+    own = metrics_of(task.workload, task.hardware, observation, metrics)
+    return Measurement(metrics | own.metrics, device.missing | own.missing)
 
 
-def quality(observation: Observation) -> dict[str, float]:
-    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers."""
-    loss = observation.held_out_loss
-    return {
-        "held_out_loss": loss,
-        "ppl": math.exp(loss),
-        "bits_per_byte": loss / (math.log(2) * observation.bytes_per_token),
-    }
+@singledispatch
+def metrics_of(
+    workload: Workload, hardware: Hardware, observation: Observation, common: Mapping[str, float]
+) -> Measurement:
+    """The metrics of a stage beside the ``common`` ones; each stage registers its own."""
+    return Measurement({}, {})
 
 
-def speed(observation: Observation, tokens_per_step: int) -> dict[str, float]:
-    """AL (eq. 3), TT (eq. 4), percentiles (linear between ranks) and rates over the measured iterations."""
+def speed(observation: Observation) -> dict[str, float]:
+    """AL (eq. 3), percentiles (linear between ranks) and the time of all iterations together."""
     seconds = np.array([iteration.seconds for iteration in observation.measured])
-    tokens_per_s = tokens_per_step * len(seconds) / seconds.sum()
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
-    time_to_finish_s = math.fsum(iteration.seconds for iteration in observation.iterations)
     return {
         "al_s_per_iter": float(seconds.mean()),
         "p50_s_per_iter": float(p50),
         "p95_s_per_iter": float(p95),
         "p99_s_per_iter": float(p99),
-        "tokens_per_s": float(tokens_per_s),
-        "tt_tokens_per_param_s": float(tokens_per_s / observation.parameters),
-        "time_to_finish_s": time_to_finish_s,
-        "gpu_hours_per_gpu": time_to_finish_s / 3600,
+        "time_to_finish_s": math.fsum(iteration.seconds for iteration in observation.iterations),
     }
 
 
@@ -91,35 +79,3 @@ def over_windows(summaries: Sequence[Measurement], windows: Sequence[Window]) ->
         metrics["energy_j"] = math.fsum(values("energy_j"))
         metrics["aec_w"] = metrics["energy_j"] / total_s
     return Measurement(metrics, missing)
-
-
-def _add_decoding(observation: Observation, metrics: dict[str, float], missing: dict[str, str]) -> None:
-    """Decoding at the whole context."""
-    if not observation.decoding:
-        missing |= dict.fromkeys(DECODING, "decoding was not measured")
-        return
-    whole = observation.decoding[-1]
-    values = (whole.prefill_s, whole.decode_s_per_token, 1 / whole.decode_s_per_token, whole.cache_bytes)
-    metrics |= zip(DECODING, map(float, values), strict=True)
-
-
-def _add_routing(observation: Observation, metrics: dict[str, float], missing: dict[str, str]) -> None:
-    """How evenly the trained model uses its experts."""
-    seen = observation.routed
-    if seen is None:
-        missing |= dict.fromkeys(ROUTING, "the model has no experts")
-        return
-    uneven = [max(shares) * len(shares) for shares in seen.shares]
-    values = (math.fsum(uneven) / len(uneven), seen.entropy, seen.dropped)
-    metrics |= zip(ROUTING, values, strict=True)
-
-
-def _add_mfu(task: Task, metrics: dict[str, float], missing: dict[str, str]) -> None:
-    workload, hardware = task.workload, task.hardware
-    dtype = workload.recipe.dtype
-    peak = hardware.peak_flops.get(dtype)
-    if peak is None:
-        missing["mfu"] = f"the peak FLOP/s of {hardware.name} in {dtype} is not known"
-        return
-    flops_per_token = workload.architecture.causal_train_flops_per_token(workload.budget.context_length)
-    metrics["mfu"] = flops_per_token * metrics["tokens_per_s"] / (peak * hardware.count)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import attrs
-from effdsl_registry.records import Decoding as Decoding
 
 
 @attrs.frozen
@@ -19,11 +19,11 @@ class Progress:
 
 
 class Iteration(NamedTuple):
-    """One optimizer step: its number (0-based), its wall time, and its training loss in nats per token."""
+    """One iteration: its number (0-based), its wall time, and in a training its loss in nats per token."""
 
     step: int
     seconds: float
-    loss: float
+    loss: float | None = None
 
 
 class Window(NamedTuple):
@@ -34,62 +34,45 @@ class Window(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A point of a loss curve: optimizer steps done, loss in nats per token."""
+    """A point of a curve: iterations done, and the value, e.g. a loss in nats per token."""
 
     step: int
     loss: float
 
 
-@attrs.frozen
-class Routed:
-    """How a trained model sent the held-out tokens to its experts.
-
-    Attributes:
-        shares: by layer, the share of what was computed that each expert computed.
-        entropy: of the mean probabilities of a layer's experts, in nats, mean over layers.
-        dropped: the share of all choices that no expert computed.
-    """
-
-    shares: tuple[tuple[float, ...], ...]
-    entropy: float
-    dropped: float
+Row = dict[str, float]
+"""A row of a table: numbers by column."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Observation:
-    """One training, as it went.
+    """One task, as it went. What only some stages have is there by name.
 
     Attributes:
-        iterations: every optimizer step, warm-up included.
+        iterations: every one, warm-up included: optimizer steps of a training, requests of an inference.
         warmup: how many of the first iterations are left out of metrics.
         windows: when the measured iterations ran; evaluations lie between and outside the windows.
-        loss_curve: training loss, thinned out.
-        eval_curve: held-out loss along the way; its last point is ``held_out_loss``.
-        held_out_loss: mean cross-entropy on held-out text after the last step, nats per token.
-        bytes_per_token: bytes of UTF-8 per token of that text.
         parameters: exact parameter count of the built model.
-        sample: text that the trained model generated.
+        values: what else was measured once, by the name of a metric, or of what metrics are computed from.
+        curves: what was followed along the way, e.g. ``train`` and ``held_out`` loss.
+        tables: what has a row for each of something, e.g. ``decoding``.
+        artifacts: texts that the task made, e.g. a ``sample`` of what a model writes.
         kernel: name of the attention kernel.
-        threads: threads that torch computed with.
+        threads: threads that computed.
         flags: what else to know of how it ran: ``compiled``.
-        decoding: by ascending context, the whole context last; empty when it was not measured.
-        routed: how the held-out tokens were sent to experts; ``None`` where there are none.
     """
 
     iterations: tuple[Iteration, ...]
     warmup: int
     windows: tuple[Window, ...]
-    loss_curve: tuple[Point, ...]
-    eval_curve: tuple[Point, ...]
-    held_out_loss: float
-    bytes_per_token: float
     parameters: int
-    sample: str
-    kernel: str
     threads: int
+    values: Mapping[str, float] = attrs.field(factory=dict)
+    curves: Mapping[str, tuple[Point, ...]] = attrs.field(factory=dict)
+    tables: Mapping[str, tuple[Row, ...]] = attrs.field(factory=dict)
+    artifacts: Mapping[str, str] = attrs.field(factory=dict)
+    kernel: str = ""
     flags: tuple[str, ...] = ()
-    decoding: tuple[Decoding, ...] = ()
-    routed: Routed | None = None
 
     @property
     def measured(self) -> tuple[Iteration, ...]:

@@ -10,7 +10,7 @@ import attrs
 from effdsl_registry.files import Table
 from effdsl_registry.records import Identity, Provenance, Record
 
-from effdsl.metrics import METRICS
+from effdsl.metrics import BY_NAME, METRICS
 from effdsl.task import Address, Task
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
@@ -75,11 +75,9 @@ def record_of(assignment: Assignment, run: Run, code: str) -> Record:
         metrics=measured[0],
         missing=measured[1],
         provenance=_provenance(run, assignment.facts, code),
-        loss_curve=tuple(observation.loss_curve) if observation else (),
-        eval_curve=tuple(observation.eval_curve) if observation else (),
-        decoding=observation.decoding if observation else (),
-        expert_shares=observation.routed.shares if observation and observation.routed else (),
-        sample=observation.sample if observation else "",
+        curves=observation.curves if observation else {},
+        tables=dict(observation.tables) if observation else {},
+        artifacts=dict(observation.artifacts) if observation else {},
     )
 
 
@@ -103,48 +101,36 @@ def samples_table(run: Run) -> Table | None:
 
 def identity_of(task: Task) -> Identity:
     """The typed columns of what was asked."""
-    work, labels = task.workload, task.labels
-    shape = work.architecture.shape
+    work, labels, hardware = task.workload, task.labels, task.hardware
+    size = work.size()
     return Identity(
         stage=work.stage,
         technique=labels.full_name,
         scale=labels.scale,
-        attention=labels.attention,
-        position=labels.position,
-        feed_forward=labels.feed_forward,
-        backbone=labels.backbone,
-        aspect=labels.aspect,
-        parameters=work.parameters,
-        active_parameters=work.active_parameters,
+        parameters=size.parameters,
+        active_parameters=size.active,
         seed=task.seed,
-        hardware=task.hardware.name,
-        hardware_count=task.hardware.count,
-        dtype=work.recipe.dtype,
-        data=type(work.data).__name__,
-        data_revision=str(getattr(work.data, "revision", "")),
-        tokenizer=str(work.data.tokenizer),
-        vocab_size=work.data.vocab_size,
-        context_length=work.budget.context_length,
-        batch_size=work.budget.batch_size,
-        micro_batch_size=work.budget.micro_batch_size,
-        steps=work.budget.steps,
-        tokens=work.budget.tokens,
-        layers=shape.layers,
-        hidden_size=shape.hidden_size,
-        heads=shape.heads,
+        hardware=hardware.name,
+        hardware_count=hardware.count,
+        dtype=work.dtype,
         engine=task.engine.name,
         engine_version=task.engine.version,
+        choices=dict(labels.choices),
+        setting=dict(work.setting()),
+        details=dict(work.details()),
     )
 
 
 def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
+    stage = task.workload.stage
     if run.observation is None or run.sampler is None:
         why = f"the task ended as {run.ending.outcome.value}"
-        return {}, {metric.name: why for metric in METRICS}
+        return {}, {metric.name: why for metric in METRICS if metric.is_of(stage)}
     from effdsl_runtime.metrics import measure
 
     measurement = measure(task, run.observation, run.sampler.summary)
-    return measurement.metrics, measurement.missing
+    why_not = {name: why for name, why in measurement.missing.items() if BY_NAME[name].is_of(stage)}
+    return measurement.metrics, why_not
 
 
 def _provenance(run: Run, facts: dict[str, Any], code: str) -> Provenance:

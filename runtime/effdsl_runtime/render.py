@@ -11,17 +11,17 @@ from typing import Any, ParamSpec
 
 import attrs
 import click
-from effdsl_registry.records import Record
+from effdsl_registry.records import Identity, Record
 from effdsl_registry.store import ClaimInfo
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from effdsl.costs import lower_bound_s, training_memory
+from effdsl.costs import lower_bound_s
 from effdsl.costs.calibration import Accuracy
 from effdsl.costs.spread import Spread
 from effdsl.decode import CannotDecode, decoded
-from effdsl.display import RIGHT, plan_table, setting, totals
+from effdsl.display import LEFT, plan_table, setting, totals
 from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS
@@ -67,7 +67,7 @@ def print_plan(plan: Plan, limit: int | None) -> Iterator[RenderableType]:
     shown = plan_table(plan, limit)
     table = FittingTable(keys=2, header_style="bold")
     for name in shown.columns:
-        is_number = name in RIGHT
+        is_number = name not in LEFT
         table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=is_number)
     for row in shown.rows:
         table.add_row(*map(Text, row))
@@ -163,7 +163,7 @@ def print_record(record: Record) -> Iterator[RenderableType]:
     why = f": {record.reason}" if record.reason else ""
     yield bold(short(record.key), f" {record.outcome}{why}")
     identity = Table("asked", "", box=None, header_style="bold", pad_edge=False)
-    for name, value in _plain(record.identity).items():
+    for name, value in _asked(record.identity).items():
         identity.add_row(name, Text(str(value)))
     yield identity
     metrics = Table("measured", "", "unit", "definition", box=None, header_style="bold", pad_edge=False)
@@ -183,9 +183,9 @@ def print_record(record: Record) -> Iterator[RenderableType]:
         if name != "code":
             provenance.add_row(name, Text(str(value)))
     yield provenance
-    if record.sample:
-        yield bold("text it generated", "")
-        yield record.sample
+    for name, text in record.artifacts.items():
+        yield bold(name, "")
+        yield text
 
 
 def predictions(canonical: str) -> dict[str, tuple[float, str]]:
@@ -198,13 +198,25 @@ def predictions(canonical: str) -> dict[str, tuple[float, str]]:
         cell: Cell = decoded(canonical).cell
     except CannotDecode:
         return {}
-    found = {"training": (cell.workload.train_flops, "FLOP")}
-    hardware = catalogued(cell.hardware, detect())
-    if hardware.memory is not None:
-        found["memory of training"] = (training_memory(cell.workload, hardware).total / 1e9, "GB")
-    if (bound_s := lower_bound_s(cell.workload, hardware)) is not None:
+    work, hardware = cell.workload, catalogued(cell.hardware, detect())
+    cost, memory = work.cost(hardware), cell.engine.memory(work, hardware)
+    found: dict[str, tuple[float, str]] = {}
+    if cost.flops is not None:
+        found["work"] = (cost.flops, "FLOP")
+    if hardware.memory is not None and memory is not None:
+        found["memory"] = (memory.total / 1e9, "GB")
+    if (bound_s := lower_bound_s(cost, work.dtype, hardware)) is not None:
         found["time at the peak rates"] = (bound_s, "s")
     return found
+
+
+def _asked(identity: Identity) -> dict[str, Any]:
+    """What was asked, one name beside the other."""
+    shown = _plain(identity)
+    for name in ("choices", "setting", "details"):
+        shown.pop(name, None)
+    shown |= {axis: has.label for axis, has in identity.choices.items()}
+    return shown | {n: v for n, v in {**identity.setting, **identity.details}.items() if v not in (None, "")}
 
 
 def _plain(value: Any) -> dict[str, Any]:

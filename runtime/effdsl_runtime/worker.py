@@ -19,11 +19,12 @@ from pathlib import Path
 import attrs
 from effdsl_registry.store import Store
 
-from effdsl.data import Data
 from effdsl.outcome import Outcome
-from effdsl_runtime.data import DataError, prepare
+from effdsl.workload import Input
+from effdsl_runtime.data import DataError
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.fingerprint import loaded_code
+from effdsl_runtime.inputs import make_ready
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.outcomes import Ending, ending_of
@@ -55,12 +56,12 @@ def work(assignment: Assignment, reports: Connection) -> None:
     reports.close()
 
 
-def prepare_data(data: Data, tokens: int, reports: Connection) -> None:
-    """Make a corpus where it is not cached yet; called in a process of its own, before the tasks."""
+def prepare_input(wanted: Input, reports: Connection) -> None:
+    """Get an input of tasks; called in a process of its own, before the first of them."""
     _detach()
     report = _Throttled(reports)
     try:
-        prepare(data, lambda text: report(Progress(text)), tokens)
+        make_ready(wanted, lambda text: report(Progress(text)))
     except DataError as error:
         reports.send(Ending(Outcome.FAILED, str(error)))
     reports.close()

@@ -1,14 +1,8 @@
 CREATE OR REPLACE VIEW loss_curves AS
-WITH latest AS (
-    SELECT key, loss_curve, eval_curve
-    FROM internal.attempts
-    QUALIFY row_number() OVER (PARTITION BY key ORDER BY finished_at DESC, attempt DESC) = 1
+WITH named AS (
+    SELECT key, unnest(map_entries(from_json(curves, '"MAP(VARCHAR, DOUBLE[][])"'))) AS curve FROM internal.latest
 ),
-points AS (
-    SELECT key, 'train' AS kind, unnest(from_json(loss_curve, '[["DOUBLE"]]')) AS point FROM latest
-    UNION ALL
-    SELECT key, 'held_out' AS kind, unnest(from_json(eval_curve, '[["DOUBLE"]]')) AS point FROM latest
-)
+points AS (SELECT key, curve.key AS kind, unnest(curve.value) AS point FROM named)
 SELECT key, point[1]::BIGINT AS step, point[2] AS loss, kind FROM points;
 
 COMMENT ON VIEW loss_curves IS 'loss in nats per token along training; kind is train or held_out, NULL where not finite';

@@ -1,20 +1,15 @@
 CREATE OR REPLACE VIEW decoding AS
-WITH latest AS (
-    SELECT key, cell, technique, seed, decoding
-    FROM internal.attempts
-    QUALIFY row_number() OVER (PARTITION BY key ORDER BY finished_at DESC, attempt DESC) = 1
-),
-rows AS (
+WITH rows AS (
     SELECT
-        * EXCLUDE (decoding),
+        key, cell, technique, seed,
         unnest(
             from_json(
-                decoding,
+                tables -> '$.decoding',
                 '[{"context": "BIGINT", "prefill_s": "DOUBLE", "decode_s_per_token": "DOUBLE", "cache_bytes": "BIGINT"}]'
             ),
             recursive := true
         )
-    FROM latest
+    FROM internal.latest
 )
 SELECT
     key, cell, technique, seed, context, prefill_s, decode_s_per_token,

@@ -8,7 +8,7 @@ import shutil
 import torch
 
 from effdsl.shapes import reference_parameters
-from effdsl.task import Pretraining
+from effdsl.stages.pretraining import Pretraining
 
 REPAYS_FROM_S = 300.0  # a cold compilation takes a CPU one or two minutes and then saves a tenth to a third
 CPU_FLOPS_PER_THREAD = 65e9  # what training reaches in float32 on a core with AVX-512

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -13,12 +14,28 @@ from effdsl_runtime.engines.device import autocast, synchronise
 from effdsl_runtime.model.cache import Cache
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.generate import next_logits
-from effdsl_runtime.observation import Decoding
 
 PARTS = (4, 2, 1)  # a quarter, half and all of the context that the model was trained on
 NEW_TOKENS = 16
 REPEATS = 5
 SECONDS = 0.2  # no further repeat of one measurement begins after so long
+
+
+@attrs.frozen
+class Decoding:
+    """Decoding of one sequence by the trained model, at one context.
+
+    Attributes:
+        context: tokens.
+        prefill_s: time to read them into an empty cache.
+        decode_s_per_token: time per token of continuing a text up to there.
+        cache_bytes: what the cache then holds.
+    """
+
+    context: int
+    prefill_s: float
+    decode_s_per_token: float
+    cache_bytes: int
 
 
 @torch.no_grad()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from itertools import pairwise
 
+import attrs
 import torch
 
+from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
 from effdsl_runtime.data import Corpus, batches, held_out_windows, prepare
 from effdsl_runtime.engines.compiling import worth_compiling
-from effdsl_runtime.engines.decoding import measure_decoding
+from effdsl_runtime.engines.contract import Report
+from effdsl_runtime.engines.decoding import Decoding, measure_decoding
 from effdsl_runtime.engines.device import device_of, synchronise, use_threads
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.kernels import kernel_asked
@@ -21,8 +23,8 @@ from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
-from effdsl_runtime.model.routing import routed
-from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
+from effdsl_runtime.model.routing import Routed, routed
+from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
 from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
 
@@ -34,8 +36,6 @@ CURVE_DECIMALS = 6  # a loss in single precision has no more
 EXPLODED = 2.0  # times the loss of a uniform guess
 SAMPLE_TOKENS = 120
 TEMPERATURE = 0.6
-
-Report = Callable[[Progress], None]
 
 
 def run(task: Task, report: Report, sampler: Sampler) -> Observation:
@@ -61,6 +61,7 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
 
 def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
     workload = task.workload
+    assert isinstance(workload, Pretraining)  # noqa: S101  all that Torch.runs names this for
     device, threads = device_of(task.hardware), use_threads()
     corpus = prepare(workload.data, lambda text: report(Progress(text)), workload.budget.tokens)
     report(Progress("building the model"))
@@ -70,7 +71,7 @@ def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
     compiled = worth_compiling(workload, device, threads)
     if compiled:
         model.compile_blocks()
-    training = Training(task, model, corpus, device, report)
+    training = Training(workload, task.seed, model, corpus, device, report)
     training.run()
     report(Progress("evaluating"))
     routings: list[Routing] = []
@@ -79,36 +80,56 @@ def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
     report(Progress("measuring decoding"))
     decoding = measure_decoding(model, training.held_out_context(), workload.recipe.dtype)
     report(Progress("generating"))
+    sent = routed(routings, len(model.blocks))
     return Observation(
         iterations=tuple(training.iterations),
         warmup=training.warmup,
         windows=tuple(training.windows),
-        loss_curve=thinned(training.iterations),
-        eval_curve=tuple(training.eval_curve),
-        held_out_loss=held_out_loss,
-        bytes_per_token=training.bytes_per_token(HELD_OUT_TOKENS),
         parameters=parameter_count(model),
-        sample=sample_text(model, corpus, task.seed),
-        kernel=kernel,
         threads=threads,
+        values={
+            "held_out_loss": held_out_loss,
+            "bytes_per_token": training.bytes_per_token(HELD_OUT_TOKENS),
+            **({} if sent is None else {"router_entropy": sent.entropy, "dropped_tokens": sent.dropped}),
+        },
+        curves={"train": thinned(training.iterations), "held_out": tuple(training.eval_curve)},
+        tables=_tables(decoding, sent),
+        artifacts={"sample": sample_text(model, corpus, task.seed)},
+        kernel=kernel,
         flags=("compiled",) if compiled else (),
-        decoding=decoding,
-        routed=routed(routings, len(model.blocks)),
     )
+
+
+def _tables(decoding: tuple[Decoding, ...], sent: Routed | None) -> dict[str, tuple[Row, ...]]:
+    """Decoding by ascending context, and the share of the held-out tokens' work that each expert did."""
+    tables = {"decoding": tuple(attrs.asdict(row) for row in decoding)}
+    if sent is not None:
+        tables["expert_shares"] = tuple(
+            {"layer": layer, "expert": expert, "share": share}
+            for layer, shares in enumerate(sent.shares)
+            for expert, share in enumerate(shares)
+        )
+    return tables
 
 
 class Training:
     """The loop: iterations timed one by one, in parts between which the held-out loss is taken."""
 
     def __init__(
-        self, task: Task, model: DecoderLM, corpus: Corpus, device: torch.device, report: Report
+        self,
+        workload: Pretraining,
+        seed: int,
+        model: DecoderLM,
+        corpus: Corpus,
+        device: torch.device,
+        report: Report,
     ) -> None:
-        budget, self._recipe = task.workload.budget, task.workload.recipe
+        budget, self._recipe = workload.budget, workload.recipe
         self._budget, self._corpus, self._device, self._report = budget, corpus, device, report
         self._model = model
         self._trainer = Trainer(model, self._recipe, budget.steps, budget.micro_batch_size, device)
-        self._batches = batches(corpus, budget.batch_size, budget.context_length, task.seed)
-        self._limit = EXPLODED * math.log(task.workload.data.vocab_size)
+        self._batches = batches(corpus, budget.batch_size, budget.context_length, seed)
+        self._limit = EXPLODED * math.log(workload.data.vocab_size)
         self.warmup = warmup_iterations(budget.steps)
         self.iterations: list[Iteration] = []
         self.windows: list[Window] = []
@@ -180,7 +201,7 @@ def thinned(iterations: list[Iteration]) -> tuple[Point, ...]:
     """
     stride = math.ceil(len(iterations) / CURVE_POINTS)
     kept = iterations[::-1][::stride][::-1]
-    return tuple(Point(iteration.step + 1, round(iteration.loss, CURVE_DECIMALS)) for iteration in kept)
+    return tuple(Point(one.step + 1, round(one.loss, CURVE_DECIMALS)) for one in kept if one.loss is not None)
 
 
 def sample_text(model: DecoderLM, corpus: Corpus, seed: int) -> str:

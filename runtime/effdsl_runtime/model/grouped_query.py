@@ -27,7 +27,7 @@ class GroupedQueryAttention(Mixer):
     @property
     def kernel(self) -> str:
         device = self.out.weight.device
-        check_kernel(kernel_name(), device.type, nsa_alone=False)
+        check_kernel(kernel_name(), device.type, "GQA")
         return kernel_on(device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:

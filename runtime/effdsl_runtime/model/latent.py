@@ -41,7 +41,7 @@ class LatentAttention(Mixer):
     @property
     def kernel(self) -> str:
         device = self.out.weight.device
-        check_kernel(kernel_name(), device.type, nsa_alone=False)
+        check_kernel(kernel_name(), device.type, "MLA")
         return kernel_on(device, structured=self.position.bias(1) is not None)
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:

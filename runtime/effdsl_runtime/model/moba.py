@@ -33,7 +33,7 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
 
     @property
     def kernel(self) -> str:
-        check_kernel(kernel_name(), self.out.weight.device.type, nsa_alone=False)
+        check_kernel(kernel_name(), self.out.weight.device.type, "MoBA")
         return "reference"
 
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:

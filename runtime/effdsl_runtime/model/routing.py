@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import torch
 from torch import Tensor
 
 from effdsl_runtime.model.feed_forward import Routing
-from effdsl_runtime.observation import Routed
+
+
+@attrs.frozen
+class Routed:
+    """How a trained model sent the held-out tokens to its experts.
+
+    Attributes:
+        shares: by layer, the share of what was computed that each expert computed.
+        entropy: of the mean probabilities of a layer's experts, in nats, mean over layers.
+        dropped: the share of all choices that no expert computed.
+    """
+
+    shares: tuple[tuple[float, ...], ...]
+    entropy: float
+    dropped: float
 
 
 def balance_loss(routing: Routing) -> Tensor:

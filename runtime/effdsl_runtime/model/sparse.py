@@ -50,7 +50,7 @@ class NativeSparseAttention(Mixer):
     @property
     def kernel(self) -> str:
         weight = self.out.weight
-        check_kernel(kernel_name(), weight.device.type, nsa_alone=True)
+        check_kernel(kernel_name(), weight.device.type, "NSA")
         if kernel_name() == "fla":
             check_fla(weight.shape[1] // self.head_dim // self.groups)
             return "fla"

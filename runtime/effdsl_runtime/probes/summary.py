@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from effdsl.metrics import ENERGY
+from effdsl.metrics import energy_metrics
 from effdsl_runtime.probes.integrate import NS, CounterResetError, OutsideTraceError, increase, integral, mean
 from effdsl_runtime.probes.trace import Trace
 
@@ -16,7 +16,7 @@ SHORTEST_ENERGY_WINDOW_S = 2.0
 METRICS_OF: dict[str, tuple[str, ...]] = {
     "memory_bytes": ("amu_gb", "peak_memory_gb", "memory_over_baseline_gb"),
     "utilisation": ("pcu",),
-    "energy_j": ENERGY,
+    "energy_j": energy_metrics(),
 }
 
 
@@ -77,7 +77,7 @@ def summarise(
     if "energy_j" in metrics:
         metrics["aec_w"] = metrics["energy_j"] / ((end_ns - start_ns) * NS)
     else:
-        reasons |= dict.fromkeys(ENERGY, reasons["energy_j"])
+        reasons |= dict.fromkeys(energy_metrics(), reasons["energy_j"])
     return Measurement(metrics, reasons)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from effdsl.choice import Choice
 from effdsl.shapes import DEEPEST, SHALLOWEST, Shape, reference_parameters, shape_for
 from effdsl.techniques.architecture import Architecture
 from effdsl.units import Count
@@ -11,24 +10,24 @@ FAR_IN_SIZE = 0.2
 FAR_IN_RATIO = 1.25
 
 
-def remark_on(choice: Choice, architecture: Architecture, shape: Shape, context_length: int) -> str:
-    """Remarks on the cell of ``choice``, separated by ``"; "``; usually none.
+def remark_on(
+    scale: Count, ratio: float | None, architecture: Architecture, vocab_size: int, context_length: int
+) -> str:
+    """Remarks on ``architecture`` where ``scale`` was asked for, separated by ``"; "``; usually none.
 
     Args:
-        choice: what the study chose.
-        architecture: what is built of it.
-        shape: the transformer's at this scale.
-        context_length: tokens per sequence.
+        ratio: the aspect ratio that was chosen, if any.
     """
+    shape = shape_for(scale, vocab_size, ratio)
     remarks = (
         architecture.remark(context_length),
-        _size(choice, architecture, shape, context_length),
-        _ratio(choice, shape),
+        _size(scale, architecture, shape, context_length),
+        "" if ratio is None else _ratio(scale, ratio, shape),
     )
     return "; ".join(filter(None, remarks))
 
 
-def _size(choice: Choice, architecture: Architecture, shape: Shape, context_length: int) -> str:
+def _size(scale: Count, architecture: Architecture, shape: Shape, context_length: int) -> str:
     """How far the parameters that a token meets are from the transformer's with its usual parts."""
     parameters = architecture.parameters(context_length)
     active = architecture.active_parameters(context_length)
@@ -36,19 +35,15 @@ def _size(choice: Choice, architecture: Architecture, shape: Shape, context_leng
     if abs(share) <= FAR_IN_SIZE:
         return ""
     what = "parameters" if active == parameters else "active parameters"
-    return (
-        f"{abs(share):.0%} {'more' if share > 0 else 'fewer'} {what} than {choice.scale}'s usual transformer"
-    )
+    return f"{abs(share):.0%} {'more' if share > 0 else 'fewer'} {what} than {scale}'s usual transformer"
 
 
-def _ratio(choice: Choice, shape: Shape) -> str:
+def _ratio(scale: Count, asked: float, shape: Shape) -> str:
     """What the nearest shape makes of the ratio that was asked for, where that is far from it."""
-    if choice.aspect is None:
-        return ""
-    asked, found = choice.aspect.ratio, shape.hidden_size / shape.layers
+    found = shape.hidden_size / shape.layers
     if max(asked / found, found / asked) <= FAR_IN_RATIO:
         return ""
-    return f"a ratio of {asked:g} was asked for, the nearest at {choice.scale} is {found:.3g}"
+    return f"a ratio of {asked:g} was asked for, the nearest at {scale} is {found:.3g}"
 
 
 def ratios_at(scale: Count, vocab_size: int) -> str:

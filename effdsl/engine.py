@@ -1,0 +1,71 @@
+"""Engines: what runs the tasks of a stage. Their code is imported where a task runs, never here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import TYPE_CHECKING, ClassVar
+
+from effdsl.declare import HasTag, identity, keyed
+
+if TYPE_CHECKING:
+    from effdsl.hardware import Hardware
+    from effdsl.workload import MemoryEstimate, Workload
+
+
+class Engine(HasTag, ABC):
+    """Base of all engines; declared with ``@keyed``, for numerics and timing depend on it.
+
+    Attributes:
+        name: what records call it.
+        version: bumped by hand when its numerics or timing change; the old results then show as stale.
+        runs: by the name of a stage, the ``module:function`` that runs its tasks. The function is an
+            ``effdsl_runtime.engines.contract.RunTask``.
+        packages: modules that must be importable where a task runs.
+    """
+
+    name: ClassVar[str]
+    version: int
+    runs: ClassVar[Mapping[str, str]]
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def refuses(self, workload: Workload, hardware: Hardware) -> str:
+        """Why this engine cannot run ``workload`` on ``hardware``; empty when it can."""
+        if workload.stage not in self.runs:
+            return f"the engine {self.name} does no {workload.stage}, only {', '.join(self.runs)}"
+        if hardware.count > self.processes(hardware):
+            return f"the engine {self.name} drives one device, not {hardware.count}"
+        return ""
+
+    def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+        """Predicted memory of one device when it is fullest; ``None`` where nothing foresees it."""
+        return None
+
+    @abstractmethod
+    def processes(self, hardware: Hardware) -> int:
+        """How many processes it starts for a task on ``hardware``."""
+
+
+@singledispatch
+def embedded_memory(workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+    """Predicted memory of the embedded engine on one of the devices of ``hardware``; each stage that it runs
+    registers what it knows."""
+    return None
+
+
+@keyed("torch-engine")
+class Torch(Engine):
+    """The embedded engine: plain PyTorch, one process, CPU or one GPU."""
+
+    name: ClassVar[str] = "torch"
+    runs: ClassVar[Mapping[str, str]] = {"pretraining": "effdsl_runtime.engines.torch_engine:run"}
+    packages: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "numpy", "psutil")
+
+    version: int = identity(default=1, init=False)
+
+    def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+        return embedded_memory(workload, hardware)
+
+    def processes(self, hardware: Hardware) -> int:
+        return 1

@@ -1,0 +1,39 @@
+"""What tasks need before they start: asked for while planning, made ready before the first task.
+
+Each kind of input registers how it is got. Nothing heavy is loaded until it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, singledispatch
+
+from effdsl.task import Cell
+from effdsl.workload import Input
+
+
+@singledispatch
+def make_ready(wanted: Input, report: Callable[[str], None]) -> None:
+    """Get ``wanted``, where it is not there yet; called in a process of its own.
+
+    Args:
+        wanted: what a workload asks for.
+        report: is told what goes on.
+
+    Raises:
+        DataError: when it cannot be had.
+    """
+    raise TypeError(f"nothing here makes a {type(wanted).__name__} ready")
+
+
+@singledispatch
+def unfit(wanted: Input) -> str:
+    """Why ``wanted`` is of no use to its task, as far as that is known already; empty when it is."""
+    return ""
+
+
+def unfit_inputs() -> Callable[[Cell], str]:
+    """Says why an input of a cell is of no use to it; empty when all are, or may be. What was looked up is
+    remembered."""
+    known = cache(unfit)
+    return lambda cell: next(filter(None, map(known, cell.workload.inputs())), "")

@@ -1,0 +1,3 @@
+"""What the runtime knows of each stage, by dispatch on its workload and its inputs."""
+
+from effdsl_runtime.stages import pretraining as pretraining
