@@ -15,7 +15,6 @@ from effdsl_runtime.probes import Sampler
 from effdsl_runtime.process import Child, preload
 from reporting import Result, report
 
-from effdsl.costs.memory import training_memory
 from effdsl.expand import expand
 from effdsl.loading import load_study
 from effdsl.task import Cell, Task
@@ -57,7 +56,7 @@ def measured_bytes(task: Task) -> int:
 def results() -> Iterator[Result]:
     for cell in cells():
         measured = measured_bytes(Task(cell, 0))
-        predicted = training_memory(cell.workload, cell.hardware).total
+        predicted = cell.engine.memory(cell.workload, cell.hardware).total
         name = f"{cell.labels.full_name}, {cell.labels.scale}"
         note = f"{predicted / 1e6:.1f} over {measured / 1e6:.1f} MB"
         ratio = predicted / measured

@@ -42,7 +42,7 @@ MISSING = {
     "energy_j_per_token": METER,
     "mfu": "the peak FLOP/s of AMD EPYC x2 in bfloat16 is not known",
 }
-MEASURED = [metric.name for metric in METRICS if not (metric.only_for or metric.name in MISSING)]
+MEASURED = [metric.name for metric in METRICS if metric.is_of("pretraining") and metric.name not in MISSING]
 SAMPLE_WORDS = 70  # of five letters: as long as what the models of the study write
 LETTERS = "etaoinshrdlu\n"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,9 +88,11 @@ def _with_seed(template: Record, seed: int, noise: random.Random) -> Record:
         metrics={name: noise.lognormvariate(0, 3) for name in MEASURED},
         missing=MISSING,
         provenance=_provenance(template.provenance, seed, noise),
-        loss_curve=[(4 * point + 1, loss) for point, loss in enumerate(losses)],
-        eval_curve=[(75 * part, noise.uniform(4, 6)) for part in range(1, PARTS + 1)],
-        sample=" ".join("".join(noise.choices(LETTERS, k=5)) for _ in range(SAMPLE_WORDS)),
+        curves={
+            "train": [(4 * point + 1, loss) for point, loss in enumerate(losses)],
+            "held_out": [(75 * part, noise.uniform(4, 6)) for part in range(1, PARTS + 1)],
+        },
+        artifacts={"sample": " ".join("".join(noise.choices(LETTERS, k=5)) for _ in range(SAMPLE_WORDS))},
     )
 
 

@@ -215,8 +215,7 @@ def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> Pla
     if cell is None:
         return planned
     pace = calibration.pace(cell, cost)
-    price = price_of(cost, cell.workload.dtype, cell.hardware, pace, study.rates)
-    return attrs.evolve(planned, pace=pace, price=price)
+    return attrs.evolve(planned, pace=pace, price=price_of(cell, cost, pace, study.rates))
 
 
 Obstacle = tuple[State, str] | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -47,16 +48,29 @@ class Group:
         return {**self.comparison, "meter_scope": self.energy_scope or None}
 
 
+def spread_out(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of which those that a stage declares are JSON, with each of theirs beside the others."""
+    flat: dict[str, Any] = {}
+    for name, value in columns.items():
+        if name == "choices":
+            flat |= {axis: has["label"] for axis, has in json.loads(value or "{}").items()}
+        elif name in ("setting", "details"):
+            flat |= json.loads(value or "{}")
+        else:
+            flat[name] = value
+    return flat
+
+
 def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[Group]:
     """One :class:`Group` for each (comparison, energy scope); titles name what differs among them."""
-    comparisons = [comparison for comparison, _ in found]
-    varying = [name for name in (comparisons[0] if found else ()) if _distinct(comparisons, name) > 1]
+    comparisons = [spread_out(comparison) for comparison, _ in found]
+    varying = _varying(comparisons)
     several_scopes = len({scope for _, scope in found if scope}) > 1
     groups = []
-    for comparison, scope in found:
+    for comparison, scope in zip(comparisons, (scope for _, scope in found), strict=True):
         parts = [str(comparison["scale"] or "unnamed scale"), _hardware(comparison)]
         parts += [
-            f"{NAMES.get(name, name)} {_short(name, comparison[name])}"
+            f"{_named(name)} {_short(name, comparison.get(name))}"
             for name in varying
             if name not in ("scale", "hardware", "hardware_count")
         ]
@@ -77,19 +91,25 @@ def name_cells(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _tell_apart(name: str, twins: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    identities = list(twins.values())
-    varying = [column for column in identities[0] if _distinct(identities, column) > 1]
+    identities = {cell: spread_out(identity) for cell, identity in twins.items()}
+    varying = _varying(list(identities.values()))
     told = {
-        cell: f"{name} ({', '.join(f'{NAMES.get(c, c)} {_short(c, identity[c])}' for c in varying)})"
-        for cell, identity in twins.items()
+        cell: f"{name} ({', '.join(f'{_named(c)} {_short(c, identity.get(c))}' for c in varying)})"
+        for cell, identity in identities.items()
     }
     if len(set(told.values())) < len(told):
         return {cell: f"{name} (cell {short(cell)})" for cell in twins}
     return told
 
 
-def _distinct(rows: Iterable[Mapping[str, Any]], name: str) -> int:
-    return len({row[name] for row in rows})
+def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns that differ among ``rows``; one that a row does not have is nothing there."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [name for name in names if len({row.get(name) for row in rows}) > 1]
+
+
+def _named(column: str) -> str:
+    return NAMES.get(column, column.replace("_", " "))
 
 
 def _hardware(comparison: Mapping[str, Any]) -> str:

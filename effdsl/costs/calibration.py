@@ -21,18 +21,26 @@ class Finished:
 
     Attributes:
         cell: what ran, its hardware with the numbers known today.
-        cost, memory: what it was predicted to take, by the formulas of today.
         seconds: the whole task, evaluation included.
         training_s: its optimizer steps alone.
         memory_bytes: the largest memory above that before the model was built.
+        cost, memory: what it is predicted to take, by the formulas of today.
     """
 
     cell: Cell
-    cost: Cost
     seconds: float
-    memory: MemoryEstimate | None = None
     training_s: float | None = None
     memory_bytes: float | None = None
+    cost: Cost = attrs.field(init=False)
+    memory: MemoryEstimate | None = attrs.field(init=False)
+
+    @cost.default
+    def _cost(self) -> Cost:
+        return self.cell.workload.cost(self.cell.hardware)
+
+    @memory.default
+    def _memory(self) -> MemoryEstimate | None:
+        return self.cell.engine.memory(self.cell.workload, self.cell.hardware)
 
     @property
     def steps_s(self) -> float:

@@ -9,6 +9,7 @@ import attrs
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
+    from effdsl.task import Cell
     from effdsl.workload import Cost
 
 ASSUMED_EFFICIENCY = 0.4  # of the peak; well-kept frameworks report 0.33 to 0.48 for decoders in bfloat16
@@ -99,9 +100,10 @@ def lower_bound_s(cost: Cost, dtype: str, hardware: Hardware) -> float | None:
     return max(compute_s, cost.bytes_moved / hardware.bandwidth)
 
 
-def price_of(cost: Cost, dtype: str, hardware: Hardware, pace: Pace, rates: Rates) -> Price:
-    """The price of one task of ``cost`` on ``hardware`` at ``pace``."""
-    bound_s = lower_bound_s(cost, dtype, hardware)
+def price_of(cell: Cell, cost: Cost, pace: Pace, rates: Rates) -> Price:
+    """The price of one task of ``cell``, which takes ``cost``, at ``pace``."""
+    hardware = cell.hardware
+    bound_s = lower_bound_s(cost, cell.workload.dtype, hardware)
     flops = cost.flops
     seconds = pace.seconds(flops, bound_s)
     power_w = hardware.power_limit_w

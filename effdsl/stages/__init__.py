@@ -5,5 +5,6 @@ Importing this package declares the built-in ones. Any other is declared where i
 """
 
 from effdsl.stages import pretraining as pretraining
+from effdsl.stages.base import STAGES as STAGES
 from effdsl.stages.base import Stage as Stage
 from effdsl.stages.base import stage_of as stage_of

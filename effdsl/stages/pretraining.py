@@ -195,13 +195,18 @@ class PretrainingStage(Stage):
         declared = _resolved(study.data, mistakes)
         found: dict[object, Conditions] = {}
         for scale in study.scales:
+            data, budget = declared or default_data(scale), None
             try:
                 budget = study.budget_at(scale).resolve(scale, hardware.count)
             except Invalid as error:
                 mistakes.at(scale, error, *study.per_scale.get(scale, ()), study.budget)
+            try:
+                shape_for(scale, data.vocab_size)
+            except Invalid as error:
+                mistakes.at(scale, error)
                 continue
-            recipe = study.recipe_at(scale).resolve(scale, hardware.bf16)
-            found[scale] = Conditions(declared or default_data(scale), budget, recipe)
+            if budget is not None:
+                found[scale] = Conditions(data, budget, study.recipe_at(scale).resolve(scale, hardware.bf16))
         return found
 
     def workload(self, choice: Choice, conditions: Conditions) -> Pretraining:

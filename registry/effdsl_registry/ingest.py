@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, get_args, get_origin, get_type_
 
 import attrs
 
+from effdsl.task import ChosenTechnique
+from effdsl.workload import Plain
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
 from effdsl_registry.layout import named_by
@@ -26,9 +28,7 @@ from effdsl_registry.schema import transaction
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from effdsl.task import ChosenTechnique
-from effdsl.workload import Plain
-from effdsl_registry.code_sets import CodeSets
+    from effdsl_registry.code_sets import CodeSets
 
 BATCH = 10_000
 CHUNK = 1 << 13  # holds most records; a larger buffer costs more than a second read

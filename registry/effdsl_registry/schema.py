@@ -160,6 +160,12 @@ def _stamp(connection: DuckDBPyConnection) -> tuple[int, str]:
 
 
 def _views() -> str:
+    """The statements that make the views, for the metrics and stages that are declared by now."""
+    return _views_of(tuple(METRICS), tuple(STAGES))
+
+
+@cache
+def _views_of(metrics: tuple[Metric, ...], stages: tuple[str, ...]) -> str:
     sources = [f for f in files(__package__).joinpath("views").iterdir() if f.name.endswith(".sql")]
     parts = {
         "{shown_digits}": str(SHOWN_DIGITS),
@@ -182,7 +188,12 @@ def _views() -> str:
 
 
 def _views_digest() -> str:
-    said = (_views(), _column_comments(), [step.sql for step in migrations()], published.digest())
+    return _digest_of(_views(), published.digest())
+
+
+@cache
+def _digest_of(views: str, tables: str) -> str:
+    said = (views, _column_comments(), [step.sql for step in migrations()], tables)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
@@ -200,11 +211,17 @@ def _metric_rows() -> str:
 
 
 def _axis_rows() -> str:
-    axes = [(axis, stage) for stage in STAGES.values() for axis in stage.axes]
+    """The axes of the declared stages, then those that only the paper's tables have."""
+    axes: dict[tuple[str, str], str | None] = {
+        (stage.name, axis.name): axis.within.name if axis.within else None
+        for stage in STAGES.values()
+        for axis in stage.axes
+    }
+    for table in published.TABLES:
+        axes.setdefault((table.stage, table.axis), None)
     return _listed(
-        f"({literal(axis.name)}, {literal(stage.name)}, {place}, "
-        f"{literal(axis.within.name) if axis.within else 'NULL::VARCHAR'})"
-        for place, (axis, stage) in enumerate(axes, start=1)
+        f"({literal(axis)}, {literal(stage)}, {place}, {literal(within) if within else 'NULL::VARCHAR'})"
+        for place, ((stage, axis), within) in enumerate(axes.items(), start=1)
     )
 
 

@@ -32,6 +32,7 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     """
     from effdsl_registry.store import Store
 
+    import effdsl_runtime.stages  # noqa: F401  what they need, by dispatch
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
     from effdsl_runtime.dispatch import unavailable_here

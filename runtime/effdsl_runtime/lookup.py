@@ -44,9 +44,5 @@ def calibration_in(store: Store, machine: Hardware) -> Calibration:
             cell: Cell = decoded(result.canonical).cell
             cell = evolve(cell, hardware=catalogued(cell.hardware, machine))
             memory = None if result.memory_gb is None else result.memory_gb * 1e9
-            work, hardware = cell.workload, cell.hardware
-            predicted = cell.engine.memory(work, hardware)
-            tasks.append(
-                Finished(cell, work.cost(hardware), result.duration_s, predicted, result.training_s, memory)
-            )
+            tasks.append(Finished(cell, result.duration_s, result.training_s, memory))
     return Calibration.from_tasks(tasks)

@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 from effdsl_registry.store import Store
 
+import effdsl_runtime.stages  # noqa: F401  what a stage needs before and after a task, by dispatch
 from effdsl.outcome import Outcome
 from effdsl.workload import Input
 from effdsl_runtime.data import DataError

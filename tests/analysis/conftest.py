@@ -16,35 +16,81 @@ import pytest
 from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import rows, session, statement
 from effdsl_analysis.verdicts.claims import claims
-from effdsl_registry.records import Decoding, Identity, Provenance, Record
+from effdsl_registry.records import Identity, Provenance, Record, Row
 from effdsl_registry.store import Store, StudyTask
 
 from effdsl.metrics import BY_NAME
+from effdsl.task import ChosenTechnique
 
+CHOICES = {
+    "backbone": ChosenTechnique("Transformer", "Transformer", usual=True),
+    "attention": ChosenTechnique("MHA", "MHA"),
+    "position": ChosenTechnique("RoPE", "RoPE", usual=True),
+    "feed_forward": ChosenTechnique("SwiGLU", "SwiGLU", usual=True),
+}
 IDENTITY = Identity(
     stage="pretraining",
     technique="MHA",
-    attention="MHA",
-    position="RoPE",
     scale="3M",
     parameters=3_000_000,
     hardware="AMD EPYC x2",
     dtype="bfloat16",
-    data="Shakespeare",
-    data_revision="abc",
-    tokenizer="BPE",
-    vocab_size=2048,
-    context_length=256,
-    batch_size=8,
-    micro_batch_size=8,
-    steps=300,
-    tokens=614_400,
-    layers=4,
-    hidden_size=256,
-    heads=8,
     engine="torch",
     engine_version=1,
+    choices=CHOICES,
+    setting={
+        "data": "Shakespeare",
+        "data_revision": "abc",
+        "tokenizer": "BPE",
+        "context_length": 256,
+        "batch_size": 8,
+        "steps": 300,
+    },
+    details={
+        "micro_batch_size": 8,
+        "vocab_size": 2048,
+        "tokens": 614_400,
+        "layers": 4,
+        "hidden_size": 256,
+        "heads": 8,
+        "experts": None,
+    },
 )
+USUAL = {name: has.label for name, has in CHOICES.items()} | {"attention": "GQA"}
+
+
+def identity_of(technique: str, columns: dict[str, Any]) -> Identity:
+    """The identity of a test's result: columns of every stage, and by name what pretraining has beside."""
+    given = {"attention": technique, **columns}
+    maps: dict[str, dict[str, Any]] = {
+        "setting": dict(IDENTITY.setting),
+        "details": dict(IDENTITY.details),
+        "choices": dict(IDENTITY.choices),
+    }
+    for name in list(given):
+        if name in ("backbone", "aspect", "attention", "position", "feed_forward"):
+            maps["choices"].pop(name, None)
+            label = given.pop(name)
+            if label:
+                family = "AspectRatio" if name == "aspect" else label.partition("(")[0]
+                maps["choices"][name] = ChosenTechnique(family, label, usual=label == USUAL.get(name))
+        else:
+            for part in ("setting", "details"):
+                if name in maps[part]:
+                    maps[part][name] = given.pop(name)
+    if found := maps["choices"].get("feed_forward"):
+        experts = found.label.partition("experts=")[2].partition(",")[0].rstrip(")")
+        maps["details"]["experts"] = int(experts) if experts else None
+    return attrs.evolve(IDENTITY, technique=technique, **maps, **given)
+
+
+def share_rows(by_layer: Sequence[Sequence[float]]) -> tuple[dict[str, float], ...]:
+    """Shares by layer and expert, as a record's table holds them."""
+    return tuple(
+        {"layer": layer, "expert": expert, "share": share}
+        for layer, shares in enumerate(by_layer)
+        for expert, share in enumerate(shares)
+    )
 
 
 def digest(*parts: object) -> str:
@@ -85,7 +131,7 @@ class Shelf:
         evidence: str = "measured",
         canonical: str = "",
         loss_curve: Sequence[tuple[int, float | None]] = (),
-        decoding: tuple[Decoding, ...] = (),
+        decoding: tuple[Row, ...] = (),
         expert_shares: tuple[tuple[float, ...], ...] = (),
         code: Mapping[str, str] | None = None,
         **columns: Any,
@@ -96,8 +142,8 @@ class Shelf:
         the modules that it was measured with to digests of their files.
         """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
-        identity = attrs.evolve(IDENTITY, technique=technique, **{"attention": technique, **columns})
-        cell = digest(evidence, *attrs.astuple(attrs.evolve(identity, seed=0)))
+        identity = identity_of(technique, columns)
+        cell = digest(evidence, repr(attrs.evolve(identity, seed=0)))
         key = digest(cell, identity.seed)
         record = Record(
             key=key,
@@ -111,9 +157,8 @@ class Shelf:
             identity=identity,
             metrics={name: value for name, value in metrics.items() if value is not None},
             missing=dict(missing or {}),
-            loss_curve=loss_curve,
-            decoding=decoding,
-            expert_shares=expert_shares,
+            curves={"train": loss_curve},
+            tables={"decoding": decoding, "expert_shares": share_rows(expert_shares)},
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",

@@ -11,13 +11,14 @@ import attrs
 import pytest
 from effdsl_analysis.audits.audit import audit, rules
 from effdsl_analysis.evidence import Evidence
-from effdsl_registry.records import Decoding, Identity, Provenance, Record
+from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from effdsl.hardware import H100
 from effdsl.metrics import BY_NAME
+from effdsl.task import ChosenTechnique
 
 PARAMETERS, BATCH, CONTEXT, ITERATIONS = 3_000_000, 8, 256, 100
 
@@ -55,8 +56,23 @@ def consistent(seconds: float = 0.125, loss: float = 4.0, watts: float = 300.0) 
     }
 
 
-SHARES = ((0.125,) * 8, (0.2, 0.05, *(0.125,) * 6))
-DECODING = (Decoding(64, 0.01, 0.004, 1024 * 64), Decoding(256, 0.03, 0.005, 1024 * 256))
+def shares(*by_layer: tuple[float, ...]) -> tuple[dict[str, float], ...]:
+    """The table of the shares of experts, layer by layer."""
+    return tuple(
+        {"layer": layer, "expert": expert, "share": share}
+        for layer, of_layer in enumerate(by_layer)
+        for expert, share in enumerate(of_layer)
+    )
+
+
+def decoding(*rows: tuple[int, float, float, int]) -> tuple[dict[str, float], ...]:
+    """The table of decoding, context by context."""
+    names = ("context", "prefill_s", "decode_s_per_token", "cache_bytes")
+    return tuple(dict(zip(names, row, strict=True)) for row in rows)
+
+
+EVEN, UNEVEN = (0.125,) * 8, (0.2, 0.05, *(0.125,) * 6)
+SHORT, WHOLE = (64, 0.01, 0.004, 1024 * 64), (256, 0.03, 0.005, 1024 * 256)
 IDENTITY = Identity(
     stage="pretraining",
     technique="MHA",
@@ -65,12 +81,9 @@ IDENTITY = Identity(
     active_parameters=PARAMETERS,
     hardware=H100.name,
     dtype="bfloat16",
-    data="Shakespeare",
-    vocab_size=2048,
-    context_length=CONTEXT,
-    batch_size=BATCH,
-    hidden_size=256,
     engine="torch",
+    setting={"data": "Shakespeare", "context_length": CONTEXT, "batch_size": BATCH},
+    details={"vocab_size": 2048, "hidden_size": 256},
 )
 
 
@@ -81,14 +94,20 @@ def record(technique: str = "MHA", seed: int = 0, attempt: int = 0, **changed: A
     where = hashlib.sha256(technique.encode()).hexdigest()
     size = seed / 1000 + int(where[:4], 16) / 1e6
     return Record(
-        **{"expert_shares": SHARES, "decoding": DECODING} | fields,
+        tables={"expert_shares": shares(EVEN, UNEVEN), "decoding": decoding(SHORT, WHOLE)} | fields,
         key=hashlib.sha256(f"{technique} {seed}".encode()).hexdigest(),
         cell=where,
         lineage=where,
         canonical="{}",
         attempt=f"{technique}-{seed}-{attempt}",
         outcome="ok",
-        identity=attrs.evolve(IDENTITY, technique=technique, attention=technique, seed=seed, **identity),
+        identity=attrs.evolve(
+            IDENTITY,
+            technique=technique,
+            choices={"attention": ChosenTechnique(technique, technique)},
+            seed=seed,
+            **identity,
+        ),
         metrics={k: v for k, v in (consistent(0.125 + size, 4 + size) | changed).items() if v is not None},
         provenance=Provenance(
             started_at="2026-01-01T00:00:00+00:00",
@@ -139,13 +158,13 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("above_device", {"peak_memory_gb": 90.0}),
     ("above_device", {"aec_w": 740.0}),
     ("cache_bytes", {"cache_bytes": 1024.0 * CONTEXT - 1}),
-    ("cache_bytes", {"decoding": (DECODING[0], attrs.evolve(DECODING[1], cache_bytes=10))}),
+    ("cache_bytes", {"decoding": decoding(SHORT, (*WHOLE[:3], 10))}),
     ("energy_and_power", {"aec_w": 150.0}),
     ("experts", {"expert_load_max_over_mean": 0.9}),
     ("experts", {"expert_load_max_over_mean": 8.1}),
     ("experts", {"router_entropy": math.log(8) + 0.01}),
-    ("experts", {"expert_shares": (SHARES[0], (0.2,) * 8)}),
-    ("experts", {"expert_shares": (SHARES[0], (-0.1, 0.35, *SHARES[1][2:]))}),
+    ("experts", {"expert_shares": shares(EVEN, (0.2,) * 8)}),
+    ("experts", {"expert_shares": shares(EVEN, (-0.1, 0.35, *UNEVEN[2:]))}),
     ("memory_below_weights", {"parameters": 400_000_000}),
     ("out_of_order", {"amu_gb": 0.9}),
     ("out_of_order", {"memory_over_baseline_gb": 0.9}),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from effdsl_registry.door import ask
-from effdsl_registry.records import Decoding
+from effdsl_registry.records import Row
 from effdsl_registry.schema import PUBLIC_VIEWS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -45,10 +45,15 @@ def curve(technique: str, seed: int) -> list[tuple[int, float]]:
     return [(step, 6 - (len(technique) + seed) * step / 1000) for step in range(3, 151, 3)]
 
 
-def decoded(technique: str, seed: int) -> tuple[Decoding, ...]:
+def decoded(technique: str, seed: int) -> tuple[Row, ...]:
     fixed, per_token = CACHE[technique]
     return tuple(
-        Decoding(n, 0.1, SECONDS[technique] * (1 + seed) / 1000 + n / 1e6, fixed + per_token * n)
+        {
+            "context": n,
+            "prefill_s": 0.1,
+            "decode_s_per_token": SECONDS[technique] * (1 + seed) / 1000 + n / 1e6,
+            "cache_bytes": fixed + per_token * n,
+        }
         for n in (64, 128, 256)
     )
 

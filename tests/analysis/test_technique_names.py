@@ -28,7 +28,7 @@ def full(shelf: Any) -> Any:
         "ALiBi": {"position": "ALiBi"},
         "MHA · ALiBi": {"attention": "MHA", "position": "ALiBi"},
         "MoE(top_k=1)": {"feed_forward": "MoE(top_k=1)"},
-        "Mamba(state=8)": {"backbone": "Mamba", **NO_PARTS},
+        "Mamba(state=8)": {"backbone": "Mamba(state=8)", **NO_PARTS},
     }.items():
         shelf.add(technique, study="small", ppl=51.0, **USUAL | changed)
     return shelf

@@ -29,8 +29,8 @@ from effdsl import (
     Study,
     Transformer,
 )
-from effdsl.costs import Calibration, Finished, lower_bound_s, training_memory
-from effdsl.costs.price import UNKNOWN
+from effdsl.costs import Calibration, Finished, lower_bound_s
+from effdsl.costs.price import UNKNOWN, Pace
 from effdsl.costs.spread import Spread
 from effdsl.decode import CannotDecode, decoded
 from effdsl.display import totals
@@ -43,6 +43,10 @@ LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(Attention([MQA, GQA, MLA, NSA]), [1 * M], budget=Budget(steps=10))
 
 
+def pace_of(cell: Cell, calibration: Calibration) -> Pace:
+    return calibration.pace(cell, cell.workload.cost(cell.hardware))
+
+
 def cells(plan: Plan) -> list[Cell]:
     return [planned.cell for planned in plan.cells if planned.cell is not None]
 
@@ -52,7 +56,7 @@ def at(seconds: list[float], plan: Plan) -> Calibration:
     that is predicted."""
     tasks = []
     for cell, s in zip(cells(plan), seconds, strict=True):
-        memory = training_memory(cell.workload, cell.hardware).total
+        memory = cell.engine.memory(cell.workload, cell.hardware).total
         tasks.append(Finished(cell, s, training_s=s / 2, memory_bytes=2 * memory))
     return Calibration.from_tasks(tasks)
 
@@ -63,7 +67,7 @@ def test_without_a_peak_the_pace_is_the_median_rate_of_what_has_run() -> None:
     seconds = [1.0, 2.0, 4.0, 8.0]
     calibration = Calibration.from_tasks([Finished(cell, s, training_s=s / 2) for s in seconds])
     rates = [cell.workload.train_flops / (s / 2) for s in seconds]
-    pace = calibration.pace(cell)
+    pace = pace_of(cell, calibration)
     assert pace.flops_per_s == pytest.approx(statistics.median(rates))
     assert (pace.tasks, pace.alike) == (4, 4)
     again = make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP, calibration=calibration)
@@ -104,8 +108,8 @@ def test_many_tiny_tasks_do_not_make_a_large_one_look_slow() -> None:
     tasks = [Finished(tiny, tiny.workload.train_flops / 3e10) for _ in range(8)]
     tasks += [Finished(large, large.workload.train_flops / 1e11) for _ in range(3)]
     calibration = Calibration.from_tasks(tasks)
-    assert calibration.pace(large).flops_per_s == pytest.approx(1e11, rel=0.05)
-    assert calibration.pace(tiny).flops_per_s == pytest.approx(3e10, rel=0.05)
+    assert pace_of(large, calibration).flops_per_s == pytest.approx(1e11, rel=0.05)
+    assert pace_of(tiny, calibration).flops_per_s == pytest.approx(3e10, rel=0.05)
 
 
 def test_a_few_short_tasks_do_not_make_long_ones_look_slow() -> None:
@@ -120,18 +124,21 @@ def test_a_few_short_tasks_do_not_make_long_ones_look_slow() -> None:
 
 def test_with_a_peak_the_pace_is_the_median_part_of_the_bound_that_was_reached() -> None:
     plan = make_plan(STUDY.derive(hw=GH200), LAPTOP)
-    bounds = [lower_bound_s(cell.workload, cell.hardware) or 0.0 for cell in cells(plan)]
+    bounds = [
+        lower_bound_s(cell.workload.cost(cell.hardware), cell.workload.dtype, cell.hardware) or 0.0
+        for cell in cells(plan)
+    ]
     calibration = at([4 * bound for bound in bounds], plan)
-    assert calibration.pace(cells(plan)[0]).of_bound == pytest.approx(0.5)
+    assert pace_of(cells(plan)[0], calibration).of_bound == pytest.approx(0.5)
     assert make_plan(STUDY.derive(hw=GH200), LAPTOP).paces()[0].of_bound == 0.4
 
 
 def test_other_hardware_and_other_dtypes_have_a_pace_of_their_own() -> None:
     calibration = at([1.0] * 4, make_plan(STUDY, LAPTOP))
     other = make_plan(STUDY, Hardware(name="another laptop", kind="cpu"))
-    assert calibration.pace(cells(other)[0]) == UNKNOWN
+    assert pace_of(cells(other)[0], calibration) == UNKNOWN
     half = make_plan(STUDY.derive(recipe=Recipe(dtype="bfloat16")), LAPTOP)
-    assert calibration.pace(cells(half)[0]) == UNKNOWN
+    assert pace_of(cells(half)[0], calibration) == UNKNOWN
 
 
 def test_accuracy_is_predicted_over_actual_each_task_by_the_others() -> None:
@@ -197,11 +204,11 @@ def test_what_comes_back_need_not_have_been_imported() -> None:
     """A store holds what other studies ran: a process that never named Mamba reads its tasks too."""
     plan = make_plan(Study(Backbone([Mamba]), [1 * M], budget=Budget(steps=1), repeats=1), LAPTOP)
     canonical = canonical_json(plan.tasks[0].task)
-    code = "import sys; from effdsl.decode import decoded; print(decoded(sys.argv[1]).workload.parameters)"
+    code = "import sys, effdsl.decode as d; print(d.decoded(sys.argv[1]).workload.size().parameters)"
     printed = subprocess.run(
         [sys.executable, "-c", code, canonical], capture_output=True, text=True, check=True
     ).stdout
-    assert int(printed) == plan.tasks[0].task.workload.parameters
+    assert int(printed) == plan.tasks[0].task.workload.size().parameters
 
 
 def test_a_class_that_is_not_known_here_cannot_come_back() -> None:

@@ -51,9 +51,9 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
 
 @given(st.floats(0, 1.2))
 def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(part: float) -> None:
-    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
+    whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     plan = within(PLAN, limit_from(f"${part * whole:.12f}"))
-    assert (together(plan.prices()[id(t.task.cell)] for t in plan.to_run()).usd or 0) <= part * whole + 1e-6
+    assert (together(t.price for t in plan.to_run()).usd or 0) <= part * whole + 1e-6
     seeds = [seed for seed, _ in picked(plan)]
     complete = {seed for seed in (0, 1, 2) if seeds.count(seed) == 6}
     assert all(earlier in complete for seed in set(seeds) for earlier in range(seed))
@@ -61,14 +61,14 @@ def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(p
 
 @given(st.floats(0, 1.2))
 def test_within_a_repeat_nothing_is_left_out_that_would_still_have_fitted(part: float) -> None:
-    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
+    whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     limit = limit_from(f"${part * whole:.12f}")
-    plan, prices = within(PLAN, limit), PLAN.prices()
+    plan = within(PLAN, limit)
     left_out = [t for t in plan.tasks if t.state is State.LEFT_OUT]
     if left_out:
-        left = limit.most - sum(prices[id(t.task.cell)].usd or 0 for t in plan.to_run())
+        left = limit.most - sum(t.price.usd or 0 for t in plan.to_run())
         first = [t for t in left_out if t.task.seed == left_out[0].task.seed]
-        assert all((prices[id(t.task.cell)].usd or 0) > left - 1e-6 for t in first)
+        assert all((t.price.usd or 0) > left - 1e-6 for t in first)
 
 
 def test_a_budget_for_everything_leaves_nothing_out() -> None:
@@ -86,7 +86,7 @@ def test_the_last_line_counts_what_is_left_out() -> None:
 def test_cached_tasks_cost_nothing() -> None:
     known = {t.address.key: Known(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0}
     plan = make_plan(STUDY, LAPTOP, lambda addresses: History(known))
-    one = next(iter(plan.prices().values())).usd or 0.0
+    one = plan.tasks[0].price.usd or 0.0
     limited = within(plan, limit_from(f"${20 * one:.9f}"))
     assert limited.counts()[State.CACHED] == 6
     assert {seed for seed, _ in picked(limited)} <= {1, 2}
@@ -102,8 +102,8 @@ def test_a_budget_of_something_unknown_is_refused_with_what_to_do(budget: str, s
 
 def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
     """The next run pays for what this one left out, with the same budget."""
-    dearest = max(price.usd or 0 for price in PLAN.prices().values())
-    cheapest = min(price.usd or 0 for price in PLAN.prices().values())
+    dearest = max(price.usd or 0 for price in (cell.price for cell in PLAN.cells))
+    cheapest = min(price.usd or 0 for price in (cell.price for cell in PLAN.cells))
     for most in (dearest, cheapest, cheapest / 2):
         limit = limit_from(f"${most:.12f}")
         first = within(PLAN, limit)
@@ -121,9 +121,9 @@ def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
 
 def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
     plan = make_plan(STUDY, LAPTOP, unavailable=lambda cell: "needs a GPU")
-    whole = PLAN.price_together(PLAN.to_run()).usd or 0.0
+    whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     half = within(plan, limit_from(f"${whole / 2:.9f}"))
     states = half.counts()
     assert states[State.LEFT_OUT] > 0
     assert states[State.UNAVAILABLE] + states[State.LEFT_OUT] == 18
-    assert (half.price_together(half.to_price()).usd or 0) <= whole / 2
+    assert (together(t.price for t in half.to_price()).usd or 0) <= whole / 2

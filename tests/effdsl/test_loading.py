@@ -202,7 +202,7 @@ def test_ratios_that_mean_the_same_shape_are_refused_with_those_that_differ(tmp_
         tmp_path,
         """\
         from effdsl import *
-        study = Study(Shape([AspectRatio(16), AspectRatio(24), AspectRatio(128)]), [3*M, 4*M])
+        study = Study(Aspect([AspectRatio(16), AspectRatio(24), AspectRatio(128)]), [3*M, 4*M])
         """,
     )
     assert len(found) == 2
@@ -277,10 +277,18 @@ def test_studies_may_import_and_derive_from_each_other(tmp_path: Path) -> None:
     assert str(loaded.study.axis) == "Attention(GQA())"
 
 
-def test_a_filter_may_name_a_class_for_its_defaults() -> None:
-    study = Study(Attention([MQA, GQA, GQA(kv_heads=4)]), [3 * M], keep=lambda cell: cell.attention != GQA)
+def test_a_filter_asks_for_any_of_a_kind_or_for_one() -> None:
+    study = Study(Attention([MQA, GQA, GQA(kv_heads=4)]), [3 * M], keep=lambda cell: not cell.uses(GQA()))
     kept = [cell.labels.technique for cell in make_plan(study, LAPTOP).cells]
     assert kept == ["MQA", "GQA(kv_heads=4)"]
+    study = study.derive(keep=lambda cell: cell.uses(GQA))
+    assert [cell.labels.technique for cell in make_plan(study, LAPTOP).cells] == ["GQA", "GQA(kv_heads=4)"]
+
+
+def test_a_technique_that_is_compared_with_a_class_is_a_mistake_that_says_what_to_write() -> None:
+    study = Study(Attention([MQA, GQA]), [3 * M], keep=lambda cell: cell.attention == MQA)
+    with pytest.raises(StudyError, match=r"cell\.uses\(MQA\) is any MQA, == MQA\(\)"):
+        make_plan(study, LAPTOP)
 
 
 @pytest.mark.parametrize(

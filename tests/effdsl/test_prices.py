@@ -33,7 +33,6 @@ from effdsl.costs import (
     lower_bound_s,
     price_of,
     together,
-    train_bytes_per_step,
 )
 from effdsl.costs.words import duration, emission, energy, money
 from effdsl.display import plan_json, plan_table, setting, totals
@@ -106,28 +105,30 @@ def test_a_step_moves_weights_twice_a_micro_batch_activations_twice_and_seven_ti
     work = a_cell().workload
     halved = attrs.evolve(work, budget=attrs.evolve(work.budget, micro_batch_size=8))
     per_token = work.architecture.activation_bytes_per_token(256, 4)
-    expected = 2 * 4 * work.parameters + 2 * 16 * 256 * per_token + 7 * 4 * work.parameters
-    assert train_bytes_per_step(work) == pytest.approx(expected)
-    assert train_bytes_per_step(halved) - train_bytes_per_step(work) == pytest.approx(8 * work.parameters)
+    expected = 2 * 4 * work.size().parameters + 2 * 16 * 256 * per_token + 7 * 4 * work.size().parameters
+    assert work.bytes_per_step() == pytest.approx(expected)
+    assert halved.bytes_per_step() - work.bytes_per_step() == pytest.approx(8 * work.size().parameters)
 
 
 def test_the_lower_bound_is_the_longer_of_compute_and_memory() -> None:
     work = a_cell().workload
-    by_memory = 10 * train_bytes_per_step(work) / 1e10
-    assert lower_bound_s(work, GPU) == pytest.approx(by_memory)
+    by_memory = 10 * work.bytes_per_step() / 1e10
+    assert lower_bound_s(work.cost(GPU), work.dtype, GPU) == pytest.approx(by_memory)
     wide = attrs.evolve(GPU, bandwidth=1e15)
-    assert lower_bound_s(work, wide) == pytest.approx(work.train_flops / 1e12)
-    assert lower_bound_s(work, attrs.evolve(wide, bandwidth=None)) == pytest.approx(work.train_flops / 1e12)
+    assert lower_bound_s(work.cost(wide), work.dtype, wide) == pytest.approx(work.train_flops / 1e12)
+    assert lower_bound_s(
+        work.cost(attrs.evolve(wide, bandwidth=None)), work.dtype, attrs.evolve(wide, bandwidth=None)
+    ) == pytest.approx(work.train_flops / 1e12)
 
 
 def test_four_devices_share_the_flops() -> None:
     work, wide = a_cell().workload, attrs.evolve(GPU, bandwidth=None)
-    assert lower_bound_s(work, 4 * wide) == pytest.approx(work.train_flops / 4e12)
+    assert lower_bound_s(work.cost(4 * wide), work.dtype, 4 * wide) == pytest.approx(work.train_flops / 4e12)
 
 
 def test_seconds_joules_money_and_emissions_follow_from_each_other() -> None:
     cell = attrs.evolve(a_cell(), hardware=2 * GPU)
-    price = price_of(cell, Pace(of_bound=0.5), Rates(3.60, 400.0))
+    price = price_of(cell, cell.workload.cost(cell.hardware), Pace(of_bound=0.5), Rates(3.60, 400.0))
     assert price.lower_bound_s
     assert price.seconds == 2 * price.lower_bound_s
     assert price.joules == price.seconds * 500 * 2
@@ -168,7 +169,9 @@ def test_the_json_of_a_plan_has_the_same_under_estimated() -> None:
     assert first["seconds"] == cell.price.seconds
     assert first["usd"] == cell.price.usd
     assert first["gco2e"] is None
-    assert document["estimated"]["to_run"]["usd"] == pytest.approx(plan.price_together(plan.to_run()).usd)
+    assert document["estimated"]["to_run"]["usd"] == pytest.approx(
+        together(task.price for task in plan.to_run()).usd
+    )
     (speed,) = document["estimated"]["speed"]
     assert (speed["of_bound"], speed["flops_per_s"], speed["tasks"]) == (0.4, None, 0)
 

@@ -12,6 +12,7 @@ from effdsl import (
     MLA,
     MQA,
     NSA,
+    Aspect,
     AspectRatio,
     Attention,
     B,
@@ -23,7 +24,6 @@ from effdsl import (
     Mamba2,
     MoE,
     Pythia,
-    Shape,
     Study,
     SwiGLU,
 )
@@ -65,15 +65,15 @@ def test_cells_of_about_one_size_are_not_remarked(scale: Count) -> None:
 
 def test_a_ratio_that_no_shape_comes_near_is_remarked() -> None:
     """At 3M every ratio is 7 x 192, which is 27."""
-    assert remarks(Shape([AspectRatio(16)]), 3 * M) == [
+    assert remarks(Aspect([AspectRatio(16)]), 3 * M) == [
         "a ratio of 16 was asked for, the nearest at 3M is 27.4"
     ]
-    assert remarks(Shape([AspectRatio(27)]), 3 * M) == [""]
+    assert remarks(Aspect([AspectRatio(27)]), 3 * M) == [""]
 
 
 def test_a_ratio_within_a_range_of_the_hint_is_the_shape_it_names() -> None:
     """The ranges cover every whole ratio once, and hold against the shapes themselves."""
-    from effdsl.remarks import ratios_at
+    from effdsl.stages.remarks import ratios_at
 
     said = ratios_at(4 * M, 2048).removeprefix("at 4M a ratio of ").split(", ")
     covered = []

@@ -47,8 +47,7 @@ def record(number: int = 0, *, minute: int = 1, **changes: Any) -> Record:
             started_at="2026-01-01T00:00:00+00:00",
             finished_at=f"2026-01-01T00:{minute:02}:00+00:00",
         ),
-        "loss_curve": [(1, 7.5), (2, 6.25)],
-        "eval_curve": [(2, 6.5)],
+        "curves": {"train": [(1, 7.5), (2, 6.25)], "held_out": [(2, 6.5)]},
     }
     return Record(**(values | changes))
 

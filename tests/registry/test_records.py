@@ -9,15 +9,19 @@ from typing import Any, get_type_hints
 import attrs
 import pytest
 from effdsl_registry.errors import RecordDamaged, StoreNewer
-from effdsl_registry.records import Decoding, Identity, Provenance, Record, from_json, to_json
+from effdsl_registry.records import Identity, Provenance, Record, from_json, to_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+from effdsl.task import ChosenTechnique
+from effdsl.workload import Plain
 
 texts = st.text(max_size=20)
 integers = st.integers(-(2**63), 2**63 - 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 curves = st.lists(st.tuples(integers, st.floats()), max_size=4)
+table_rows = st.dictionaries(texts, finite, max_size=3)
 mappings = st.dictionaries(texts, texts, max_size=3)
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
@@ -26,6 +30,10 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     float | None: st.none() | finite,
     bool | None: st.none() | st.booleans(),
     dict[str, str]: mappings,
+    dict[str, Plain]: st.dictionaries(texts, st.none() | texts | integers | finite, max_size=3),
+    dict[str, ChosenTechnique]: st.dictionaries(
+        texts, st.builds(ChosenTechnique, texts, texts, st.booleans()), max_size=3
+    ),
     tuple[str, ...]: st.lists(texts, max_size=3),
 }
 
@@ -48,11 +56,11 @@ records = st.builds(
     metrics=st.dictionaries(texts, st.floats(), max_size=4),
     missing=mappings,
     provenance=instances(Provenance, code=st.just("") | digests),
-    loss_curve=curves,
-    eval_curve=curves,
-    decoding=st.lists(st.builds(Decoding, integers, finite, finite, integers), max_size=3).map(tuple),
-    expert_shares=st.lists(st.lists(finite, max_size=3).map(tuple), max_size=3).map(tuple),
-    sample=texts,
+    curves=st.dictionaries(texts, curves, max_size=2),
+    tables=st.dictionaries(
+        texts, st.lists(st.dictionaries(texts, finite, max_size=3), max_size=3).map(tuple)
+    ),
+    artifacts=mappings,
 )
 
 
@@ -77,7 +85,7 @@ def test_a_metric_that_is_not_finite_becomes_missing_with_its_value_as_reason(ma
 
 
 def test_a_loss_that_is_not_finite_is_none(make_record: Any) -> None:
-    assert make_record(loss_curve=[(1, 2.0), (2, math.nan)]).loss_curve == ((1, 2.0), (2, None))
+    assert make_record(curves={"train": [(1, 2.0), (2, math.nan)]}).curves == {"train": ((1, 2.0), (2, None))}
 
 
 @pytest.mark.parametrize("field", ["key", "cell", "lineage"])
@@ -109,7 +117,7 @@ def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_is_wrong(tex
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("outcome", 3), ("metrics", {"ppl": "low"}), ("canonical", None), ("loss_curve", [[1]])],
+    [("outcome", 3), ("metrics", {"ppl": "low"}), ("canonical", None), ("curves", {"train": [[1]]})],
 )
 def test_a_field_of_a_wrong_type_is_named_and_never_coerced(
     field: str, value: object, make_record: Any

@@ -152,14 +152,14 @@ def test_a_record_under_a_foreign_name_is_left_out(store: Store, make_record: An
 
 
 def test_a_record_that_an_editor_broke_into_lines_is_indexed(store: Store, make_record: Any) -> None:
-    path = store.write(make_record(1, sample="two\nlines\tand é"), None, None)
+    path = store.write(make_record(1, artifacts={"sample": "two\nlines\tand é"}), None, None)
     path.write_bytes(path.read_bytes().replace(b',"', b',\r\n\t"'))
     assert store.ingest() == 1
     assert query(store, "SELECT sample FROM results") == [("two\nlines\tand é",)]
 
 
 def test_a_long_sample_is_indexed_whole(store: Store, make_record: Any) -> None:
-    store.write(make_record(1, sample="x" * 3_000_000), None, None)
+    store.write(make_record(1, artifacts={"sample": "x" * 3_000_000}), None, None)
     assert store.ingest() == 1
     assert query(store, "SELECT length(sample) FROM results") == [(3_000_000,)]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any, get_type_hints
 
 import attrs
-from effdsl_registry.records import Decoding, Identity, Provenance
+from effdsl_registry.records import Identity, Provenance
 from effdsl_registry.schema import PUBLIC_VIEWS
 from effdsl_registry.store import Store
 
 from effdsl.metrics import METRICS
+from effdsl.task import ChosenTechnique
 
 
 def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
@@ -21,6 +23,9 @@ def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
 def test_every_field_of_a_record_is_a_column_with_its_value(store: Store, make_record: Any) -> None:
     hints = get_type_hints(Identity)
     asked: dict[str, Any] = {name: name if hints[name] is str else i for i, name in enumerate(hints)}
+    asked["choices"] = {"attention": ChosenTechnique("GQA", "GQA(kv_heads=2)")}
+    asked["setting"] = {"data": "Shakespeare", "batch_size": 8}
+    asked["details"] = {"layers": 4, "experts": None}
     identity = Identity(**asked)
     provenance = attrs.evolve(
         make_record().provenance,
@@ -38,8 +43,12 @@ def test_every_field_of_a_record_is_a_column_with_its_value(store: Store, make_r
         cursor = connection.execute("SELECT * FROM results")
         names = [column[0] for column in cursor.description]
         row = dict(zip(names, cursor.fetchall()[0], strict=True))
-    for name, value in (attrs.asdict(identity) | metrics).items():
-        assert row[name] == value, name
+    asked |= {"attention": "GQA(kv_heads=2)", "position": None, **asked["setting"], **asked["details"]}
+    for name, value in (asked | metrics).items():
+        if name not in ("choices", "setting", "details"):
+            assert row[name] == value, name
+    for name in ("setting", "details"):
+        assert json.loads(row[name]) == asked[name]
     for field in attrs.fields(Provenance):
         assert field.name in row
     assert (row["duration_s"], row["git_dirty"], row["flags"]) == (2.5, True, ["throttled"])
@@ -92,15 +101,20 @@ def test_a_cell_measured_at_two_meter_scopes_has_no_mean_energy(store: Store, ma
 
 
 def test_loss_curves_have_a_row_for_each_point(store: Store, make_record: Any) -> None:
-    store.write(make_record(loss_curve=[(1, 3.0), (2, math.nan)], eval_curve=[(2, 2.5)]), None, None)
+    store.write(make_record(curves={"train": [(1, 3.0), (2, math.nan)], "held_out": [(2, 2.5)]}), None, None)
     store.ingest()
     rows = query(store, "SELECT step, loss, kind FROM loss_curves ORDER BY kind, step")
     assert rows == [(2, 2.5, "held_out"), (1, 3.0, "train"), (2, None, "train")]
 
 
 def test_decoding_has_a_row_for_each_context_of_the_latest_attempt(store: Store, make_record: Any) -> None:
-    old = make_record(1, minute=1, decoding=(Decoding(8, 9.0, 9.0, 9),))
-    new = make_record(1, minute=2, decoding=(Decoding(8, 0.5, 0.25, 100), Decoding(32, 1.5, 0.5, 400)))
+    names = ("context", "prefill_s", "decode_s_per_token", "cache_bytes")
+    before, *after = (
+        dict(zip(names, row, strict=True))
+        for row in [(8, 9.0, 9.0, 9), (8, 0.5, 0.25, 100), (32, 1.5, 0.5, 400)]
+    )
+    old = make_record(1, minute=1, tables={"decoding": (before,)})
+    new = make_record(1, minute=2, tables={"decoding": tuple(after)})
     for each in (old, new, make_record(2)):
         store.write(each, None, None)
     store.ingest()
@@ -112,8 +126,12 @@ def test_decoding_has_a_row_for_each_context_of_the_latest_attempt(store: Store,
 def test_expert_shares_have_a_row_for_each_layer_and_expert_of_the_latest_attempt(
     store: Store, make_record: Any
 ) -> None:
-    old = make_record(1, minute=1, expert_shares=((1.0, 0.0),))
-    new = make_record(1, minute=2, expert_shares=((0.25, 0.75), (0.5, 0.5)))
+    def shares(*rows: tuple[int, int, float]) -> dict[str, Any]:
+        named = [dict(zip(("layer", "expert", "share"), row, strict=True)) for row in rows]
+        return {"expert_shares": tuple(named)}
+
+    old = make_record(1, minute=1, tables=shares((0, 0, 1.0), (0, 1, 0.0)))
+    new = make_record(1, minute=2, tables=shares((0, 0, 0.25), (0, 1, 0.75), (1, 0, 0.5), (1, 1, 0.5)))
     for each in (old, new, make_record(2)):
         store.write(each, None, None)
     store.ingest()

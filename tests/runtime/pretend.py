@@ -5,29 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from effdsl_runtime.dispatch import ENGINES
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 from effdsl_runtime.outcomes import Diverged
 
 from effdsl.declare import identity, keyed, transport
-from effdsl.task import Task, Torch
+from effdsl.engine import Engine
+from effdsl.hardware import Hardware
+from effdsl.task import Task
 
 
 @keyed("pretend-engine")
-class Pretend(Torch):
+class Pretend(Engine):
     """Takes ``seconds``, then ends as ``ends`` says; ``ends`` may be changed without a new key."""
 
+    name: ClassVar[str] = "pretend"
+    runs: ClassVar[Mapping[str, str]] = {"pretraining": "pretend:run"}
+
+    version: int = identity(default=1, init=False)
     seconds: float = identity(default=0.0, converter=float)
     ends: str = transport(default="ok")
 
-    @property
-    def packages(self) -> tuple[str, ...]:
-        return ()
-
-
-ENGINES[Pretend] = "pretend:run"
+    def processes(self, hardware: Hardware) -> int:
+        return 1
 
 
 def run(task: Task, report: Any, sampler: Any) -> Observation:
@@ -54,12 +56,10 @@ def run(task: Task, report: Any, sampler: Any) -> Observation:
         iterations=tuple(Iteration(step, seconds, 1.0) for step in range(10)),
         warmup=1,
         windows=(Window(start, time.perf_counter_ns()),),
-        loss_curve=(Point(0, 2.0), Point(9, 1.0)),
-        eval_curve=(Point(10, 1.0),),
-        held_out_loss=1.0 + 0.01 * task.seed,
-        bytes_per_token=1.0,
-        parameters=task.workload.parameters,
-        sample="to be",
+        parameters=task.workload.size().parameters,
+        values={"held_out_loss": 1.0 + 0.01 * task.seed, "bytes_per_token": 1.0},
+        curves={"train": (Point(0, 2.0), Point(9, 1.0)), "held_out": (Point(10, 1.0),)},
+        artifacts={"sample": "to be"},
         kernel="reference",
         threads=1,
     )

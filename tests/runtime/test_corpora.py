@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.corpora import corpus_folder, most_tokens, too_short
+from effdsl_runtime.corpora import corpus_folder, most_tokens
 from effdsl_runtime.data import batches, held_out_windows, prepare
 from effdsl_runtime.data.sources import DataError
+from effdsl_runtime.inputs import unfit_inputs
+from effdsl_runtime.stages import pretraining  # noqa: F401  registers its inputs
 
 from effdsl import JSONL, Attention, Budget, ByteTokenizer, LocalText, M, Parquet, Shakespeare, Study
 from effdsl.data import Data
@@ -46,14 +48,14 @@ def test_a_context_is_refused_exactly_where_training_would_find_no_window(text: 
         with pytest.raises(DataError):
             serve(part)
     smaller = min(corpus.facts.held_out_tokens, corpus.facts.train_tokens)
-    assert too_short()(cell(text, smaller - 1)) == ""
-    assert f"part has {smaller:,} tokens, fewer than" in too_short()(cell(text, smaller))
+    assert unfit_inputs()(cell(text, smaller - 1)) == ""
+    assert f"part has {smaller:,} tokens, fewer than" in unfit_inputs()(cell(text, smaller))
 
 
 def test_before_it_is_prepared_a_text_has_at_most_a_token_per_byte_and_mark(text: Data) -> None:
     most = most_tokens(text) or 0
-    assert too_short()(cell(text, most // 2 - 1)) == ""
-    assert f"at most {most:,} tokens" in too_short()(cell(text, most // 2))
+    assert unfit_inputs()(cell(text, most // 2 - 1)) == ""
+    assert f"at most {most:,} tokens" in unfit_inputs()(cell(text, most // 2))
     facts = prepare(text, lambda said: None).facts
     assert 0.99 * most < facts.train_tokens + facts.held_out_tokens <= most
 
@@ -78,11 +80,11 @@ def test_a_damaged_note_of_how_much_there_is_counts_as_none(text: Data) -> None:
     folder.mkdir(parents=True)
     for content in ("", "[]", '{"train_tokens": 1}', "3"):
         (folder / "facts.json").write_text(content)
-        assert too_short()(cell(text, 256)) == ""
+        assert unfit_inputs()(cell(text, 256)) == ""
 
 
 def test_a_cell_whose_text_is_too_short_is_infeasible_with_the_reason(text: Data) -> None:
     study = Study(Attention([GQA]), [1 * M], data=text, budget=Budget(steps=1, context_length=10**6))
-    plan = make_plan(study, LAPTOP, too_short=too_short())
+    plan = make_plan(study, LAPTOP, unfit=unfit_inputs())
     assert plan.counts()[State.INFEASIBLE] == 3
     assert "give more text or a shorter context_length" in plan.tasks[0].reason

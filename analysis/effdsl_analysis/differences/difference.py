@@ -119,14 +119,22 @@ def _outcome(record: Record) -> dict[str, str]:
 
 def _identity(a: Record, b: Record) -> Iterator[Change]:
     """The columns that people know, then every field of the task that they do not already name."""
-    columns_a = {**attrs.asdict(a.identity), "evidence": a.evidence}
-    columns_b = {**attrs.asdict(b.identity), "evidence": b.evidence}
+    columns_a, columns_b = map(_columns, (a, b))
     yield from _named("identity", columns_a, columns_b)
     fields_a, fields_b = _fields(a.canonical), _fields(b.canonical)
     shown = {name for name in columns_a if columns_a[name] != columns_b[name]}
     for change in _named("identity", fields_a, fields_b):
         if change.name.rpartition(".")[2] not in shown:
             yield change
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    """What was asked, each of what a stage names beside what every stage has."""
+    asked = record.identity
+    kept = ("choices", "setting", "details")
+    columns = attrs.asdict(asked, filter=lambda field, _: field.name not in kept)
+    columns |= {axis: has.label for axis, has in asked.choices.items()}
+    return {**columns, **asked.setting, **asked.details, "evidence": record.evidence}
 
 
 def _fields(canonical: str) -> dict[str, Any]:

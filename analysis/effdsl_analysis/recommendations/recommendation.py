@@ -178,7 +178,6 @@ def decide(connection: DuckDBPyConnection, question: Question) -> tuple[Decision
 def _steps(question: Question) -> Iterator[tuple[str, dict[str, Any]]]:
     """The files that make the tables from which the answers are read, with their parameters."""
     best, then, conditions = question.best, question.then, question.conditions
-    yield "axes", {}
     yield (
         "criteria",
         {

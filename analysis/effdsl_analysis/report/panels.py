@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Interval = tuple[float, float]
 
-QUALITY = ("ppl", "loss", "fid", "avg_perf")
-
 
 @attrs.frozen
 class Panel:
@@ -131,7 +129,7 @@ def measured_panel(id_: str, group: str, grid: Grid) -> Panel:
             values[name][column.metric.name] = standing.value
             if standing.low is not None and standing.high is not None:
                 intervals[name][column.metric.name] = (standing.low, standing.high)
-    metrics = sorted((column.metric for column in columns), key=lambda m: m.name not in QUALITY)
+    metrics = sorted((column.metric for column in columns), key=lambda m: not m.is_quality)
     return Panel(id_, group, grid.title, tuple(metrics), values, intervals)
 
 

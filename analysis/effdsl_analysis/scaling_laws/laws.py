@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from effdsl.metrics import BY_NAME, Metric
+from effdsl.metrics import BY_NAME, METRICS, Metric
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
 from effdsl_analysis.evidence import Evidence
@@ -20,8 +20,8 @@ from effdsl_analysis.relations import Rows, types_of
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
-SHOWN = ("ppl", "loss", "fid", "avg_perf", "amu_gb", "peak_memory_gb", "al_s_per_iter", "sum_al_s")
-"""Metrics that are shown unasked: quality, memory and time."""
+MEMORY_AND_TIME = ("amu_gb", "peak_memory_gb", "al_s_per_iter", "sum_al_s")
+"""Metrics that are shown unasked, beside quality."""
 
 
 class Fit(enum.Enum):
@@ -196,7 +196,8 @@ def scaling(
         UnknownName: a study, metric or axis that does not exist, with the nearest one; or metrics without
             a value.
     """
-    asked = named_metrics(metrics or SHOWN)
+    quality = [metric.name for metric in METRICS if metric.is_quality]
+    asked = named_metrics(metrics or [*quality, *MEMORY_AND_TIME])
     with laid_out(source, evidence, study) as connection:
         (known,) = rows(connection, "recommend/known", {})
         if not known["axes"]:

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from effdsl.data import ByteTokenizer, LocalText
 from effdsl.shapes import Shape, shape_for
-from effdsl.task import Pretraining
+from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MoBA
 from effdsl.techniques.base import AttentionTechnique

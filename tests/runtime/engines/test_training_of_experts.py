@@ -16,15 +16,18 @@ from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.routing import balance_loss, routed
-from effdsl_runtime.observation import Observation, Routed
+from effdsl_runtime.observation import Observation
+from effdsl_runtime.stages import pretraining  # noqa: F401  registers its metrics
 from effdsl_runtime.probes import Sampler
 from torch import Tensor
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
 from effdsl.data import ByteTokenizer, LocalText
+from effdsl.engine import Torch
 from effdsl.hardware import Hardware
 from effdsl.shapes import Shape
-from effdsl.task import Cell, Pretraining, Task, Torch
+from effdsl.stages.pretraining import Pretraining
+from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.base import FeedForwardTechnique
@@ -183,9 +186,12 @@ def test_a_trained_mixture_reports_its_routing_and_a_dense_model_why_it_has_none
     monkeypatch.setenv("EFFDSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(torch_engine, "HELD_OUT_TOKENS", 1024)
     seen, metrics, missing = observe(task(MoE(), tmp_path))
-    assert isinstance(seen.routed, Routed)
-    assert [sum(shares) for shares in seen.routed.shares] == [pytest.approx(1)] * SHAPE.layers
-    busiest = [8 * max(shares) for shares in seen.routed.shares]
+    by_layer = [
+        [row["share"] for row in seen.tables["expert_shares"] if row["layer"] == layer]
+        for layer in range(SHAPE.layers)
+    ]
+    assert [sum(shares) for shares in by_layer] == [pytest.approx(1)] * SHAPE.layers
+    busiest = [8 * max(shares) for shares in by_layer]
     assert metrics["expert_load_max_over_mean"] == pytest.approx(np.mean(busiest))
     assert 1 <= metrics["expert_load_max_over_mean"] <= 4
     assert 0 < metrics["router_entropy"] <= math.log(8)
@@ -193,6 +199,6 @@ def test_a_trained_mixture_reports_its_routing_and_a_dense_model_why_it_has_none
     names = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
     assert not set(names) & set(missing)
     dense, metrics, missing = observe(task(SwiGLU(), tmp_path))
-    assert dense.routed is None
+    assert "expert_shares" not in dense.tables
     assert not set(names) & set(metrics)
     assert {missing[name] for name in names} == {"the model has no experts"}

@@ -23,7 +23,7 @@ SELECT axis || CASE WHEN nth > 1 THEN '-' || nth ELSE '' END AS "group", group_p
             THEN format('{} (cell {})', technique, left(cell, 10)) ELSE technique END AS technique,
        size AS scale, dense_rank() OVER (ORDER BY size_b, size) AS scale_place,
        short AS metric, place AS metric_place, name AS "column", label, unit, better,
-       on_default_table OR name IN (SELECT name FROM paper_metrics()) OR name IN (SELECT quality FROM published_groups())
+       on_default_table OR name IN (SELECT name FROM paper_metrics()) OR is_quality
          AS usual, value
 FROM figures f JOIN measured_groups USING (axis, setting, source) JOIN metrics m ON m.name = metric
 WHERE (axis, setting, metric) NOT IN (SELECT (axis, setting, metric) FROM several_meters);

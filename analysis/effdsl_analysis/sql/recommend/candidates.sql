@@ -20,7 +20,7 @@ named AS (
   SELECT s.* EXCLUDE (size), k.stage, k.place, coalesce(h.lacking, []) AS lacking, s.size AS own_size,
          CASE WHEN s.technique <> concat_ws(' ', s.method, s.size) THEN s.size END AS size,
          CASE WHEN energy THEN s.energy_scope END AS scope
-  FROM subjects s JOIN axes() k USING (axis) JOIN have h USING (cell) CROSS JOIN scoped
+  FROM subjects s JOIN axes k USING (axis) JOIN have h USING (cell) CROSS JOIN scoped
   WHERE coalesce(k.stage = $stage, $stage IS NULL)
     AND (len(coalesce($axes::VARCHAR[], [])) = 0 OR list_contains($axes, axis))
     AND coalesce(s.size = $size, $size IS NULL)

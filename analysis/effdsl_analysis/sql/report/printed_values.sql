@@ -8,7 +8,7 @@ WITH
 printed AS (
   SELECT p.table_number, p.axis, p.modality, p.line, p.technique,
          CASE WHEN NOT bool_or(technique <> method) OVER (PARTITION BY table_number) THEN size END AS scale,
-         p.metric, p.metric IN ('ppl', 'loss', 'fid', 'avg_perf') AS quality, m.place, digits12(p.value) AS value
+         p.metric, m.is_quality AS quality, m.place, digits12(p.value) AS value
   FROM published p JOIN metrics m ON m.name = p.metric
   WHERE p.metric <> 'gpu_hours_per_gpu'
 )
