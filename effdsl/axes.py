@@ -58,7 +58,7 @@ class Axes:
         return " * ".join(map(str, self.axes))
 
 
-def _points_on(kind: type[Technique]) -> Callable[[Any], Any]:
+def points_on(kind: type[Technique]) -> Callable[[Any], Any]:
     """Converter: a list of techniques of ``kind``; a class stands for its defaults."""
 
     def convert(points: Any) -> tuple[Technique, ...]:
@@ -115,7 +115,7 @@ class Backbone(Axis):
 
     name: ClassVar[str] = "backbone"
     kind: ClassVar[type[Technique]] = BackboneTechnique
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(BackboneTechnique))
+    techniques: tuple[Technique, ...] = transport(converter=points_on(BackboneTechnique))
 
 
 @language
@@ -125,7 +125,7 @@ class Attention(Axis):
     name: ClassVar[str] = "attention"
     within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = AttentionTechnique
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(AttentionTechnique))
+    techniques: tuple[Technique, ...] = transport(converter=points_on(AttentionTechnique))
 
 
 @language
@@ -135,7 +135,7 @@ class Position(Axis):
     name: ClassVar[str] = "position"
     within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = PositionTechnique
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(PositionTechnique))
+    techniques: tuple[Technique, ...] = transport(converter=points_on(PositionTechnique))
 
 
 @language
@@ -145,7 +145,7 @@ class FeedForward(Axis):
     name: ClassVar[str] = "feed_forward"
     within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = FeedForwardTechnique
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(FeedForwardTechnique))
+    techniques: tuple[Technique, ...] = transport(converter=points_on(FeedForwardTechnique))
 
 
 @language
@@ -154,4 +154,4 @@ class Aspect(Axis):
 
     name: ClassVar[str] = "aspect"
     kind: ClassVar[type[Technique]] = AspectRatio
-    techniques: tuple[Technique, ...] = transport(converter=_points_on(AspectRatio))
+    techniques: tuple[Technique, ...] = transport(converter=points_on(AspectRatio))

@@ -17,8 +17,8 @@ from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.routing import balance_loss, routed
 from effdsl_runtime.observation import Observation
-from effdsl_runtime.stages import pretraining  # noqa: F401  registers its metrics
 from effdsl_runtime.probes import Sampler
+from effdsl_runtime.stages import pretraining  # noqa: F401  registers its metrics
 from torch import Tensor
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
