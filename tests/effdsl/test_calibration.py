@@ -32,8 +32,8 @@ from effdsl import (
 from effdsl.costs import Calibration, Finished, lower_bound_s, training_memory
 from effdsl.costs.price import UNKNOWN
 from effdsl.costs.spread import Spread
-from effdsl.decode import CannotDecode, decoded
 from effdsl.display import totals
+from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.plan import Plan, make_plan
@@ -197,7 +197,10 @@ def test_what_comes_back_need_not_have_been_imported() -> None:
     """A store holds what other studies ran: a process that never named Mamba reads its tasks too."""
     plan = make_plan(Study(Backbone([Mamba]), [1 * M], budget=Budget(steps=1), repeats=1), LAPTOP)
     canonical = canonical_json(plan.tasks[0].task)
-    code = "import sys; from effdsl.decode import decoded; print(decoded(sys.argv[1]).workload.parameters)"
+    code = (
+        "import sys; from effdsl.from_canonical import decoded;"
+        " print(decoded(sys.argv[1]).workload.parameters)"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", code, canonical], capture_output=True, text=True, check=True
     ).stdout

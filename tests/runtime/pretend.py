@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from effdsl_runtime.dispatch import ENGINES
+from effdsl_runtime.endings import Diverged
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
-from effdsl_runtime.outcomes import Diverged
 
 from effdsl.declare import identity, keyed, transport
 from effdsl.task import Task, Torch

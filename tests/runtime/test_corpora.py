@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.corpora import corpus_folder, most_tokens, too_short
-from effdsl_runtime.data import batches, held_out_windows, prepare
+from effdsl_runtime.data.batches import batches, held_out_windows
+from effdsl_runtime.data.cached_text import corpus_folder, most_tokens, too_short
+from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.sources import DataError
 
 from effdsl import JSONL, Attention, Budget, ByteTokenizer, LocalText, M, Parquet, Shakespeare, Study

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import attrs
 import pytest
-from effdsl_runtime.metrics import measure, over_windows, quality, speed
 from effdsl_runtime.observation import Decoding, Iteration, Observation, Point, Window
 from effdsl_runtime.probes import Measurement, Trace, summarise
+from effdsl_runtime.recording.metric_values import measure, over_windows, quality, speed
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,12 +9,12 @@ from effdsl_registry.store import Store
 
 from effdsl.costs import Calibration, Finished
 from effdsl.declare import evolve
-from effdsl.decode import CannotDecode, decoded
+from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware, catalogued
 from effdsl.outcome import Outcome
 from effdsl.plan import History, Known
 from effdsl.task import Address, Cell
-from effdsl_runtime.fingerprint import changed_files
+from effdsl_runtime.recording.fingerprint import changed_files
 
 
 def history_in(store: Store) -> Callable[[Sequence[Address]], History]:

@@ -89,8 +89,8 @@ def study_tasks(plan: Plan) -> list[StudyTask]:
 
 def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
     """How it went; ``None`` when no task could be started."""
-    from effdsl_runtime.executor import Executor
-    from effdsl_runtime.progress import display_for
+    from effdsl_runtime.executing.executor import Executor
+    from effdsl_runtime.executing.progress import display_for
 
     with display_for(plan, options.progress) as display:
         display.message("starting: the first task waits a few seconds for torch to load")

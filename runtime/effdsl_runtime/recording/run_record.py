@@ -12,9 +12,9 @@ from effdsl_registry.records import Identity, Provenance, Record
 
 from effdsl.metrics import METRICS
 from effdsl.task import Address, Task
+from effdsl_runtime.endings import Ending
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
-from effdsl_runtime.outcomes import Ending
 from effdsl_runtime.probes import Sampler
 
 
@@ -141,7 +141,7 @@ def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
     if run.observation is None or run.sampler is None:
         why = f"the task ended as {run.ending.outcome.value}"
         return {}, {metric.name: why for metric in METRICS}
-    from effdsl_runtime.metrics import measure
+    from effdsl_runtime.recording.metric_values import measure
 
     measurement = measure(task, run.observation, run.sampler.summary)
     return measurement.metrics, measurement.missing

@@ -20,8 +20,8 @@ from rich.text import Text
 from effdsl.costs import lower_bound_s, training_memory
 from effdsl.costs.calibration import Accuracy
 from effdsl.costs.spread import Spread
-from effdsl.decode import CannotDecode, decoded
 from effdsl.display import RIGHT, plan_table, setting, totals
+from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS

@@ -21,7 +21,7 @@ def preload(modules: Iterable[str]) -> None:
     The first process waits for that (seconds, for torch); every later one starts in milliseconds.
     """
     get_context("forkserver").set_forkserver_preload(
-        ["effdsl_runtime.worker", *modules, "effdsl_runtime.preload"]
+        ["effdsl_runtime.worker", *modules, "effdsl_runtime.executing.preload"]
     )
 
 

@@ -15,7 +15,7 @@ from effdsl.key import short
 from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime import observation
-from effdsl_runtime.eta import Eta
+from effdsl_runtime.executing.eta import Eta
 from effdsl_runtime.worker import Finished
 
 PLAIN_EVERY_S = 5.0

@@ -23,14 +23,14 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json
 from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
-from effdsl_runtime.corpora import too_short
+from effdsl_runtime.data.cached_text import too_short
 from effdsl_runtime.dispatch import engine_module
-from effdsl_runtime.fingerprint import installed_code
+from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
+from effdsl_runtime.executing.process import POLL_S, Child, preload
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.outcomes import Ending, ending_of_death, oom_kills
-from effdsl_runtime.process import POLL_S, Child, preload
-from effdsl_runtime.recording import Assignment, Run, record_of
+from effdsl_runtime.recording.fingerprint import installed_code
+from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from effdsl_runtime.worker import Finished, prepare_data, work
 
 LATER_S = 0.5  # between the first and the last process of a job that is ended

@@ -9,21 +9,21 @@ from functools import cache
 from pathlib import Path
 
 import effdsl
+import effdsl_runtime
 
 MEASURING = (
     "effdsl.shapes",
     "effdsl.techniques",
     "effdsl.training",
-    "effdsl_runtime.corpora",
     "effdsl_runtime.data",
     "effdsl_runtime.engines",
-    "effdsl_runtime.metrics",
     "effdsl_runtime.model",
     "effdsl_runtime.probes",
+    "effdsl_runtime.recording.metric_values",
 )
 """The modules and packages whose change may change a result."""
 
-FOLDERS = {"effdsl": Path(effdsl.__file__).parent, "effdsl_runtime": Path(__file__).parent}
+FOLDERS = {"effdsl": Path(effdsl.__file__).parent, "effdsl_runtime": Path(effdsl_runtime.__file__).parent}
 
 
 def loaded_code() -> dict[str, str]:

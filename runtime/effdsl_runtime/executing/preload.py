@@ -12,7 +12,7 @@ import numpy.ma  # noqa: F401
 import psutil  # noqa: F401
 
 import effdsl.expand  # noqa: F401  every technique that a task may be sent with
-import effdsl_runtime.metrics  # noqa: F401
+import effdsl_runtime.recording.metric_values  # noqa: F401
 from effdsl_runtime.machine import libraries
 
 libraries()
