@@ -10,11 +10,11 @@ from pathlib import Path
 import attrs
 from effdsl_registry.records import Record, to_json
 from effdsl_registry.store import Store
-from effdsl_runtime.fingerprint import loaded_code
+from effdsl_runtime.endings import Ending
+from effdsl_runtime.executing.running import study_tasks
 from effdsl_runtime.machine import describe, detect
-from effdsl_runtime.outcomes import Ending
-from effdsl_runtime.recording import Assignment, Run, record_of
-from effdsl_runtime.running import study_tasks
+from effdsl_runtime.recording.fingerprint import loaded_code
+from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from reporting import EFFDSL, Result, cpu_seconds, median, report
 from studies_of import write_study
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import attrs
 from effdsl_runtime.dispatch import engine_for, engine_module
+from effdsl_runtime.executing.process import Child, preload
 from effdsl_runtime.machine import detect
 from effdsl_runtime.probes import Sampler
-from effdsl_runtime.process import Child, preload
 from reporting import Result, report
 
 from effdsl.expand import expand

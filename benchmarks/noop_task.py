@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 from effdsl_registry.store import Store
-from effdsl_runtime.executor import Executor
+from effdsl_runtime.executing.executor import Executor
 from effdsl_runtime.machine import detect
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.worker import Finished

@@ -16,7 +16,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from effdsl_analysis import rank
-from effdsl_analysis.rankings.ranking import Ranking
+from effdsl_analysis.questions.rank.ranking import Ranking
 from effdsl_registry.store import Store
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D

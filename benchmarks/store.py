@@ -18,11 +18,11 @@ from pathlib import Path
 import attrs
 from effdsl_registry.records import Provenance, Record, to_json
 from effdsl_registry.store import Store
+from effdsl_runtime.endings import Ending
 from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
-from effdsl_runtime.fingerprint import loaded_code
 from effdsl_runtime.machine import describe, detect
-from effdsl_runtime.outcomes import Ending
-from effdsl_runtime.recording import Assignment, Run, record_of
+from effdsl_runtime.recording.fingerprint import loaded_code
+from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from reporting import Result, median, report
 
 from effdsl.key import canonical_json, key_of

@@ -18,22 +18,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl_analysis.agreements.agreement import Agreement, compare
     from effdsl_analysis.ask import UnknownName
-    from effdsl_analysis.audits.audit import Audit, audit
-    from effdsl_analysis.differences.difference import Difference, diff
-    from effdsl_analysis.evidence import Evidence
-    from effdsl_analysis.pareto_sets.paretoset import ParetoSet, pareto
-    from effdsl_analysis.pareto_sets.published import PublishedParetoSet, pareto_published
-    from effdsl_analysis.rankings.published import PublishedRanking, rank_published
-    from effdsl_analysis.rankings.ranking import Ranking, rank
-    from effdsl_analysis.rankings.rule_comparison import RuleComparison, compare_rules
-    from effdsl_analysis.rankings.scoring import Scores, scores
-    from effdsl_analysis.recommendations.recommendation import Recommendation, recommend
+    from effdsl_analysis.questions.audit.audit import Audit, audit
+    from effdsl_analysis.questions.claims.claims import Claims, claims
+    from effdsl_analysis.questions.compare.agreement import Agreement, compare
+    from effdsl_analysis.questions.diff.difference import Difference, diff
+    from effdsl_analysis.questions.pareto.paretoset import ParetoSet, pareto
+    from effdsl_analysis.questions.pareto.published_paretoset import PublishedParetoSet, pareto_published
+    from effdsl_analysis.questions.rank.published_ranking import PublishedRanking, rank_published
+    from effdsl_analysis.questions.rank.ranking import Ranking, rank
+    from effdsl_analysis.questions.rank.rule_comparison import RuleComparison, compare_rules
+    from effdsl_analysis.questions.recommend.recommendation import Recommendation, recommend
+    from effdsl_analysis.questions.scaling.laws import Scaling, scaling
+    from effdsl_analysis.questions.scores.scoring import Scores, scores
     from effdsl_analysis.relations import cells, published, relation, results, view
-    from effdsl_analysis.rules import Rule
-    from effdsl_analysis.scaling_laws.laws import Scaling, scaling
-    from effdsl_analysis.verdicts.claims import Claims, claims
+    from effdsl_analysis.vocabulary import Evidence, Rule
 
 __all__ = [
     "Agreement",
@@ -71,22 +70,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "agreements.agreement": ("Agreement", "compare"),
+    "questions.compare.agreement": ("Agreement", "compare"),
     "ask": ("UnknownName",),
-    "audits.audit": ("Audit", "audit"),
-    "differences.difference": ("Difference", "diff"),
-    "evidence": ("Evidence",),
-    "pareto_sets.paretoset": ("ParetoSet", "pareto"),
-    "pareto_sets.published": ("PublishedParetoSet", "pareto_published"),
-    "rankings.published": ("PublishedRanking", "rank_published"),
-    "rankings.ranking": ("Ranking", "rank"),
-    "rankings.rule_comparison": ("RuleComparison", "compare_rules"),
-    "rules": ("Rule",),
-    "rankings.scoring": ("Scores", "scores"),
-    "recommendations.recommendation": ("Recommendation", "recommend"),
+    "questions.audit.audit": ("Audit", "audit"),
+    "questions.diff.difference": ("Difference", "diff"),
+    "vocabulary": ("Evidence", "Rule"),
+    "questions.pareto.paretoset": ("ParetoSet", "pareto"),
+    "questions.pareto.published_paretoset": ("PublishedParetoSet", "pareto_published"),
+    "questions.rank.published_ranking": ("PublishedRanking", "rank_published"),
+    "questions.rank.ranking": ("Ranking", "rank"),
+    "questions.rank.rule_comparison": ("RuleComparison", "compare_rules"),
+    "questions.scores.scoring": ("Scores", "scores"),
+    "questions.recommend.recommendation": ("Recommendation", "recommend"),
     "relations": ("cells", "published", "relation", "results", "view"),
-    "scaling_laws.laws": ("Scaling", "scaling"),
-    "verdicts.claims": ("Claims", "claims"),
+    "questions.scaling.laws": ("Scaling", "scaling"),
+    "questions.claims.claims": ("Claims", "claims"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

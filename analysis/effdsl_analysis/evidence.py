@@ -1,24 +1,56 @@
-"""Kinds of evidence, and what it says of two subjects. Importing this loads nothing else."""
+"""Evidence of one kind, laid out so that every question about techniques can be asked of it.
+
+Whether a value was printed by the paper or measured here, the same four temporary tables hold it:
+``subjects`` (a technique at a size, in a setting), ``observations`` (its values), ``figures`` (its means
+with intervals) and ``contrasts`` (how any two of one axis and setting compare).
+``sql/evidence/contrasts.sql`` says what their columns are.
+"""
 
 from __future__ import annotations
 
-import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from effdsl_analysis.ask import EXACT, scope_of
+from effdsl_analysis.queries import session, statement
+from effdsl_analysis.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from effdsl_analysis.queries import Source
 
 
-class Evidence(enum.Enum):
-    """Where values come from. Kinds are never mixed."""
+@contextmanager
+def laid_out(source: Source, evidence: Evidence, study: str | None = None) -> Iterator[DuckDBPyConnection]:
+    """A connection with the tables ``subjects``, ``observations``, ``figures`` and ``contrasts``.
 
-    MEASURED = "measured"
-    PUBLISHED = "published"
+    Args:
+        source: a store, its folder, or a connection that has a store's views.
+        evidence: which kind to lay out.
+        study: of measured evidence, only this study's (its name or the path of its file).
+
+    Raises:
+        UnknownName: a study that does not exist, with the nearest one.
+    """
+    with session(source) as connection:
+        lay_out(connection, evidence, study)
+        yield connection
 
 
-class Contrast(enum.Enum):
-    """How one subject compares with another in a metric, as ``sql/evidence/contrasts.sql`` says it."""
+def lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | None = None) -> None:
+    """Make or replace the four tables in a :func:`~effdsl_analysis.queries.session`.
 
-    LOWER = "lower"
-    HIGHER = "higher"
-    EQUAL = "equal"
-    TIED = "tied"
-    """The interval of the difference holds zero."""
-    UNDECIDED = "undecided"
-    """There are too few repeats to have an interval."""
+    Raises:
+        UnknownName: a study that does not exist, with the nearest one.
+    """
+    if evidence is Evidence.PUBLISHED:
+        connection.execute(statement("evidence/published_subjects"))
+        connection.execute(statement("evidence/published_observations"))
+    else:
+        name = scope_of(connection, study, None).study
+        connection.execute(statement("claims/methods"))
+        connection.execute(statement("evidence/measured_subjects"), {"study": name})
+        connection.execute(statement("evidence/measured_observations"), {"exact": EXACT})
+    connection.execute(statement("evidence/contrasts"))

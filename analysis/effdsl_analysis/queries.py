@@ -1,6 +1,6 @@
 """The queries of this package: ``.sql`` files beside it, run on the public views of a store.
 
-Files that define macros are run once per connection, as temporary macros, so that a read-only store can
+The files of ``sql/macros`` are run once per connection, as temporary macros, so that a read-only store can
 be asked; the others are single statements with named parameters.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Source = Store | str | Path | DuckDBPyConnection
     """Where results are read: a store, its folder, or a connection that has the store's views."""
 
-MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups", "claims/methods")
+MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups")
 
 Row = dict[str, Any]
 T = TypeVar("T", bound="attrs.AttrsInstance")
@@ -40,7 +40,7 @@ def define(connection: DuckDBPyConnection, *macros: str) -> DuckDBPyConnection:
     ``chosen`` needs the views of a store; the others need nothing.
     """
     for name in macros or MACROS:
-        connection.execute(statement(name))
+        connection.execute(statement(f"macros/{name}"))
     return connection
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from effdsl.declare import evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique, check_kv_heads
-from effdsl.techniques.blocks import SMALL_BELOW, selected_keys
+from effdsl.techniques.block_selection import SMALL_BELOW, selected_keys
 from effdsl.techniques.position import ScoreBias
 from effdsl.validate import optional, positive_int, whole
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported, check_kv_heads
-from effdsl.techniques.blocks import SMALL_BELOW, selected_keys
+from effdsl.techniques.block_selection import SMALL_BELOW, selected_keys
 from effdsl.techniques.position import ScoreBias
 from effdsl.validate import one_of, optional, positive_int, whole
 

@@ -13,7 +13,7 @@ import click
 from effdsl_registry.options import AS_JSON, STORE
 
 from effdsl.outcome import Outcome
-from effdsl_runtime.kernels import KERNEL, KERNELS, kernel_asked, refusal
+from effdsl_runtime.kernel_option import KERNEL, KERNELS, kernel_asked, refusal
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
@@ -37,8 +37,8 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     from effdsl.plan import make_plan
     from effdsl_runtime.dispatch import unavailable_here
     from effdsl_runtime.inputs import unfit_inputs
-    from effdsl_runtime.lookup import calibration_in, history_in
     from effdsl_runtime.machine import detect
+    from effdsl_runtime.planning.history import calibration_in, history_in
 
     with redirect_stdout(sys.stderr):  # what the study prints is no part of our answer
         loaded = load_study(reference)
@@ -106,7 +106,7 @@ def plan(
     follows what has run on the same hardware, else an assumed part of its peak.
     """
     from effdsl.display import plan_json
-    from effdsl_runtime.render import print_plan
+    from effdsl_runtime.planning.render import print_plan
 
     if calibration:
         _show_calibration(study, store_path, as_json)
@@ -142,9 +142,9 @@ def _show_calibration(study: str | None, store_path: Path | None, as_json: bool)
     from effdsl_registry.store import Store
 
     from effdsl.loading import load_study
-    from effdsl_runtime.lookup import calibration_in
     from effdsl_runtime.machine import detect
-    from effdsl_runtime.render import calibration_json, print_calibration
+    from effdsl_runtime.planning.history import calibration_in
+    from effdsl_runtime.planning.render import calibration_json, print_calibration
 
     if study is not None:
         with redirect_stdout(sys.stderr):
@@ -218,7 +218,7 @@ def execute(
     current task, twice stops at once; the same command goes on where it stopped. The kernel is stored
     beside a result and is no part of its key: what is known is not run again with another.
     """
-    from effdsl_runtime.running import RunOptions, run_study
+    from effdsl_runtime.executing.running import RunOptions, run_study
 
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
@@ -236,7 +236,7 @@ def execute(
 @STORE
 def status(study: str, as_json: bool, store_path: Path | None) -> None:
     """Show what is done, running and left of STUDY."""
-    from effdsl_runtime.render import print_status, status_json
+    from effdsl_runtime.planning.render import print_status, status_json
 
     _, made, store = prepare(study, store_path)
     running = {claim.key: claim for claim in store.running()}
@@ -255,7 +255,7 @@ def show(key: str, as_json: bool, store_path: Path | None) -> None:
     from effdsl_registry.records import to_json
     from effdsl_registry.store import Store
 
-    from effdsl_runtime.render import print_record
+    from effdsl_runtime.planning.render import print_record
 
     record = Store.find(store_path).record(key)
     if as_json:
@@ -269,7 +269,7 @@ def show(key: str, as_json: bool, store_path: Path | None) -> None:
 @STORE
 def doctor(as_json: bool, store_path: Path | None) -> None:
     """Check this machine: device, meters, packages, store."""
-    from effdsl_runtime.checkup import checkup, print_checkup
+    from effdsl_runtime.planning.checkup import checkup, print_checkup
 
     facts = checkup(store_path)
     if as_json:

@@ -22,15 +22,15 @@ from effdsl_registry.store import Store
 import effdsl_runtime.stages  # noqa: F401  what a stage needs before and after a task, by dispatch
 from effdsl.outcome import Outcome
 from effdsl.workload import Input
-from effdsl_runtime.data import DataError
+from effdsl_runtime.data.sources import DataError
 from effdsl_runtime.dispatch import engine_for
-from effdsl_runtime.fingerprint import loaded_code
+from effdsl_runtime.endings import Ending, ending_of
 from effdsl_runtime.inputs import make_ready
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation, Progress
-from effdsl_runtime.outcomes import Ending, ending_of
 from effdsl_runtime.probes import Sampler
-from effdsl_runtime.recording import Assignment, Run, iterations_table, record_of, samples_table
+from effdsl_runtime.recording.fingerprint import loaded_code
+from effdsl_runtime.recording.run_record import Assignment, Run, iterations_table, record_of, samples_table
 
 PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.2

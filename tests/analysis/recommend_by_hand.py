@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 
 from effdsl_analysis.ask import parse_objectives
-from effdsl_analysis.recommendations.conditions import Condition, parse_conditions
-from effdsl_analysis.recommendations.decisions import Question
+from effdsl_analysis.questions.recommend.conditions import Condition, parse_conditions
+from effdsl_analysis.questions.recommend.decisions import Question
 from scipy.stats import t as student
 
 Candidates = dict[str, dict[str, list[float]]]

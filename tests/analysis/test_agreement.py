@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from effdsl_analysis.agreements.agreement import Agreement, MetricAgreement, compare
 from effdsl_analysis.ask import UnknownName
+from effdsl_analysis.questions.compare.agreement import Agreement, MetricAgreement, compare
 from effdsl_analysis.relations import relation
 from scipy.stats import kendalltau
 

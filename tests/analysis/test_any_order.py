@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from effdsl_analysis.agreements.agreement import compare
-from effdsl_analysis.audits.audit import audit
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.pareto_sets.paretoset import pareto
-from effdsl_analysis.pareto_sets.published import pareto_published
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.ranking import rank
-from effdsl_analysis.rankings.rule_comparison import compare_rules
-from effdsl_analysis.rankings.scoring import scores
-from effdsl_analysis.recommendations.recommendation import recommend
+from effdsl_analysis.questions.audit.audit import audit
+from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.compare.agreement import compare
+from effdsl_analysis.questions.pareto.paretoset import pareto
+from effdsl_analysis.questions.pareto.published_paretoset import pareto_published
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.ranking import rank
+from effdsl_analysis.questions.rank.rule_comparison import compare_rules
+from effdsl_analysis.questions.recommend.recommendation import recommend
+from effdsl_analysis.questions.scaling.laws import scaling
+from effdsl_analysis.questions.scores.scoring import scores
 from effdsl_analysis.report import report
-from effdsl_analysis.scaling_laws.laws import scaling
-from effdsl_analysis.verdicts.claims import claims
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from .conftest import Shelf

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.audits.audit import AuditRule, audit, rules
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.questions.audit.audit import AuditRule, audit, rules
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from effdsl.cli import group

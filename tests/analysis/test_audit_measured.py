@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 import pytest
-from effdsl_analysis.audits.audit import audit, rules
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.questions.audit.audit import audit, rules
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask
 from hypothesis import HealthCheck, given, settings

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.verdicts.claims import Claims, claims
+from effdsl_analysis.questions.claims.claims import Claims, claims
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from effdsl.cli import group

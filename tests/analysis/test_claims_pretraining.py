@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.verdicts.claims import Claim, claims
+from effdsl_analysis.questions.claims.claims import Claim, claims
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 from effdsl_analysis import diff
-from effdsl_analysis.differences.difference import Difference, compare
+from effdsl_analysis.questions.diff.difference import Difference, compare
 from effdsl_registry.errors import UnknownKey
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from effdsl_analysis import rank_published
-from effdsl_analysis.rules import Rule
-from effdsl_analysis.severity import Severity
-from effdsl_analysis.verdicts.claims import Verdict
+from effdsl_analysis.questions.claims.claims import Verdict
+from effdsl_analysis.vocabulary import Rule, Severity
 from effdsl_registry.schema import PUBLIC_VIEWS
 from effdsl_registry.store import Store
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from effdsl_analysis.answer import Answer
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.pareto_sets.paretoset import pareto
-from effdsl_analysis.pareto_sets.published import pareto_published
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.ranking import rank
-from effdsl_analysis.rankings.rule_comparison import compare_rules
-from effdsl_analysis.rankings.scoring import scores
-from effdsl_analysis.scaling_laws.laws import scaling
+from effdsl_analysis.questions.pareto.paretoset import pareto
+from effdsl_analysis.questions.pareto.published_paretoset import pareto_published
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.ranking import rank
+from effdsl_analysis.questions.rank.rule_comparison import compare_rules
+from effdsl_analysis.questions.scaling.laws import scaling
+from effdsl_analysis.questions.scores.scoring import scores
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 from rich.console import Console
 

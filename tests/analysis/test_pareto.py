@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from effdsl_analysis import UnknownName, pareto
-from effdsl_analysis.pareto_sets.paretoset import ParetoCell, ParetoGroup, ParetoSet
+from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoSet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console

@@ -14,13 +14,12 @@ import duckdb
 import effdsl_registry
 import pytest
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, rows, statement
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.rule_comparison import compare_rules
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.rule_comparison import compare_rules
 from effdsl_analysis.relations import relation
-from effdsl_analysis.rules import Rule
 from effdsl_analysis.text import alike, numbers
+from effdsl_analysis.vocabulary import Evidence, Rule
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -282,10 +281,10 @@ def test_every_rule_ranks_any_values_by_competition(
                 "values": [float(value) for found in values.values() for value in found],
             },
         )
-        connection.execute(statement("ranks/compared"))
-        connection.execute(statement("ranks/by_rule"))
+        connection.execute(statement("rank/compared"))
+        connection.execute(statement("rank/by_rule"))
         for rule in AVERAGES:
-            ranked = rows(connection, "ranks/one_rule", {"rule": rule.value, "scale": None})
+            ranked = rows(connection, "rank/one_rule", {"rule": rule.value, "scale": None})
             found = {row["technique"]: row["rank"] for row in ranked}
             level = any(len(set(scale)) == 1 for scale in drawn)
             if rule is Rule.NORMALISED and level:  # eq. 10 and 11 divide by zero there

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from effdsl_analysis import UnknownName, pareto, rank
-from effdsl_analysis.rankings.ranking import RankBlock, RankedCell
+from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell
 from effdsl_registry.store import StudyTask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.rules import Rule
+from effdsl_analysis.vocabulary import Rule
 
 from effdsl.cli import group
 

@@ -11,11 +11,11 @@ from typing import Any
 import attrs
 import effdsl_registry.published as published
 import pytest
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import define, session, statement
-from effdsl_analysis.recommendations.conditions import Condition
-from effdsl_analysis.recommendations.decisions import Decision, Question
-from effdsl_analysis.recommendations.recommendation import decide, recommend
+from effdsl_analysis.questions.recommend.conditions import Condition
+from effdsl_analysis.questions.recommend.decisions import Decision, Question
+from effdsl_analysis.questions.recommend.recommendation import decide, recommend
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st

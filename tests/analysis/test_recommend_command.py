@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.recommendations.bounds import bounds
-from effdsl_analysis.recommendations.conditions import parse_conditions, parse_tolerance
-from effdsl_analysis.recommendations.decisions import Decision, Stretch
-from effdsl_analysis.recommendations.recommendation import recommend
+from effdsl_analysis.questions.recommend.bounds import bounds
+from effdsl_analysis.questions.recommend.conditions import parse_conditions, parse_tolerance
+from effdsl_analysis.questions.recommend.decisions import Decision, Stretch
+from effdsl_analysis.questions.recommend.recommendation import recommend
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from effdsl.cli import group

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.rankings.grid import grids
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.ranking import rank
+from effdsl_analysis.questions.rank.grid import grids
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.ranking import rank
 from effdsl_analysis.report import report
 from effdsl_analysis.report.heat import heat_table
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from effdsl.cli import group

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.rankings.rule_comparison import RuleComparison, RuledRanks, compare_rules
+from effdsl_analysis.questions.rank.rule_comparison import RuleComparison, RuledRanks, compare_rules
 
 AXES = {"backbone": "Transformer", "feed_forward": "SwiGLU"}
 

@@ -13,8 +13,8 @@ import effdsl_registry.published as published
 import pytest
 from click.testing import CliRunner
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.scaling_laws.laws import Crossing, Law, Scaling, scaling
+from effdsl_analysis.questions.scaling.laws import Crossing, Law, Scaling, scaling
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 from scipy.optimize import brentq
 from scipy.stats import linregress

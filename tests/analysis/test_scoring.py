@@ -11,9 +11,9 @@ from typing import Any
 import effdsl_registry
 import pytest
 from effdsl_analysis.ask import UnknownName
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.rankings.scoring import Scores, TechniqueScores, scores
+from effdsl_analysis.questions.scores.scoring import Scores, TechniqueScores, scores
 from effdsl_analysis.relations import relation
+from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
 from effdsl.metrics import BY_NAME, BY_SHORT, METRICS

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.ranking import rank
-from effdsl_analysis.rankings.tables import latex, markdown
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.ranking import rank
+from effdsl_analysis.questions.rank.typeset import latex, markdown
 
 from effdsl.cli import group
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.layout import laid_out
+from effdsl_analysis.evidence import laid_out
+from effdsl_analysis.vocabulary import Evidence
 
 USUAL = {"attention": "GQA", "position": "RoPE", "feed_forward": "SwiGLU", "backbone": "Transformer"}
 NO_PARTS = {"attention": "", "position": "", "feed_forward": ""}

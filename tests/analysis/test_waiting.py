@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from effdsl_analysis.commands import waiting as module
-from effdsl_analysis.commands.options import show
+from effdsl_analysis.commands.shared import show
 from effdsl_analysis.commands.waiting import waiting
-from effdsl_analysis.rankings.published import rank_published
+from effdsl_analysis.questions.rank.published_ranking import rank_published
 
 LONGEST_S = 30
 ERASED = "\x1b[2K"

@@ -32,8 +32,8 @@ from effdsl import (
 from effdsl.costs import Calibration, Finished, lower_bound_s
 from effdsl.costs.price import UNKNOWN, Pace
 from effdsl.costs.spread import Spread
-from effdsl.decode import CannotDecode, decoded
 from effdsl.display import totals
+from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.plan import Plan, make_plan

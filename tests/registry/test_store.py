@@ -48,7 +48,7 @@ def test_a_written_record_is_found_by_its_file_before_and_after_it_is_indexed(
 
 
 def test_known_answers_keys_lineages_and_code_in_one_go(store: Store, make_record: Any) -> None:
-    code = {"effdsl.training": "a" * 64, "effdsl_runtime.metrics": "b" * 64}
+    code = {"effdsl.training": "a" * 64, "effdsl_runtime.recording.metric_values": "b" * 64}
     name = store.code_sets.keep(code)
     first = make_record(1, provenance=attrs.evolve(make_record().provenance, code=name, duration_s=7.0))
     bare = make_record(3)
@@ -176,7 +176,7 @@ def test_more_records_than_a_batch_are_indexed(
 def test_code_sets_are_kept_once_and_indexed_with_the_first_record_that_names_them(
     store: Store, make_record: Any
 ) -> None:
-    training, metrics = {"effdsl.training": "a" * 64}, {"effdsl_runtime.metrics": "b" * 64}
+    training, metrics = {"effdsl.training": "a" * 64}, {"effdsl_runtime.recording.metric_values": "b" * 64}
     names = [store.code_sets.keep(code) for code in (training, metrics, training)]
     assert names[0] == names[2]
     assert {path.stem for path in store.code_sets.files()} == set(names)
@@ -188,7 +188,7 @@ def test_code_sets_are_kept_once_and_indexed_with_the_first_record_that_names_th
         store.ingest([store.write(make_record(number, provenance=provenance), None, None)])
     assert query(store, "FROM code ORDER BY module") == [
         (names[0], "effdsl.training", "a" * 64),
-        (names[1], "effdsl_runtime.metrics", "b" * 64),
+        (names[1], "effdsl_runtime.recording.metric_values", "b" * 64),
     ]
     path.write_bytes(b"")
     assert store.code_sets.keep(training) == names[0]

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from effdsl_runtime.endings import Diverged
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
-from effdsl_runtime.outcomes import Diverged
 
 from effdsl.declare import identity, keyed, transport
 from effdsl.engine import Engine

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.corpora import corpus_folder, most_tokens
-from effdsl_runtime.data import batches, held_out_windows, prepare
+from effdsl_runtime.data.batches import batches, held_out_windows
+from effdsl_runtime.data.cached_text import corpus_folder, most_tokens
+from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.sources import DataError
 from effdsl_runtime.inputs import unfit_inputs
 from effdsl_runtime.stages import pretraining  # noqa: F401  registers its inputs

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from effdsl_runtime import commands, running
-from effdsl_runtime.kernels import KERNEL
+from effdsl_runtime import commands
+from effdsl_runtime.executing import running
+from effdsl_runtime.kernel_option import KERNEL
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from itertools import pairwise
 import attrs
 import pytest
 from effdsl_runtime.engines.decoding import Decoding
-from effdsl_runtime.metrics import measure, over_windows, speed
 from effdsl_runtime.observation import Iteration, Observation, Point, Window
 from effdsl_runtime.probes import Measurement, Trace, summarise
+from effdsl_runtime.recording.metric_values import measure, over_windows, speed
 from effdsl_runtime.stages.pretraining import quality
 from hypothesis import given
 from hypothesis import strategies as st

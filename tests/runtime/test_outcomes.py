@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.outcomes import Diverged, ending_of, ending_of_death, oom_kills
+from effdsl_runtime.endings import Diverged, ending_of, ending_of_death, oom_kills
 
 from effdsl.outcome import Outcome
 from effdsl.techniques.base import Unsupported

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from effdsl_runtime.lookup import calibration_in
 from effdsl_runtime.machine import detect
-from effdsl_runtime.render import predictions
+from effdsl_runtime.planning.history import calibration_in
+from effdsl_runtime.planning.render import predictions
 
 from effdsl import GH200, GQA, Attention, Budget, M, Study
 from effdsl.costs import lower_bound_s

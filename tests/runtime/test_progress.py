@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
+from effdsl_runtime.executing.progress import RichDisplay
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.progress import RichDisplay
 from rich.console import Console
 
 from effdsl import GQA, Attention, Budget, M, Study

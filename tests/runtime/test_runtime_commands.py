@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_runtime.kernels import KERNEL, refusal
+from effdsl_runtime.kernel_option import KERNEL, refusal
 
 from effdsl import GH200, GQA, NSA, Attention, Budget, M, Study
 from effdsl.cli import group

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -36,7 +36,7 @@ def claims(
     on that number. It holds if every case supports it, holds partly if some support and some contradict
     it, fails if some contradict and none support it, and is undecided otherwise.
     """
-    from effdsl_analysis.verdicts.claims import claims as tested
+    from effdsl_analysis.questions.claims.claims import claims as tested
 
     kind = evidence_of(evidence, study)
     wanted = [name.strip() for listed in ids for name in listed.split(",")]

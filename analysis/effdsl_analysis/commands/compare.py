@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, STORE, show
+from effdsl_analysis.commands.shared import AS_JSON, STORE, show
 
 
 class TableNumber(click.ParamType[int]):
@@ -34,6 +34,6 @@ def compare(study: str | None, table: int, store_path: Path | None, as_json: boo
     Kendall's tau of the two orders with the range that the repeats leave open. What differs in the
     set-up is said first.
     """
-    from effdsl_analysis.agreements.agreement import compare as compared
+    from effdsl_analysis.questions.compare.agreement import compare as compared
 
     show(lambda store: compared(store, study, table=table), store_path, as_json)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, STORE, show
+from effdsl_analysis.commands.shared import AS_JSON, STORE, show
 
 
 @click.command()
@@ -16,6 +16,6 @@ from effdsl_analysis.commands.options import AS_JSON, STORE, show
 @AS_JSON
 def diff(a: str, b: str, store_path: Path | None, as_json: bool) -> None:
     """Name what differs between the results with keys A and B (their first digits are enough)."""
-    from effdsl_analysis.differences.difference import diff as difference
+    from effdsl_analysis.questions.diff.difference import diff as difference
 
     show(lambda store: difference(store, a, b), store_path, as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, SCALE, STORE, evidence_of, show
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, SCALE, STORE, evidence_of, show
+from effdsl_analysis.vocabulary import Evidence
 
 
 @click.command()
@@ -52,8 +52,8 @@ def pareto(
     --evidence published, of the techniques in each group of the paper's leaderboard, over the means of
     the group's scales or models.
     """
-    from effdsl_analysis.pareto_sets.paretoset import pareto as pareto_set
-    from effdsl_analysis.pareto_sets.published import pareto_published
+    from effdsl_analysis.questions.pareto.paretoset import pareto as pareto_set
+    from effdsl_analysis.questions.pareto.published_paretoset import pareto_published
 
     on = [name.strip() for name in objectives.split(",") if name.strip()]
     if evidence_of(evidence, study) is Evidence.PUBLISHED:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
-from effdsl_analysis.evidence import Evidence
-from effdsl_analysis.rules import Rule
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.vocabulary import Evidence, Rule
 
 
 @click.command()
@@ -69,10 +68,10 @@ def rank(
     Published: one table per group: the mean of the printed values over its sizes or models, and the
     rank. Printed values have no intervals; equal ones share a rank.
     """
-    from effdsl_analysis.rankings.published import rank_published
-    from effdsl_analysis.rankings.ranking import rank as ranked
-    from effdsl_analysis.rankings.rule_comparison import compare_rules
-    from effdsl_analysis.rankings.tables import latex, markdown
+    from effdsl_analysis.questions.rank.published_ranking import rank_published
+    from effdsl_analysis.questions.rank.ranking import rank as ranked
+    from effdsl_analysis.questions.rank.rule_comparison import compare_rules
+    from effdsl_analysis.questions.rank.typeset import latex, markdown
 
     kind = evidence_of(evidence, study)
     chosen = Rule(rule) if rule else None

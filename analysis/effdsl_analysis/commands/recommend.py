@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -61,7 +61,7 @@ def recommend(
     answer, none is given: when repeats do not tell the best apart, when nothing satisfies the
     conditions, or when a metric has no values.
     """
-    from effdsl_analysis.recommendations.recommendation import recommend as recommended
+    from effdsl_analysis.questions.recommend.recommendation import recommend as recommended
 
     kind = evidence_of(evidence, study)
     show(

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from effdsl_registry.output import OutputFile, write_output
 
-from effdsl_analysis.commands.options import STORE, evidence_of
+from effdsl_analysis.commands.shared import STORE, evidence_of
 from effdsl_analysis.commands.waiting import waiting
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.vocabulary import Evidence
 
 BOTH = "both"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -36,7 +36,7 @@ def scaling(
     exponent. Two techniques are said to cross only where their exponents are told apart; it is said
     whether the crossing lies among the sizes that were compared, or how far outside.
     """
-    from effdsl_analysis.scaling_laws.laws import scaling as scaled
+    from effdsl_analysis.questions.scaling.laws import scaling as scaled
 
     kind = evidence_of(evidence, study)
     show(lambda store: scaled(store, study, evidence=kind, metrics=metrics, axes=axes), store_path, as_json)

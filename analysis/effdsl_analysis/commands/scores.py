@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.options import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
 
 
 @click.command()
@@ -30,7 +30,7 @@ def scores(
     latency, throughput and power of a fine-tuning; it is shown as it is printed and as the arrows of
     its metrics ask, with the difference in order.
     """
-    from effdsl_analysis.rankings.scoring import scores as scored
+    from effdsl_analysis.questions.scores.scoring import scores as scored
 
     kind = evidence_of(evidence, study)
     show(lambda store: scored(store, study, evidence=kind, groups=groups), store_path, as_json)

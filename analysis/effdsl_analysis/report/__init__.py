@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.report.gather import contents
 from effdsl_analysis.report.page import MissingPackage, html_page
+from effdsl_analysis.vocabulary import Evidence
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source

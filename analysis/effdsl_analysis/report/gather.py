@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from effdsl_analysis.ask import scope_of
-from effdsl_analysis.audits.audit import Audit, audit
-from effdsl_analysis.evidence import Evidence
 from effdsl_analysis.queries import Row, rows, session
-from effdsl_analysis.rankings.grid import Grid, grids
-from effdsl_analysis.rankings.published import rank_published
-from effdsl_analysis.rankings.ranking import rank
+from effdsl_analysis.questions.audit.audit import Audit, audit
+from effdsl_analysis.questions.claims.claims import Claims, claims
+from effdsl_analysis.questions.rank.grid import Grid, grids
+from effdsl_analysis.questions.rank.published_ranking import rank_published
+from effdsl_analysis.questions.rank.ranking import rank
 from effdsl_analysis.report.heat import HeatTable, heat_table
 from effdsl_analysis.report.panels import Judged, Panel, judge, measured_panel, printed_panels
-from effdsl_analysis.verdicts.claims import Claims, claims
+from effdsl_analysis.vocabulary import Evidence
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from effdsl_analysis.rankings.grid import Grid, GridColumn, Standing
+from effdsl_analysis.questions.rank.grid import Grid, GridColumn, Standing
 from effdsl_analysis.text import number, numbers
 
 TIERS = 5

@@ -14,11 +14,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from effdsl_analysis.evidence import Evidence
+from effdsl_analysis.questions.claims.claims import Verdict
 from effdsl_analysis.report.heat import TIERS
-from effdsl_analysis.severity import Severity
 from effdsl_analysis.text import words
-from effdsl_analysis.verdicts.claims import Verdict
+from effdsl_analysis.vocabulary import Evidence, Severity
 
 if TYPE_CHECKING:
     from markupsafe import Markup

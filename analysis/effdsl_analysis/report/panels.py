@@ -11,7 +11,7 @@ import attrs
 
 from effdsl.metrics import BY_NAME, Metric
 from effdsl_analysis.queries import Row, rows, statement
-from effdsl_analysis.rankings.grid import Grid
+from effdsl_analysis.questions.rank.grid import Grid
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -150,7 +150,7 @@ def judge(connection: DuckDBPyConnection, panels: Sequence[Panel]) -> dict[str, 
         if metric.name in panel.values[name]
     ]
     connection.execute(statement("report/entries"), {"entries": json.dumps(entries)})
-    connection.execute(statement("ranks/compared"))
+    connection.execute(statement("rank/compared"))
     scored = {(row["group"], row["technique"]): row for row in rows(connection, "scores/scores", {})}
     fronts: dict[str, dict[tuple[int, int], tuple[str, ...]]] = {panel.id: {} for panel in panels}
     for row in rows(connection, "report/fronts", {}):

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from effdsl_runtime.corpora import FACTS_FILE
+from effdsl_runtime.data.cached_text import FACTS_FILE
 from effdsl_runtime.data.codec import Codec, Tokens
 
 TRAIN_FILE = "train.bin"

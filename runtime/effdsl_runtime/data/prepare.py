@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from effdsl.data import Data, FineWebEdu
-from effdsl_runtime.corpora import corpus_folder
 from effdsl_runtime.data import codec as codecs
+from effdsl_runtime.data.cached_text import corpus_folder
 from effdsl_runtime.data.codec import Codec
 from effdsl_runtime.data.corpus import (
     HELD_OUT_FILE,

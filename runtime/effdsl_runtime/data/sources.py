@@ -22,7 +22,7 @@ from effdsl.data import (
     content_hash,
 )
 from effdsl.declare import Invalid
-from effdsl_runtime.corpora import PIECE
+from effdsl_runtime.data.cached_text import PIECE
 
 ROWS = 1024
 

@@ -11,13 +11,16 @@ import torch
 
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
-from effdsl_runtime.data import Corpus, batches, held_out_windows, prepare
+from effdsl_runtime.data.batches import batches, held_out_windows
+from effdsl_runtime.data.corpus import Corpus
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.decoding import Decoding, measure_decoding
 from effdsl_runtime.engines.device import device_of, synchronise, use_threads
 from effdsl_runtime.engines.trainer import Trainer, evaluate
-from effdsl_runtime.kernels import kernel_asked
+from effdsl_runtime.kernel_option import kernel_asked
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.feed_forward import Routing
@@ -25,7 +28,6 @@ from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
 from effdsl_runtime.model.routing import Routed, routed
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
-from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
 
 HELD_OUT_TOKENS = 1 << 15

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from effdsl.shapes import Shape
 from effdsl.techniques.feed_forward import MoE
 from effdsl_runtime.model.feed_forward import FeedForward, Routing, gated
-from effdsl_runtime.model.grouped import grouped_product
+from effdsl_runtime.model.grouped_matmul import grouped_product
 
 
 class ExpertLinear(nn.Module):

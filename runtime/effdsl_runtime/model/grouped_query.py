@@ -6,7 +6,7 @@ from torch import Tensor
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
-from effdsl_runtime.kernels import check_kernel
+from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection

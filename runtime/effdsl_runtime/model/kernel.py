@@ -23,7 +23,7 @@ from torch.nn.attention import (
     sdpa_kernel,
 )
 
-from effdsl_runtime.kernels import Kernel
+from effdsl_runtime.kernel_option import Kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.flex import flex_attend
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.moba import MoBA
-from effdsl_runtime.kernels import check_kernel
+from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.grouped_query import GroupedQueryAttention

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.nsa import NSA
-from effdsl_runtime.kernels import check_kernel
+from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.blocks import (
     block_scores,
     near_attention,

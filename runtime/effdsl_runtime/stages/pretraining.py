@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 
 from effdsl.hardware import Hardware
 from effdsl.stages.pretraining import Pretraining, TrainingText
-from effdsl_runtime.corpora import too_short
+from effdsl_runtime.data.cached_text import too_short
 from effdsl_runtime.inputs import make_ready, unfit
-from effdsl_runtime.metrics import metrics_of
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Measurement
+from effdsl_runtime.recording.metric_values import metrics_of
 
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
 ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
@@ -19,7 +19,7 @@ ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 
 @make_ready.register
 def _text(wanted: TrainingText, report: Callable[[str], None]) -> None:
-    from effdsl_runtime.data import prepare
+    from effdsl_runtime.data.prepare import prepare
 
     prepare(wanted.data, report, wanted.tokens)
 

@@ -6,9 +6,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from effdsl_runtime.data import Corpus, DataError, batches, held_out_windows
+from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.codec import ByteCodec
-from effdsl_runtime.data.corpus import Facts
+from effdsl_runtime.data.corpus import Corpus, Facts
+from effdsl_runtime.data.sources import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 

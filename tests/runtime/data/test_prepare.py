@@ -13,9 +13,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from effdsl_runtime.corpora import cache_folder
-from effdsl_runtime.data import Corpus, DataError, prepare
-from effdsl_runtime.data.sources import documents, is_held_out, pieces
+from effdsl_runtime.data.cached_text import cache_folder
+from effdsl_runtime.data.corpus import Corpus
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.data.sources import DataError, documents, is_held_out, pieces
 
 from effdsl.data import BPE, JSONL, ByteTokenizer, Data, FineWebEdu, LocalText, Parquet, Shakespeare
 
@@ -98,7 +99,7 @@ def test_the_tokenizer_is_the_same_in_every_process(tmp_path: Path) -> None:
     ]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps({"text": line * 20}) + "\n" for line in lines))
     program = (
-        "from effdsl.data import *; from effdsl_runtime.data import prepare;"
+        "from effdsl.data import *; from effdsl_runtime.data.prepare import prepare;"
         "prepare(JSONL('t.jsonl', tokenizer=BPE(400), held_out_fraction=0.2).resolve(), print)"
     )
     written = []
@@ -133,7 +134,7 @@ def test_a_damaged_corpus_is_made_again(cache: Path, text: LocalText) -> None:
 def test_two_processes_prepare_once(cache: Path, text: LocalText) -> None:
     """Of two processes that want the same corpus at once one makes it and the other waits for it."""
     program = f"""
-import sys; from effdsl.data import *; from effdsl_runtime.data import prepare
+import sys; from effdsl.data import *; from effdsl_runtime.data.prepare import prepare
 print(sys.stdin.readline(), end="")
 prepare(LocalText({text.paths[0]!r}, held_out_fraction=0.3, tokenizer=ByteTokenizer()).resolve(), print)
 """
@@ -324,7 +325,9 @@ def test_the_cache_is_where_the_user_says(
 def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text: LocalText) -> None:
     """Offline, a published tokenizer is refused with its name and the way out."""
     program = f"""
-from effdsl.data import *; from effdsl_runtime.data import DataError, prepare
+from effdsl.data import *
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.data.sources import DataError
 data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer", vocab_size=300)).resolve()
 try: prepare(data, lambda text: None)
 except DataError as error: print(error)

@@ -12,7 +12,10 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from effdsl_runtime.data import Corpus, held_out_windows, prepare
+from effdsl_runtime.data.batches import held_out_windows
+from effdsl_runtime.data.corpus import Corpus
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines import torch_engine
 from effdsl_runtime.engines.device import device_of, use_threads
 from effdsl_runtime.engines.torch_engine import parts, run, thinned, warmup_iterations
@@ -20,7 +23,6 @@ from effdsl_runtime.engines.trainer import Trainer, adamw, evaluate
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.observation import Iteration, Observation, Progress
-from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Sampler
 from hypothesis import given
 from hypothesis import strategies as st

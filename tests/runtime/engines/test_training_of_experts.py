@@ -11,13 +11,13 @@ import torch
 from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.engines import torch_engine
 from effdsl_runtime.engines.trainer import Trainer, evaluate
-from effdsl_runtime.metrics import measure
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.routing import balance_loss, routed
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Sampler
+from effdsl_runtime.recording.metric_values import measure
 from effdsl_runtime.stages import pretraining  # noqa: F401  registers its metrics
 from torch import Tensor
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func

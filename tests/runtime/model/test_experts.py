@@ -12,7 +12,7 @@ from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.experts import Experts
 from effdsl_runtime.model.feed_forward import Routing, SwiGLU
 from effdsl_runtime.model.generate import generate
-from effdsl_runtime.model.grouped import grouped_product
+from effdsl_runtime.model.grouped_matmul import grouped_product
 from effdsl_runtime.model.kernel import use_kernel
 from effdsl_runtime.model.routing import balance_loss, balance_penalty
 from hypothesis import given, settings

@@ -5,7 +5,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
-from effdsl_runtime.kernels import KERNEL, KERNELS, kernel_asked
+from effdsl_runtime.kernel_option import KERNEL, KERNELS, kernel_asked
 from effdsl_runtime.model import fla, kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.fla import attend_selected, check_fla

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MoBA
-from effdsl.techniques.blocks import selected_keys
+from effdsl.techniques.block_selection import selected_keys
 from effdsl.techniques.position import NoPE, RoPE
 
 THETA = 1e6

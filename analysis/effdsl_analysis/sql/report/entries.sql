@@ -1,4 +1,4 @@
--- The values of the report's panels, in the columns that ranks/compared.sql and scores/scores.sql read.
+-- The values of the report's panels, in the columns that rank/compared.sql and scores/scores.sql read.
 -- Parameter: $entries, a JSON list of {group, technique, metric, metric_place, better, value}. A panel is a group of
 -- one scale.
 

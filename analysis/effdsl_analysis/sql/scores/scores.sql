@@ -1,4 +1,4 @@
--- How efficient is a technique by the paper's own scores? From `compared` (ranks/compared.sql), one row per group, scale and
+-- How efficient is a technique by the paper's own scores? From `compared` (rank/compared.sql), one row per group, scale and
 -- technique:
 --   normalised     metric to eq. 10 or 11 at this scale; a metric in which all techniques are equal is left out
 --   as_printed     eq. 12 as the paper prints it, with rank_as_printed (higher is better)

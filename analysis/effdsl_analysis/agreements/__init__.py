@@ -1,3 +1,0 @@
-"""Whether what was measured orders techniques as the paper's tables do."""
-
-from effdsl_analysis.agreements import agreement_text as agreement_text

@@ -1,0 +1,76 @@
+"""What the commands of this package share: options, and how an answer reaches the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from effdsl_registry.options import AS_JSON as AS_JSON
+from effdsl_registry.options import STORE as STORE
+
+from effdsl_analysis.commands.waiting import waiting
+from effdsl_analysis.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from effdsl_registry.store import Store
+
+    from effdsl_analysis.answer import Answer
+
+PIPED_WIDTH = 100
+
+SCALE = click.option("--scale", help="Only this scale, e.g. 3M.")
+EVIDENCE = click.option(
+    "--evidence",
+    type=click.Choice([kind.value for kind in Evidence]),
+    default=Evidence.MEASURED.value,
+    show_default=True,
+    help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
+)
+
+
+def evidence_of(named: str, studies: object) -> Evidence:
+    """The evidence that was asked for; only what was measured here belongs to studies."""
+    evidence = Evidence(named)
+    if studies and evidence is Evidence.PUBLISHED:
+        raise click.UsageError("the paper has no studies: leave out STUDY, or --evidence published")
+    return evidence
+
+
+def show(
+    answer: Callable[[Store], Answer],
+    store_path: Path | None,
+    as_json: bool,
+    write: Callable[[Any], str] | None = None,
+) -> None:
+    """Ask the store, and print what comes out; what does not exist is a mistake in the call.
+
+    ``write`` gives the answer in a form that is neither JSON nor for reading at once, e.g. LaTeX.
+    """
+    from effdsl_registry.store import Store
+
+    from effdsl_analysis.ask import UnknownName
+
+    try:
+        with waiting("asking the store"):
+            result = answer(Store.find(store_path))
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    if write is not None:
+        click.echo(write(result), nl=False)
+        return
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console(highlight=False).print(result)
+        return
+    console = Console(width=PIPED_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(result)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -1,3 +1,0 @@
-"""What to choose under conditions, and what the choice hangs on."""
-
-from effdsl_analysis.recommendations import recommendation_text as recommendation_text

@@ -1,3 +1,0 @@
-"""How metrics grow with the size of a model, and where techniques cross."""
-
-from effdsl_analysis.scaling_laws import laws_text as laws_text

@@ -1,0 +1,263 @@
+"""Run the tasks of a plan, one process each, and lose nothing.
+
+A task is claimed before it starts, so that two executors never run it twice; its record is written by
+the worker and indexed by the executor as soon as it is there. The claim is a lock that the kernel
+frees when this process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import enum
+import signal
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+import attrs
+from effdsl_registry.store import Store, StoreBusy
+
+from effdsl.key import canonical_json
+from effdsl.outcome import Outcome
+from effdsl.plan import Plan, PlannedTask
+from effdsl_runtime.dispatch import engine_module
+from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
+from effdsl_runtime.executing.process import POLL_S, Child, preload
+from effdsl_runtime.inputs import unfit_inputs
+from effdsl_runtime.machine import describe
+from effdsl_runtime.observation import Progress
+from effdsl_runtime.recording.fingerprint import installed_code
+from effdsl_runtime.recording.run_record import Assignment, Run, record_of
+from effdsl_runtime.worker import Finished, prepare_input, work
+
+LATER_S = 0.5  # between the first and the last process of a job that is ended
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def preparing(self, progress: Progress) -> None:
+        """The data are being made ready."""
+
+    def started(self, task: PlannedTask) -> None:
+        """A task has started."""
+
+    def progress(self, task: PlannedTask, progress: Progress) -> None:
+        """A task has moved on; called several times a second at most."""
+
+    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+        """A task has ended."""
+
+    def elsewhere(self, task: PlannedTask) -> None:
+        """Another process has finished a task of this plan."""
+
+    def waiting(self, tasks: int) -> None:
+        """Only tasks that another process is running are left."""
+
+    def message(self, text: str) -> None:
+        """Something the user should read."""
+
+
+class Stop(enum.IntEnum):
+    """How soon to stop."""
+
+    NOT = 0
+    AFTER_THIS_TASK = 1
+    NOW = 2
+
+
+@attrs.define
+class Tally:
+    """What an executor did.
+
+    Attributes:
+        endings: of the tasks it ran.
+        elsewhere: tasks that another process finished meanwhile.
+        infeasible: tasks whose text, now that it is prepared, is too short for their context.
+        left: tasks that are still to run.
+        signal: that stopped it before all had run; 0 for none.
+        cannot_start: why no task was started: the data are not to be had.
+    """
+
+    endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
+    elsewhere: int = 0
+    infeasible: int = 0
+    left: int = 0
+    signal: int = 0
+    cannot_start: str = ""
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(result.ending.outcome is outcome for _, result in self.endings)
+
+
+@attrs.define
+class Executor:
+    """Runs the tasks of a plan one after the other.
+
+    Attributes:
+        store: where records go.
+        display: where progress is shown.
+        timeout_s: after which a task is stopped and recorded as ``timeout``.
+        fail_fast: stop after the first task that failed.
+    """
+
+    store: Store
+    display: Display
+    timeout_s: float | None = None
+    fail_fast: bool = False
+    _facts: dict[str, Any] = attrs.field(factory=describe)
+    _stop: Stop = Stop.NOT
+    _signal: int = 0
+
+    def run(self, plan: Plan) -> Tally:
+        """Run what is to run; returns when it is done, interrupted, or another process has done it."""
+        tally = Tally()
+        queue = deque(plan.to_run())
+        attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
+        refused = 0
+        preload({engine_module(task.task) for task in queue})
+        with self._interruptible():
+            tally.cannot_start = self._prepare(plan) or self._refuse(queue, tally)
+            while queue and not tally.cannot_start and self._stop is Stop.NOT:
+                planned = queue.popleft()
+                with self.store.claim(planned.address.key) as won:
+                    if not won:
+                        queue.append(planned)
+                        refused += 1
+                    elif self.store.attempts(planned.address.key) - attempts.get(planned.address.key, set()):
+                        tally.elsewhere += 1
+                        self.display.elsewhere(planned)
+                    else:
+                        refused = 0
+                        self._run_task(planned, tally)
+                if refused > len(queue):
+                    self.display.waiting(len(queue))
+                    time.sleep(POLL_S)
+        tally.left = len(plan.to_run()) - len(tally.endings) - tally.elsewhere - tally.infeasible
+        tally.signal = self._signal if tally.left else 0
+        return tally
+
+    def _run_task(self, planned: PlannedTask, tally: Tally) -> None:
+        assignment = self._assignment(planned)
+        self.display.started(planned)
+        start = time.perf_counter()
+        result = self._supervise(planned, assignment)
+        if result is None:  # stopped at once by the user: nothing is recorded, it will run again
+            return
+        try:
+            self.store.ingest([result.record])
+        except StoreBusy as busy:  # the record is on disk, and whoever opens the store next indexes it
+            self.display.message(f"{busy}; the result is kept and will be indexed later")
+        tally.endings.append((planned, result))
+        self.display.finished(planned, result, time.perf_counter() - start)
+        if result.ending.outcome is Outcome.FAILED:
+            self.display.message(_excerpt(assignment))
+            if self.fail_fast:
+                self._stop = Stop.AFTER_THIS_TASK
+
+    def _assignment(self, planned: PlannedTask) -> Assignment:
+        attempt = uuid.uuid4().hex
+        log = self.store.log_file(planned.address.key, attempt)
+        canonical = canonical_json(planned.task)
+        store = self.store.root
+        return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts)
+
+    def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
+        """Start a worker and follow it to its end; ``None`` when the user stopped it."""
+        kills, started = oom_kills(), time.monotonic()
+        worker = Child(work, assignment)
+        ending: Ending | None = None
+        for said in worker.messages():
+            if isinstance(said, Finished):
+                worker.join()
+                return said
+            if isinstance(said, Progress):
+                self.display.progress(planned, said)
+            if self._stop is Stop.NOW:
+                worker.kill()
+                return None
+            if self.timeout_s and time.monotonic() - started > self.timeout_s:
+                ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
+                worker.kill()
+                break
+        if ending is None and self._stopped_too():
+            return None
+        ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
+        run = Run.of_the_dead(ending, time.monotonic() - started)
+        record = record_of(assignment, run, self.store.code_sets.keep(installed_code()))
+        return Finished(ending, self.store.write(record, None, None), {})
+
+    def _stopped_too(self) -> bool:
+        """Whether what ended a process, which says nothing of its task, ends this one as well.
+
+        A scheduler signals all processes of a job, in any order: ours may come a moment later.
+        """
+        end = time.monotonic() + LATER_S
+        while self._stop is not Stop.NOW and time.monotonic() < end:
+            time.sleep(LATER_S / 10)
+        return self._stop is Stop.NOW
+
+    def _prepare(self, plan: Plan) -> str:
+        """Make the inputs of the plan once, each in a process of its own; says why when that fails.
+
+        Preparing in the first task would count into its memory.
+        """
+        workloads = dict.fromkeys(task.of for task in plan.to_run())
+        inputs = (one for planned in workloads if planned.cell for one in planned.cell.workload.inputs())
+        for wanted in dict.fromkeys(inputs):
+            worker = Child(prepare_input, wanted)
+            for said in worker.messages():
+                if isinstance(said, Progress):
+                    self.display.preparing(said)
+                if isinstance(said, Ending):
+                    return said.reason
+                if self._stop is not Stop.NOT:
+                    worker.kill()
+                    return ""
+            if worker.exit_code and not self._stopped_too():
+                return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
+        return ""
+
+    def _refuse(self, queue: deque[PlannedTask], tally: Tally) -> str:
+        """Take tasks out of ``queue`` whose input is of no use; says why when that leaves none."""
+        why_not = unfit_inputs()
+        refused = {task.address.key: why for task in queue if (why := why_not(task.task.cell))}
+        if refused and len(refused) == len(queue):
+            return next(iter(refused.values()))
+        for why in dict.fromkeys(refused.values()):
+            self.display.message(why)
+        tally.infeasible = len(refused)
+        kept = [task for task in queue if task.address.key not in refused]
+        queue.clear()
+        queue.extend(kept)
+        return ""
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C once: finish this task; twice, or a termination signal: stop now."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self._signal = number
+            once = number == signal.SIGINT and self._stop is Stop.NOT
+            self._stop = Stop.AFTER_THIS_TASK if once else Stop.NOW
+            if once:
+                self.display.message("Finishing the current task; press Ctrl-C again to stop now.")
+
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _excerpt(assignment: Assignment, lines: int = 20) -> str:
+    """The end of a failed task's log, and where the rest is."""
+    try:
+        tail = assignment.log.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        tail = []
+    return "\n".join([*tail, f"log: {assignment.log}"])
