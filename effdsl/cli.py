@@ -120,6 +120,9 @@ def _run() -> int:
             raise
         return _interrupted()
     except ValueError as error:
+        if isinstance(error, UnicodeError):
+            click.echo(_not_in_this_locale(error), err=True)
+            return 2
         problems = getattr(error, "problems", None)
         if problems is None:
             raise
@@ -127,6 +130,12 @@ def _run() -> int:
             click.echo(str(problem), err=True)
         click.echo(f"{len(problems)} problem{'s' * (len(problems) != 1)} in the study", err=True)
         return 2
+
+
+def _not_in_this_locale(error: UnicodeError) -> str:
+    """Names of files, above all: Python cannot open what the locale cannot spell."""
+    locale = sys.getfilesystemencoding()
+    return f"{error}; the encoding of this locale is {locale}: set LC_ALL=C.UTF-8, which has every character"
 
 
 def _interrupted() -> int:

@@ -21,6 +21,7 @@ import attrs
 
 import effdsl
 from effdsl.declare import evolve
+from effdsl.outside import readable
 from effdsl.problems import BROKEN, Collector, Problem, StudyError, collecting, nearest
 from effdsl.study import Study
 
@@ -133,8 +134,8 @@ def name_of(file: Path) -> str:
     parts = file.resolve().with_suffix("").parts
     if STUDIES in parts[:-1]:
         last = len(parts) - 1 - parts[::-1].index(STUDIES)
-        return "/".join(parts[last + 1 :])
-    return file.stem
+        return readable("/".join(parts[last + 1 :]))
+    return readable(file.stem)
 
 
 def typed(file: Path) -> str:
@@ -145,7 +146,7 @@ def typed(file: Path) -> str:
     name = name_of(file)
     found = Path(STUDIES, f"{name}.py")
     is_found = found.is_file() and (not file.exists() or found.samefile(file))
-    return shlex.quote(name if is_found else _shown(file))
+    return readable(shlex.quote(name if is_found else _shown(file)))
 
 
 class _Names(dict[str, Any]):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from effdsl.outside import readable
 from effdsl_registry.errors import REBUILD, StoreBusy, StoreDamaged
 from effdsl_registry.files import retry
 
@@ -65,7 +66,7 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
     def attempt() -> DuckDBPyConnection | None:
         nonlocal refusal
         try:
-            return duckdb.connect(path, read_only=read_only, config=config)
+            return duckdb.connect(readable(str(path)), read_only=read_only, config=config)
         except duckdb.ConnectionException as error:  # open in this process with another configuration
             refusal = str(error)
         except duckdb.IOException as error:

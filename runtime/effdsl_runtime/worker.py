@@ -7,6 +7,7 @@ with the executor: no task outlives the command that started it.
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import signal
 import sys
@@ -108,7 +109,7 @@ def _detach() -> None:
 
 
 def _log_to(log: Path) -> None:
-    """Send everything the task prints, from Python or from C, to its log file."""
+    """Send everything the task prints, from Python or from C, to its log file, which is UTF-8."""
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
@@ -116,3 +117,6 @@ def _log_to(log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")

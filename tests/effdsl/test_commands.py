@@ -116,7 +116,7 @@ def test_an_exit_code_and_an_error_of_our_own_stay_what_they_are() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize("arguments", [["ls"], ["--help"]], ids=" ".join)
 def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "effdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
         )
