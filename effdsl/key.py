@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from effdsl.declare import ALWAYS_WRITTEN, ROLE, Role
-from effdsl.units import Quantity
+from effdsl.units import Quantity, plain
 
 KEY_FORMAT = b"effdsl-task/v1\0"
 SHOWN_DIGITS = 10
@@ -106,6 +106,7 @@ def _key_fields(cls: type, path: str) -> list[tuple[str, Any]]:
 
 
 def _scalar(value: object, path: str) -> object:
+    value = plain(value)
     if value is None or isinstance(value, (bool, str)) or type(value) is int:
         return value
     if isinstance(value, Quantity):

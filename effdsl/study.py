@@ -15,7 +15,7 @@ from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.problems import Problem, is_broken, report, spelled
 from effdsl.task import Engine, Torch
 from effdsl.training import Budget, Recipe
-from effdsl.units import Count
+from effdsl.units import Count, plain
 from effdsl.validate import at_least_zero, number, optional, text
 
 Override = Budget | Recipe
@@ -38,7 +38,7 @@ class Seeds:
 
     def __init__(self, *values: int) -> None:
         try:
-            object.__setattr__(self, "values", _distinct(values))
+            object.__setattr__(self, "values", _distinct(tuple(map(plain, values))))
         except Invalid as error:
             report(Problem(f"Seeds({', '.join(map(spelled, values))}): {error}", "e.g. Seeds(0, 1, 2)"))
             object.__setattr__(self, "values", (0,))
@@ -59,7 +59,7 @@ def _axes(value: Any) -> Any:
 
 
 def _scales(value: Any) -> Any:
-    listed = value if isinstance(value, (list, tuple)) else [value]
+    listed = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     if not listed:
         raise Invalid("needs at least one scale", "e.g. scales=[3*M]")
     wrong = [scale for scale in listed if not is_broken(scale) and not _is_scale(scale)]
