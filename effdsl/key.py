@@ -106,7 +106,6 @@ def _key_fields(cls: type, path: str) -> list[tuple[str, Any]]:
 
 
 def _scalar(value: object, path: str) -> object:
-    value = plain(value)
     if value is None or isinstance(value, (bool, str)) or type(value) is int:
         return value
     if isinstance(value, Quantity):
@@ -117,4 +116,6 @@ def _scalar(value: object, path: str) -> object:
         if not math.isfinite(value):
             raise KeyFieldError(f"{path}: {value} cannot be part of a key")
         return value + 0.0  # -0.0 + 0.0 is 0.0
+    if type(plain(value)) in (int, float, bool):
+        return _scalar(plain(value), path)
     raise KeyFieldError(f"{path}: {type(value).__name__} cannot be part of a key")

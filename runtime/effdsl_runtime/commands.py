@@ -37,12 +37,14 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     from effdsl_runtime.corpora import too_short
     from effdsl_runtime.dispatch import unavailable_here
     from effdsl_runtime.lookup import calibration_in, history_in
-    from effdsl_runtime.machine import detect
+    from effdsl_runtime.machine import detect, gpu_in_use
 
     with redirect_stdout(sys.stderr):  # what the study prints is no part of our answer
         loaded = load_study(reference)
         store = Store.find(store_path)
         machine = detect()
+        if machine.kind == "cpu" and (gpu := gpu_in_use()).lost:
+            click.echo(f"the GPU cannot be used, so this is about the CPU: {gpu.missing['gpu']}", err=True)
         calibration = calibration_in(store, machine) if priced else None
         plan = make_plan(
             loaded.study,
