@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from effdsl.task import Task
 from effdsl_runtime.observation import Observation, Window
+from effdsl_runtime.outcomes import Diverged
 from effdsl_runtime.probes import Measurement
 
 MEAN_OVER_TIME = ("amu_gb", "pcu")
@@ -16,6 +18,7 @@ LARGEST = ("peak_memory_gb", "memory_over_baseline_gb")
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
 ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 NS = 1e-9
+LARGEST_LOSS = math.log(sys.float_info.max)
 
 
 def measure(task: Task, observation: Observation, summary: Callable[[int, int], Measurement]) -> Measurement:
@@ -42,8 +45,14 @@ def measure(task: Task, observation: Observation, summary: Callable[[int, int], 
 
 
 def quality(observation: Observation) -> dict[str, float]:
-    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers."""
+    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers.
+
+    Raises:
+        Diverged: when the loss is NaN, or so large that its perplexity is no number.
+    """
     loss = observation.held_out_loss
+    if not loss <= LARGEST_LOSS:
+        raise Diverged(f"the held-out loss is {loss:.4g}, which has no perplexity")
     return {
         "held_out_loss": loss,
         "ppl": math.exp(loss),

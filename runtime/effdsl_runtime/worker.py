@@ -50,7 +50,13 @@ def work(assignment: Assignment, reports: Connection) -> None:
     _log_to(assignment.log)
     run = _run(assignment, _Throttled(reports))
     store = Store(assignment.store)
-    record = record_of(assignment, run, store.code_sets.keep(loaded_code()))
+    code = store.code_sets.keep(loaded_code())
+    try:
+        record = record_of(assignment, run, code)
+    except Exception as error:  # of what an engine gave; a task leaves a record whatever that was
+        traceback.print_exc()
+        run = attrs.evolve(run, ending=ending_of(error), observation=None)
+        record = record_of(assignment, run, code)
     path = store.write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
     reports.close()
