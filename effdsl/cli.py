@@ -85,6 +85,9 @@ def group() -> None:
 def main() -> None:
     """Run the command line: mistakes, Ctrl-C, a full disk and a file that must not be touched end in a line
     and a code, not in a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a mark, not a traceback
             stream.reconfigure(errors="replace")

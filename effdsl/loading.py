@@ -46,7 +46,7 @@ def load_study(reference: str) -> LoadedStudy:
     file = find_study(reference)
     shown = _shown(file)
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=shown)
+        tree = ast.parse(file.read_text(encoding="utf-8-sig"), filename=shown)
     except SyntaxError as error:
         text = (error.text or "").strip()
         raise StudyError(
@@ -124,7 +124,7 @@ def written(path: Path, field: str) -> str:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_text(encoding="utf-8-sig"))
     except (SyntaxError, ValueError, OSError):
         return None
 

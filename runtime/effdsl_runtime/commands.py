@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from effdsl.plan import Plan
 
 CELLS_SHOWN = 40
+THREADS = "EFFDSL_THREADS"  # as the engine reads it
 
 
 def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tuple[LoadedStudy, Plan, Store]:
@@ -71,6 +72,15 @@ class Budget(click.ParamType["Limit"]):
             return limit_from(str(value))
         except Invalid as error:
             self.fail(f"{error}; {error.hint}", param, ctx)
+
+
+def _refuse_odd_threads() -> None:
+    """Before anything runs: how many threads there are decides what AL measures."""
+    asked = os.environ.get(THREADS, "")
+    if asked and not (asked.isdecimal() and int(asked)):
+        raise click.UsageError(
+            f"{THREADS}={asked!r} is no number of threads; set e.g. {THREADS}=4, or unset it"
+        )
 
 
 budget_option = click.option(
@@ -223,6 +233,7 @@ def execute(
 
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
+    _refuse_odd_threads()
     loaded, made, store = prepare(study, store_path, priced=budget is not None)
     made = made.retrying(retry) if retry else made
     made = _within(made, budget)

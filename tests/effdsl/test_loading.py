@@ -335,3 +335,12 @@ def test_what_cannot_be_built_is_named_by_the_same_rule_as_what_can() -> None:
         ("GQA(kv_heads=3)", True),
         ("GQA(kv_heads=3) · NoPE", True),
     ]
+
+
+def test_a_study_with_a_byte_order_mark_is_read_as_one_without(tmp_path: Path) -> None:
+    file = tmp_path / "marked.py"
+    file.write_text(
+        '"""About."""\nfrom effdsl import *\nstudy = Study(Attention([GQA]), [1*M])\n', "utf-8-sig"
+    )
+    assert load_study(str(file)).study.name == "marked"
+    assert study_files(tmp_path) == [file]
