@@ -12,7 +12,7 @@ import builtins
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from effdsl.declare import evolve
 from effdsl.outside import readable
 from effdsl.problems import BROKEN, Collector, Problem, StudyError, collecting, nearest
 from effdsl.study import Study
+from effdsl.units import Quantity
 
 STUDIES = "studies"
 
@@ -174,11 +175,18 @@ class _Names(dict[str, Any]):
             self.reported.add(name)
             allowed = [*effdsl.__all__, *self]
             importable = f"from effdsl import {name}" if name in effdsl.__all__ else ""
-            hint = f"write: {importable}" if importable else nearest(name, allowed).strip()
+            hint = f"write: {importable}" if importable else _nearest(name, allowed).strip()
             self.collector.problems.append(
                 Problem(f"{name} is not defined", hint, self.collector.file, self.collector.current_line())
             )
         return BROKEN
+
+
+def _nearest(word: str, allowed: Iterable[str]) -> str:
+    """The nearest name; a unit, short enough to be near to much, only where no other name is near."""
+    names = list(allowed)
+    others = [name for name in names if not isinstance(getattr(effdsl, name, None), Quantity)]
+    return nearest(word, others) or nearest(word, names)
 
 
 def _drop_unknown_imports(tree: ast.Module, collector: Collector) -> None:
@@ -188,7 +196,7 @@ def _drop_unknown_imports(tree: ast.Module, collector: Collector) -> None:
             continue
         for alias in list(node.names):
             if alias.name != "*" and alias.name not in effdsl.__all__:
-                hint = f"{nearest(alias.name, effdsl.__all__)}effdsl has: {', '.join(effdsl.__all__)}"
+                hint = f"{_nearest(alias.name, effdsl.__all__)}effdsl has: {', '.join(effdsl.__all__)}"
                 message = f"effdsl has no {alias.name!r}"
                 collector.problems.append(Problem(message, hint, collector.file, node.lineno))
                 collector.unknown.add(alias.asname or alias.name)
