@@ -74,7 +74,7 @@ def cpu_seconds(command: Sequence[str | Path], cwd: Path | None = None, **enviro
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode != 0:

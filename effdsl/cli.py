@@ -85,6 +85,9 @@ def group() -> None:
 def main() -> None:
     """Run the command line: mistakes, Ctrl-C, a full disk and a file that must not be touched end in a line
     and a code, not in a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a mark, not a traceback
             stream.reconfigure(errors="replace")
@@ -120,6 +123,9 @@ def _run() -> int:
             raise
         return _interrupted()
     except ValueError as error:
+        if isinstance(error, UnicodeError):
+            click.echo(_not_in_this_locale(error), err=True)
+            return 2
         problems = getattr(error, "problems", None)
         if problems is None:
             raise
@@ -127,6 +133,12 @@ def _run() -> int:
             click.echo(str(problem), err=True)
         click.echo(f"{len(problems)} problem{'s' * (len(problems) != 1)} in the study", err=True)
         return 2
+
+
+def _not_in_this_locale(error: UnicodeError) -> str:
+    """Names of files, above all: Python cannot open what the locale cannot spell."""
+    locale = sys.getfilesystemencoding()
+    return f"{error}; the encoding of this locale is {locale}: set LC_ALL=C.UTF-8, which has every character"
 
 
 def _interrupted() -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from effdsl.loading import STUDIES, name_of, study_files, unreadable_files, written
+from effdsl.loading import STUDIES, declared_study, name_of, study_files, unreadable_files, written
 
 TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
 
@@ -49,9 +49,12 @@ def new(name: str) -> None:
 @click.argument("folder", default=STUDIES, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def ls(folder: Path, as_json: bool) -> None:
-    """List the studies under FOLDER (default studies/), read but not run."""
+    """List the studies under FOLDER (default studies/, else here), read but not run."""
     if not folder.is_dir() and folder != Path(STUDIES):
         raise click.UsageError(f"there is no folder {folder}")
+    files = study_files(folder)
+    if not files and folder == Path(STUDIES):  # `effdsl new` writes here where there is no such folder
+        files = [path for path in sorted(Path().glob("*.py")) if declared_study(path) is not None]
     rows = [
         {
             "name": name_of(path),
@@ -59,7 +62,7 @@ def ls(folder: Path, as_json: bool) -> None:
             "about": _about(path),
             "axis": written(path, "axis"),
         }
-        for path in study_files(folder)
+        for path in files
     ]
     for path in unreadable_files(folder):
         click.echo(f"{path} is not Python; `effdsl plan {shlex.quote(str(path))}` says why", err=True)
@@ -83,5 +86,5 @@ def ls(folder: Path, as_json: bool) -> None:
 
 
 def _about(path: Path) -> str:
-    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8-sig"))) or ""
     return doc.split("\n\n")[0].replace("\n", " ")

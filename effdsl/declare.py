@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 import attrs
 
 from effdsl.problems import Problem, active_collector, is_broken, nearest, report, spelled
+from effdsl.units import plain
 
 ROLE = "effdsl.role"
 ALWAYS_WRITTEN: Any = object()
@@ -85,7 +86,7 @@ def language(cls: C) -> C:
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(args) > len(names):
             problems.append(Problem(f"{built.__name__} takes at most {len(names)} values, got {len(args)}"))
-        problems += _initialise(self, plain_init, given)
+        problems += _initialise(self, plain_init, {name: plain(value) for name, value in given.items()})
         if problems:
             report(*problems)
         collector = active_collector()

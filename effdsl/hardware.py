@@ -15,7 +15,7 @@ import attrs
 
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.problems import Problem, report, spelled
-from effdsl.units import GB, Bytes
+from effdsl.units import GB, Bytes, plain
 from effdsl.validate import number, one_of, optional, positive, positive_int, some_text, text
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -35,8 +35,12 @@ def _peaks(_: Any, field: Any, value: Any) -> None:
     for dtype, rate in value.items():
         try:
             positive(_, field, rate)
-        except Invalid:
-            raise Invalid(f"{rate!r} FLOP/s in {dtype}: must be a number above 0", example) from None
+        except Invalid as error:
+            raise Invalid(f"{rate!r} FLOP/s in {dtype}: {error}", example) from None
+
+
+def _numbers(value: Any) -> Any:
+    return {key: number(rate) for key, rate in value.items()} if isinstance(value, Mapping) else value
 
 
 def _is_int(count: object) -> TypeGuard[int]:
@@ -66,7 +70,9 @@ class Hardware:
     count: int = identity(default=1, validator=positive_int)
     kind: str = transport(default="gpu", validator=one_of("gpu", "cpu"))
     memory: Bytes | None = transport(default=None, validator=optional(_memory))
-    peak_flops: Mapping[str, float] = transport(factory=dict, validator=_peaks, hash=False)
+    peak_flops: Mapping[str, float] = transport(
+        factory=dict, converter=_numbers, validator=_peaks, hash=False
+    )
     bandwidth: float | None = transport(default=None, converter=number, validator=optional(positive))
     power_limit_w: float | None = transport(default=None, converter=number, validator=optional(positive))
     bf16: bool = transport(default=None, validator=optional(one_of(True, False)))
@@ -78,6 +84,7 @@ class Hardware:
             object.__setattr__(self, "bf16", "bfloat16" in self.peak_flops)
 
     def __rmul__(self, count: object) -> Hardware:
+        count = plain(count)
         if not _is_int(count):
             message = f"{spelled(count)} * {self.name}: a number of devices is a whole number"
             report(Problem(message, "e.g. 4 * GH200"))

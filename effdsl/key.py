@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from effdsl.declare import ALWAYS_WRITTEN, ROLE, Role
-from effdsl.units import Quantity
+from effdsl.units import Quantity, plain
 
 KEY_FORMAT = b"effdsl-task/v1\0"
 SHOWN_DIGITS = 10
@@ -122,4 +122,6 @@ def _scalar(value: object, path: str) -> object:
         if not math.isfinite(value):
             raise KeyFieldError(f"{path}: {value} cannot be part of a key")
         return value + 0.0  # -0.0 + 0.0 is 0.0
+    if type(plain(value)) in (int, float, bool):
+        return _scalar(plain(value), path)
     raise KeyFieldError(f"{path}: {type(value).__name__} cannot be part of a key")

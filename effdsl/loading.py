@@ -12,7 +12,7 @@ import builtins
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +21,10 @@ import attrs
 
 import effdsl
 from effdsl.declare import evolve
+from effdsl.outside import readable
 from effdsl.problems import BROKEN, Collector, Problem, StudyError, collecting, nearest
 from effdsl.study import Study
+from effdsl.units import Quantity
 
 STUDIES = "studies"
 
@@ -45,7 +47,7 @@ def load_study(reference: str) -> LoadedStudy:
     file = find_study(reference)
     shown = _shown(file)
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=shown)
+        tree = ast.parse(file.read_text(encoding="utf-8-sig"), filename=shown)
     except SyntaxError as error:
         text = (error.text or "").strip()
         raise StudyError(
@@ -123,7 +125,7 @@ def written(path: Path, field: str) -> str:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_text(encoding="utf-8-sig"))
     except (SyntaxError, ValueError, OSError):
         return None
 
@@ -133,8 +135,8 @@ def name_of(file: Path) -> str:
     parts = file.resolve().with_suffix("").parts
     if STUDIES in parts[:-1]:
         last = len(parts) - 1 - parts[::-1].index(STUDIES)
-        return "/".join(parts[last + 1 :])
-    return file.stem
+        return readable("/".join(parts[last + 1 :]))
+    return readable(file.stem)
 
 
 def typed(file: Path) -> str:
@@ -145,7 +147,7 @@ def typed(file: Path) -> str:
     name = name_of(file)
     found = Path(STUDIES, f"{name}.py")
     is_found = found.is_file() and (not file.exists() or found.samefile(file))
-    return shlex.quote(name if is_found else _shown(file))
+    return readable(shlex.quote(name if is_found else _shown(file)))
 
 
 class _Names(dict[str, Any]):
@@ -173,11 +175,18 @@ class _Names(dict[str, Any]):
             self.reported.add(name)
             allowed = [*effdsl.__all__, *self]
             importable = f"from effdsl import {name}" if name in effdsl.__all__ else ""
-            hint = f"write: {importable}" if importable else nearest(name, allowed).strip()
+            hint = f"write: {importable}" if importable else _nearest(name, allowed).strip()
             self.collector.problems.append(
                 Problem(f"{name} is not defined", hint, self.collector.file, self.collector.current_line())
             )
         return BROKEN
+
+
+def _nearest(word: str, allowed: Iterable[str]) -> str:
+    """The nearest name; a unit, short enough to be near to much, only where no other name is near."""
+    names = list(allowed)
+    others = [name for name in names if not isinstance(getattr(effdsl, name, None), Quantity)]
+    return nearest(word, others) or nearest(word, names)
 
 
 def _drop_unknown_imports(tree: ast.Module, collector: Collector) -> None:
@@ -187,7 +196,7 @@ def _drop_unknown_imports(tree: ast.Module, collector: Collector) -> None:
             continue
         for alias in list(node.names):
             if alias.name != "*" and alias.name not in effdsl.__all__:
-                hint = f"{nearest(alias.name, effdsl.__all__)}effdsl has: {', '.join(effdsl.__all__)}"
+                hint = f"{_nearest(alias.name, effdsl.__all__)}effdsl has: {', '.join(effdsl.__all__)}"
                 message = f"effdsl has no {alias.name!r}"
                 collector.problems.append(Problem(message, hint, collector.file, node.lineno))
                 collector.unknown.add(alias.asname or alias.name)

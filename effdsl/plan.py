@@ -17,7 +17,7 @@ from effdsl.choice import Choice
 from effdsl.costs import Calibration, Pace, Price, price_of
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
-from effdsl.key import Canon
+from effdsl.key import Canon, KeyFieldError
 from effdsl.outcome import Outcome
 from effdsl.problems import Collector, Problem, StudyError
 from effdsl.stages import stage_of
@@ -282,11 +282,15 @@ def _shuffled(cells: list[Judged], seed: int) -> list[Judged]:
 def _refuse_duplicates(
     study: Study, cells: Sequence[PlannedCell], canon: Canon, place: Collector | None
 ) -> None:
+    problems = []
     by_form: dict[str, list[PlannedCell]] = {}
     for cell in cells:
         if cell.cell is not None:
-            by_form.setdefault(canon(cell.cell), []).append(cell)
-    problems = []
+            try:
+                by_form.setdefault(canon(cell.cell), []).append(cell)
+            except KeyFieldError as error:  # of a technique that a study brings
+                hint = "a field of the key is text, a finite number, a class declared with @keyed, or several"
+                problems.append(Problem(str(error), hint, *_place_of(cell.choice, study, place)))
     for same in by_form.values():
         if len(same) > 1:
             shown = " and ".join(" × ".join(map(repr, cell.choice.chosen.values())) for cell in same)

@@ -16,7 +16,7 @@ from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.problems import Problem, is_broken, report, spelled
 from effdsl.subject import Subject
 from effdsl.training import Budget, Recipe
-from effdsl.units import Count
+from effdsl.units import Count, plain
 from effdsl.validate import at_least_zero, number, optional, text
 
 Override = Budget | Recipe
@@ -39,7 +39,7 @@ class Seeds:
 
     def __init__(self, *values: int) -> None:
         try:
-            object.__setattr__(self, "values", _distinct(values))
+            object.__setattr__(self, "values", _distinct(tuple(map(plain, values))))
         except Invalid as error:
             report(Problem(f"Seeds({', '.join(map(spelled, values))}): {error}", "e.g. Seeds(0, 1, 2)"))
             object.__setattr__(self, "values", (0,))
@@ -70,7 +70,7 @@ def _models(value: Any) -> Any:
 
 
 def _scales(value: Any) -> Any:
-    listed = value if isinstance(value, (list, tuple)) else [value]
+    listed = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     wrong = [scale for scale in listed if not is_broken(scale) and not _is_scale(scale)]
     if wrong:
         shown = ", ".join(map(repr, wrong))

@@ -8,10 +8,36 @@ beside it.
 from __future__ import annotations
 
 import math
+import numbers
 from functools import total_ordering
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import attrs
+
+
+def plain(value: Any) -> Any:
+    """The number, truth value or text of Python that a scalar is, be it numpy's or of whoever else registers
+    with ``numbers``; other values as they are."""
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return as_float(value)
+    return value.item() if _is_scalar_of_numpy(type(value)) else value
+
+
+def as_float(value: Any) -> float:
+    """``value`` as a float: infinite, which every field refuses, where it is larger than floats go."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _is_scalar_of_numpy(cls: type) -> bool:
+    """Known by its name, since importing numpy takes longer than most commands."""
+    return cls.__module__ == "numpy" and cls.__name__ in ("bool", "bool_", "str_")  # numpy 1 says bool_
 
 
 def _whole(number: float, unit: int) -> int:
@@ -28,6 +54,7 @@ class Quantity:
     suffixes: ClassVar[tuple[tuple[str, int], ...]] = ()
 
     def __rmul__(self, number: float) -> Self:
+        number = plain(number)
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             return NotImplemented
         if not math.isfinite(number):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from effdsl.declare import Invalid
-from effdsl.units import Bytes, Count
+from effdsl.units import Bytes, Count, as_float, plain
 
 Validator = Callable[[Any, Any, Any], None]
 
@@ -16,29 +17,21 @@ def positive_int(_: Any, field: Any, value: Any) -> None:
         raise Invalid("must be a whole number of at least 1")
 
 
-def at_least_zero(_: Any, field: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise Invalid("must be a number of at least 0")
+def _number_that(allowed: str, holds: Callable[[float], bool]) -> Validator:
+    def check(_: Any, field: Any, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value):
+            raise Invalid(f"must be {allowed}")
+        if isinstance(value, float) and math.isinf(value):
+            raise Invalid(f"must be {allowed}, and finite")
+
+    return check
 
 
-def positive(_: Any, field: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise Invalid("must be a number above 0")
-
-
-def fraction(_: Any, field: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise Invalid("must be between 0 and 1")
-
-
-def below_one(_: Any, field: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise Invalid("must be at least 0 and below 1")
-
-
-def positive_fraction(_: Any, field: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise Invalid("must be above 0 and at most 1")
+at_least_zero = _number_that("a number of at least 0", lambda value: value >= 0)
+positive = _number_that("a number above 0", lambda value: value > 0)
+fraction = _number_that("between 0 and 1", lambda value: 0 <= value <= 1)
+below_one = _number_that("at least 0 and below 1", lambda value: 0 <= value < 1)
+positive_fraction = _number_that("above 0 and at most 1", lambda value: 0 < value <= 1)
 
 
 def text(_: Any, field: Any, value: Any) -> None:
@@ -53,7 +46,7 @@ def some_text(_: Any, field: Any, value: Any) -> None:
 
 def one_of(*allowed: object) -> Validator:
     def check(_: Any, field: Any, value: Any) -> None:
-        if value not in allowed:
+        if not any(type(value) is type(each) and value == each for each in allowed):  # 1 is not True
             raise Invalid(f"allowed: {', '.join(map(repr, allowed))}")
 
     return check
@@ -69,12 +62,13 @@ def optional(check: Validator) -> Validator:
 
 def whole(value: Any) -> Any:
     """``2*K`` as well as ``2000`` where a plain count is meant."""
-    return value.value if isinstance(value, Count) else value
+    return value.value if isinstance(value, Count) else plain(value)
 
 
 def number(value: Any) -> Any:
     """Any real number as a float, so that ``1`` and ``1.0`` are the same in the key."""
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    value = plain(value)
+    return as_float(value) if type(value) is int else value
 
 
 def a_count(what: str, example: str) -> Validator:

@@ -11,6 +11,7 @@ import attrs
 
 from effdsl.loading import name_of, typed
 from effdsl.metrics import BY_NAME, BY_SHORT, Better, Metric
+from effdsl.outside import readable
 from effdsl.problems import nearest
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.queries import rows
@@ -83,7 +84,7 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
     """
     (known,) = rows(connection, "scope", {"study": None, "scale": None})
     files = dict(zip(known["studies"], map(Path, known["files"]), strict=True))
-    name = _study_name(study, files) if study is not None else None
+    name = _study_name(readable(study), files) if study is not None else None
     if scale is not None and scale not in known["scales"]:
         raise UnknownName(unknown("scale", scale, known["scales"]))
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from effdsl.outside import readable
 from effdsl_registry.errors import StoreDamaged, StoreError
 from effdsl_registry.options import AS_JSON, STORE
 from effdsl_registry.output import OutputFile
@@ -49,10 +50,9 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    if query is None and sys.stdin.isatty():
-        raise click.UsageError(f'give a query, e.g. effdsl sql "{EXAMPLE}"')
+    asked = _from_standard_input(query) if query in (None, "-") else str(query)
     store = Store.find(store_path)
-    rows = ask(store, sys.stdin.read() if query in (None, "-") else str(query), timeout)
+    rows = ask(store, readable(asked), timeout)
     _say_when_empty(store)
     _print(rows, as_json, as_csv)
 
@@ -173,6 +173,19 @@ def gc(delete: bool, as_json: bool, store_path: Path | None) -> None:
     size = sum(item.size for item in items) / 1e6
     done = "removed" if delete else "to remove; `effdsl store gc --delete` removes them"
     click.echo(f"{len(items)} files, {size:.3g} MB {done}" if items else "nothing to remove")
+
+
+def _from_standard_input(query: str | None) -> str:
+    """The query that is piped in: UTF-8, as all our files, else in the locale's encoding."""
+    if sys.stdin is None or (query is None and sys.stdin.isatty()):
+        raise click.UsageError(f'give a query, e.g. effdsl sql "{EXAMPLE}"')
+    content = sys.stdin.buffer.read()
+    for encoding in ("utf-8-sig", sys.stdin.encoding):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise click.UsageError("standard input is not text in UTF-8; convert it, e.g. with iconv -t utf-8")
 
 
 def _existing(store_path: Path | None) -> Store:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effdsl_registry.errors import REBUILD, StoreBusy, StoreDamaged
+from effdsl.outside import readable
+from effdsl_registry.errors import REBUILD, StoreBusy, StoreDamaged, StoreError
 from effdsl_registry.files import retry
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PATIENCE_S = 10.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # nothing is damaged, and a rebuild needs room too
 Config = dict[str, str | bool | int | float | list[str]]
 CONFIG: Config = {
     "autoinstall_known_extensions": False,
@@ -40,6 +44,7 @@ def connected(
     Raises:
         StoreBusy: when another process holds it all the time; names that process.
         StoreDamaged: when the file is not a DuckDB database, or reading it fails on the way.
+        StoreError: when the disk is full.
     """
     import duckdb
 
@@ -65,7 +70,7 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
     def attempt() -> DuckDBPyConnection | None:
         nonlocal refusal
         try:
-            return duckdb.connect(path, read_only=read_only, config=config)
+            return duckdb.connect(readable(str(path)), read_only=read_only, config=config)
         except duckdb.ConnectionException as error:  # open in this process with another configuration
             refusal = str(error)
         except duckdb.IOException as error:
@@ -84,6 +89,8 @@ def _open(path: Path, read_only: bool, patience_s: float, config: Config) -> Duc
     return connection
 
 
-def _damaged(path: Path, error: Exception) -> StoreDamaged:
+def _damaged(path: Path, error: Exception) -> StoreError:
     first_line = str(error).partition("\n")[0]
+    if any(os.strerror(number) in first_line for number in NO_ROOM):
+        return StoreError(f"{path} cannot be written: {first_line}; make room on that disk and try again")
     return StoreDamaged(f"{path} cannot be read: {first_line}\n{REBUILD}")

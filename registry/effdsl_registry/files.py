@@ -12,6 +12,7 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
 from typing import TypeVar
 
+from effdsl.outside import readable
 from effdsl_registry.errors import StoreBusy
 
 Table = Mapping[str, Sequence[float | int | bool | str | None]]
@@ -127,7 +128,7 @@ def quoted(name: str) -> str:
 
 def literal(text: str) -> str:
     """``text`` as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + readable(text).replace("'", "''") + "'"
 
 
 def _sql_type(values: Sequence[object]) -> str:

@@ -30,7 +30,7 @@ def rebuild(store: Layout, patience_s: float = PATIENCE_S) -> int:
             create(connection)
             count = insert_files(connection, map(str, store.record_files()), store.code_sets)
             for study in store.study_files():
-                insert_study(connection, study.read_text())
+                insert_study(connection, study.read_text(encoding="utf-8"))
             connection.execute("CHECKPOINT")
         sync(fresh)
         _remove_database(store.index)

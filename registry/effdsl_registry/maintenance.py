@@ -116,7 +116,7 @@ def _unnamed_code(store: Store) -> Iterator[Garbage]:
     left = {path.stem: path for path in store.code_sets.files() if path.stem not in named}
     left = {name: path for name, path in left.items() if not _is_young(path)}
     for record in store.record_files() if left else ():  # one that was copied in is not indexed
-        content = record.read_text(errors="replace")
+        content = record.read_text(encoding="utf-8", errors="replace")
         left = {name: path for name, path in left.items() if name not in content}
     for path in left.values():
         yield _garbage(path, "code set that no record names")

@@ -54,7 +54,8 @@ def migrations() -> tuple[Migration, ...]:
     """Every migration, oldest first."""
     steps = [f for f in files(__package__).joinpath("schema").iterdir() if f.name.endswith(".sql")]
     return tuple(
-        Migration(int(step.name[:4]), step.read_text()) for step in sorted(steps, key=lambda step: step.name)
+        Migration(int(step.name[:4]), step.read_text(encoding="utf-8"))
+        for step in sorted(steps, key=lambda step: step.name)
     )
 
 
@@ -180,7 +181,9 @@ def _views_of(metrics: tuple[Metric, ...], stages: tuple[str, ...]) -> str:
             if name != "seed"
         ),
     }
-    text = "\n".join(source.read_text() for source in sorted(sources, key=lambda source: source.name))
+    text = "\n".join(
+        source.read_text(encoding="utf-8") for source in sorted(sources, key=lambda source: source.name)
+    )
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     for place, sql in parts.items():
         code = code.replace(place, sql)

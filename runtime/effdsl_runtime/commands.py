@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from effdsl.plan import Plan
 
 CELLS_SHOWN = 40
+THREADS = "EFFDSL_THREADS"  # as the engine reads it
 
 
 def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tuple[LoadedStudy, Plan, Store]:
@@ -37,13 +38,15 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     from effdsl.plan import make_plan
     from effdsl_runtime.dispatch import unavailable_here
     from effdsl_runtime.inputs import unfit_inputs
-    from effdsl_runtime.machine import detect
+    from effdsl_runtime.machine import detect, gpu_in_use
     from effdsl_runtime.planning.history import calibration_in, history_in
 
     with redirect_stdout(sys.stderr):  # what the study prints is no part of our answer
         loaded = load_study(reference)
         store = Store.find(store_path)
         machine = detect()
+        if machine.kind == "cpu" and (gpu := gpu_in_use()).lost:
+            click.echo(f"the GPU cannot be used, so this is about the CPU: {gpu.missing['gpu']}", err=True)
         calibration = calibration_in(store, machine) if priced else None
         plan = make_plan(
             loaded.study,
@@ -70,6 +73,15 @@ class Budget(click.ParamType["Limit"]):
             return limit_from(str(value))
         except Invalid as error:
             self.fail(f"{error}; {error.hint}", param, ctx)
+
+
+def _refuse_odd_threads() -> None:
+    """Before anything runs: how many threads there are decides what AL measures."""
+    asked = os.environ.get(THREADS, "")
+    if asked and not (asked.isdecimal() and int(asked)):
+        raise click.UsageError(
+            f"{THREADS}={asked!r} is no number of threads; set e.g. {THREADS}=4, or unset it"
+        )
 
 
 budget_option = click.option(
@@ -222,6 +234,7 @@ def execute(
 
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
+    _refuse_odd_threads()
     loaded, made, store = prepare(study, store_path, priced=budget is not None)
     made = made.retrying(retry) if retry else made
     made = _within(made, budget)

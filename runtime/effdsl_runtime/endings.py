@@ -42,7 +42,7 @@ def ending_of(error: BaseException) -> Ending:
 def oom_kills(vmstat: Path = Path("/proc/vmstat")) -> int:
     """How many processes the kernel has killed for memory since boot; 0 where it does not say."""
     try:
-        lines = vmstat.read_text().splitlines()
+        lines = vmstat.read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

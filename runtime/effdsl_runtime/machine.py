@@ -6,19 +6,20 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pynvml
 
 from effdsl import hardware
 from effdsl.hardware import Hardware
 from effdsl.units import Bytes
 from effdsl_runtime.cgroup import ROOT, usable_cores, usable_memory
-from effdsl_runtime.probes.nvml import gpu_handle
+from effdsl_runtime.probes.visible import first_gpu, is_lost
 
 # The name that NVML gives a GPU, without the maker's, and what the catalog calls it. Names that do not
 # tell the memory or the form apart are completed by a check of the memory (see `_catalogued`).
@@ -46,6 +47,22 @@ NVML_NAMES = {
 MEMORY_TOLERANCE = 0.12  # vendors print powers of ten or of two, and drivers keep a part
 LIBRARIES = ("torch", "numpy", "tokenizers", "transformers", "duckdb", "attrs", "cattrs", "nvidia-ml-py")
 GIT_TIMEOUT_S = 5
+TORCH_TIMEOUT_S = 60
+
+
+@attrs.frozen
+class GpuInUse:
+    """The GPU that tasks run on.
+
+    Attributes:
+        hardware: ``None`` where there is none.
+        missing: what is not known of it, or ``"gpu"`` where there is none, with the reason.
+        lost: whether there is one, and the driver has lost it.
+    """
+
+    hardware: Hardware | None
+    missing: Mapping[str, str]
+    lost: bool = False
 
 
 def detect(root: Path = ROOT) -> Hardware:
@@ -54,7 +71,7 @@ def detect(root: Path = ROOT) -> Hardware:
     A GPU of the catalog gets the catalog's name, so that results made here and a study declared for
     that GPU share their keys. What cannot be known, such as a CPU's peak rate, is left empty.
     """
-    return _gpu() or _cpu(root)
+    return gpu_in_use().hardware or _cpu(root)
 
 
 def describe(folder: Path | None = None) -> dict[str, Any]:
@@ -108,38 +125,68 @@ def _cpuinfo(root: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in lines}
 
 
-@contextmanager
-def _first_gpu() -> Iterator[Any]:
-    """NVML's handle of the first visible GPU, or None."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
-    try:
-        yield gpu_handle(0, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    except pynvml.NVMLError:
-        yield None
-    finally:
-        pynvml.nvmlShutdown()
+def gpu_in_use() -> GpuInUse:
+    """CUDA's first device, with what NVML tells of it; each of its answers may be refused alone."""
+    with first_gpu() as found:
+        if found.handle is None:
+            return GpuInUse(None, {"gpu": found.reason}, found.lost)
+        missing: dict[str, str] = {}
+        lost = ""
+
+        def ask(what: str, call: Callable[[Any], Any]) -> Any:
+            nonlocal lost
+            try:
+                return call(found.handle)
+            except pynvml.NVMLError as error:
+                missing[what] = f"NVML: {error}"
+                lost = lost or (missing[what] if is_lost(error) else "")
+                return None
+
+        name = ask("name", pynvml.nvmlDeviceGetName)
+        capability = ask("compute capability", pynvml.nvmlDeviceGetCudaComputeCapability)
+        total = ask("memory", _total_memory)
+        watts = ask("power limit", lambda handle: pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000)
+    if lost:
+        return GpuInUse(None, {"gpu": f"{_short(name)}: {lost}" if name else lost}, lost=True)
+    if total is None:
+        total = _memory_by_torch()
+        if total is None:
+            missing["memory"] += "; torch does not tell it either"
+        else:
+            del missing["memory"]
+    return GpuInUse(_as_hardware(name, capability, total, watts), missing)
 
 
-def _gpu() -> Hardware | None:
-    with _first_gpu() as handle:
-        if handle is None:
-            return None
-        name = _short(pynvml.nvmlDeviceGetName(handle))
-        memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
-        known = _catalogued(name, memory)
-        if known is not None:
-            return known
-        return Hardware(
-            name=name,
-            memory=Bytes(memory),
-            power_limit_w=_power_limit_w(handle),
-            bf16=_compute_capability(handle) >= (8, 0),
-            source="NVML",
-        )
+def _total_memory(handle: Any) -> int:
+    """By the first form of the question, which every driver knows, else by the second."""
+    try:
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    except pynvml.NVMLError:
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2).total)
+
+
+def _as_hardware(
+    name: str | None, capability: tuple[int, int] | None, memory: int | None, watts: float | None
+) -> Hardware:
+    unnamed = f"NVIDIA GPU sm_{capability[0]}{capability[1]}" if capability else "NVIDIA GPU"
+    called = _short(name) if name else unnamed
+    known = _catalogued(called, memory) if memory is not None else None
+    return known or Hardware(
+        name=called,
+        memory=None if memory is None else Bytes(memory),
+        power_limit_w=watts,
+        bf16=(capability or (0, 0)) >= (8, 0),
+        source="NVML",
+    )
+
+
+@cache
+def _memory_by_torch() -> int | None:
+    """Bytes, as CUDA tells torch; asked in a process of its own, because CUDA keeps memory of the GPU for
+    every process that has ever used it."""
+    asked = "import torch; print(torch.cuda.get_device_properties(0).total_memory)"
+    answer = _says([sys.executable, "-c", asked], TORCH_TIMEOUT_S)
+    return int(answer) if answer and answer.isdigit() else None
 
 
 def _catalogued(name: str, memory: int) -> Hardware | None:
@@ -153,29 +200,22 @@ def _short(name: str) -> str:
     return name.removeprefix("NVIDIA ").strip()
 
 
-def _power_limit_w(handle: Any) -> float | None:
-    try:
-        return float(pynvml.nvmlDeviceGetEnforcedPowerLimit(handle)) / 1000
-    except pynvml.NVMLError:
-        return None
-
-
-def _compute_capability(handle: Any) -> tuple[int, int]:
-    try:
-        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    except pynvml.NVMLError:
-        return (0, 0)
-    return int(major), int(minor)
-
-
 def _device() -> dict[str, str]:
-    with _first_gpu() as handle:
-        if handle is None:
+    """The device by name and number, and the driver's version, as far as they are told."""
+    with first_gpu() as found:
+        if found.handle is None:
             return {"device": _cpu(ROOT).name, "driver": ""}
-        return {
-            "device": f"{pynvml.nvmlDeviceGetName(handle)} ({pynvml.nvmlDeviceGetUUID(handle)})",
-            "driver": str(pynvml.nvmlSystemGetDriverVersion()),
-        }
+        name = _told(lambda: pynvml.nvmlDeviceGetName(found.handle)) or "NVIDIA GPU"
+        uuid = _told(lambda: pynvml.nvmlDeviceGetUUID(found.handle))
+        driver = _told(pynvml.nvmlSystemGetDriverVersion)
+        return {"device": f"{name} ({uuid})" if uuid else name, "driver": driver}
+
+
+def _told(call: Callable[[], Any]) -> str:
+    try:
+        return str(call())
+    except pynvml.NVMLError:
+        return ""
 
 
 def _os_name() -> str:
@@ -203,10 +243,19 @@ def _git(folder: Path) -> dict[str, Any]:
 
 
 def _git_says(folder: Path, *arguments: str) -> str | None:
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    return _says(["git", "--no-optional-locks", "-C", str(folder), *arguments], GIT_TIMEOUT_S)
+
+
+def _says(command: list[str], timeout_s: float) -> str | None:
+    """What a command prints; ``None`` where it is not there, fails or takes too long."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
-            command, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -7,6 +7,7 @@ with the executor: no task outlives the command that started it.
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import signal
 import sys
@@ -51,7 +52,13 @@ def work(assignment: Assignment, reports: Connection) -> None:
     _log_to(assignment.log)
     run = _run(assignment, _Throttled(reports))
     store = Store(assignment.store)
-    record = record_of(assignment, run, store.code_sets.keep(loaded_code()))
+    code = store.code_sets.keep(loaded_code())
+    try:
+        record = record_of(assignment, run, code)
+    except Exception as error:  # of what an engine gave; a task leaves a record whatever that was
+        traceback.print_exc()
+        run = attrs.evolve(run, ending=ending_of(error), observation=None)
+        record = record_of(assignment, run, code)
     path = store.write(record, iterations_table(run), samples_table(run))
     reports.send(Finished(run.ending, path, record.metrics))
     reports.close()
@@ -110,7 +117,7 @@ def _detach() -> None:
 
 
 def _log_to(log: Path) -> None:
-    """Send everything the task prints, from Python or from C, to its log file."""
+    """Send everything the task prints, from Python or from C, to its log file, which is UTF-8."""
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
@@ -118,3 +125,6 @@ def _log_to(log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -116,7 +116,7 @@ def test_an_exit_code_and_an_error_of_our_own_stay_what_they_are() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize("arguments", [["ls"], ["--help"]], ids=" ".join)
 def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "effdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
         )
@@ -197,3 +197,32 @@ def test_hardware_has_the_paper_s_memory_and_the_vendor_s_tensor_rate() -> None:
 def test_every_metric_says_what_it_is() -> None:
     assert len(BY_NAME) == len(METRICS)
     assert all(metric.label and metric.definition for metric in METRICS)
+
+
+def test_ls_lists_what_new_wrote_where_there_is_no_folder_of_studies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.py").write_text("x = 1", encoding="utf-8")
+    CliRunner().invoke(group, ["new", "my_study"])
+    assert CliRunner().invoke(group, ["ls"]).output.startswith("my_study\tAttention(")
+    assert "other" not in CliRunner().invoke(group, ["ls"]).output
+
+
+@pytest.mark.parametrize(
+    "command", ["ls", "plan my_study.py", "status my_study.py", "sql 'SELECT 1'", "--help"]
+)
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_traceback(command: str, closed: str, tmp_path: Path) -> None:
+    (tmp_path / "my_study.py").write_text(
+        "from effdsl import *\nstudy = Study(Attention([GQA]), [1*M])\n", encoding="utf-8-sig"
+    )
+    typed = f"{sys.executable} -m effdsl {command} {closed}"
+    ended = subprocess.run(["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+
+
+def test_a_query_from_a_closed_input_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    typed = f"{sys.executable} -m effdsl sql <&-"
+    ended = subprocess.run(["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, "Error: give a query, e.g." in ended.stderr) == (2, True)

@@ -343,3 +343,24 @@ def test_what_cannot_be_built_is_named_by_the_same_rule_as_what_can() -> None:
         ("GQA(kv_heads=3)", True),
         ("GQA(kv_heads=3) · NoPE", True),
     ]
+
+
+def test_a_study_with_a_byte_order_mark_is_read_as_one_without(tmp_path: Path) -> None:
+    file = tmp_path / "marked.py"
+    file.write_text(
+        '"""About."""\nfrom effdsl import *\nstudy = Study(Attention([GQA]), [1*M])\n', "utf-8-sig"
+    )
+    assert load_study(str(file)).study.name == "marked"
+    assert study_files(tmp_path) == [file]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("MQB", "MQA"), ("GB2", "GB"), ("MM", "M")])
+@pytest.mark.parametrize("imported", ["*", "Study, Attention, M, {typed}"])
+def test_an_unknown_name_is_a_technique_before_it_is_a_unit(
+    tmp_path: Path, typed: str, meant: str, imported: str
+) -> None:
+    file = tmp_path / "a.py"
+    names = imported.format(typed=typed)
+    file.write_text(f"from effdsl import {names}\nstudy = Study(Attention([{typed}]), [1*M])\n", "utf-8")
+    with pytest.raises(StudyError, match=f"did you mean '{meant}'"):
+        load_study(str(file))

@@ -184,7 +184,7 @@ def test_what_nothing_needs_is_listed_and_removed_when_asked(filled: Store, make
 
 def aged_file(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("left behind")
+    path.write_text("left behind", encoding="utf-8")
     return aged(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import effdsl_runtime.model.kernel
+import effdsl_runtime.model.kernel  # noqa: F401
 import effdsl_runtime.recording.run_record  # noqa: F401  something that is loaded and is not measuring code
 from effdsl_runtime.recording.fingerprint import changed_files, installed_code, loaded_code
 

@@ -93,3 +93,16 @@ def test_a_duration_is_read_as_it_is_printed(text: str, tmp_path: Path) -> None:
 def test_what_is_no_duration_is_refused_with_examples(text: str, tmp_path: Path) -> None:
     result = invoke(tmp_path, "execute", "--timeout", text)
     assert (result.exit_code, "write e.g. 90s, 20m or 2h30m" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("threads", ["abc", "0", "-2", "1.5", "²"])
+def test_what_is_no_number_of_threads_is_refused_before_anything_runs(
+    threads: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EFFDSL_THREADS", threads)
+    result = invoke(tmp_path, "execute")
+    assert (result.exit_code, f"EFFDSL_THREADS={threads!r} is no number of threads" in result.output) == (
+        2,
+        True,
+    )
+    assert not (tmp_path / "store").exists()

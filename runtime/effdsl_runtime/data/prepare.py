@@ -64,7 +64,7 @@ def _alone(folder: Path, report: Report) -> Iterator[None]:
     """Hold the lock of ``folder``; the kernel frees it when the process dies."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_suffix(".lock").open("w")
+        lock = folder.with_suffix(".lock").open("wb")
     except OSError as error:
         raise DataError(
             f"cannot write to the cache {folder.parent}: {error.strerror};"

@@ -22,6 +22,7 @@ from effdsl.data import (
     content_hash,
 )
 from effdsl.declare import Invalid
+from effdsl.outside import readable
 from effdsl_runtime.data.cached_text import PIECE
 
 ROWS = 1024
@@ -136,7 +137,7 @@ def _(data: Parquet, files: tuple[Path, ...]) -> Iterator[str]:
     column = '"' + data.column.replace('"', '""') + '"'
     for path in files:
         try:
-            rows = duckdb.connect().execute(f"SELECT {column} FROM read_parquet(?)", [str(path)])  # noqa: S608
+            rows = duckdb.connect().execute(f"SELECT {column} FROM read_parquet(?)", [readable(str(path))])  # noqa: S608
         except duckdb.Error as error:
             raise DataError(f"{path}: {str(error).splitlines()[0]}") from None
         while batch := rows.fetchmany(ROWS):

@@ -10,6 +10,7 @@ import torch
 from effdsl.hardware import Hardware
 from effdsl.techniques.base import Unsupported
 from effdsl_runtime.cgroup import usable_cores
+from effdsl_runtime.probes.visible import keep_to_first_gpu
 
 THREADS = "EFFDSL_THREADS"
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
@@ -23,6 +24,7 @@ def device_of(hardware: Hardware) -> torch.device:
     """
     if hardware.kind != "gpu":
         return torch.device("cpu")
+    keep_to_first_gpu()
     if not torch.cuda.is_available():
         raise Unsupported(f"torch {torch.__version__} sees no GPU", "install a build of torch with CUDA")
     return torch.device("cuda")

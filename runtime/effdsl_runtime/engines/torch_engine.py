@@ -53,7 +53,8 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
             of the observation.
 
     Raises:
-        Diverged: when the loss is NaN, infinite, or twice that of a uniform guess.
+        Diverged: when the loss, in training or held out, is NaN, infinite, or over twice that of a uniform
+            guess.
         DataError: when the text is not to be had.
         Unsupported: when a GPU is asked for and there is none, or a kernel that cannot train here.
     """
@@ -156,8 +157,7 @@ class Training:
             now = time.perf_counter_ns()
             self.iterations.append(Iteration(step, (now - before) * 1e-9, loss))
             before = now
-            if not loss <= self._limit:
-                raise Diverged(f"the loss is {loss:.4g} at step {step} of {self._budget.steps}")
+            self._refuse_explosion("loss", loss, f"at step {step}")
             self._report(Progress("training", step + 1, self._budget.steps, loss))
         return Window(began, before)
 
@@ -168,7 +168,15 @@ class Training:
         """
         windows_ns = held_out_windows(self._corpus, self._budget.context_length, tokens)
         size = self._budget.micro_batch_size
-        return evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype, routings)
+        loss = evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype, routings)
+        self._refuse_explosion("held-out loss", loss, f"after step {len(self.iterations)}")
+        return loss
+
+    def _refuse_explosion(self, what: str, loss: float, when: str) -> None:
+        """The last update shows in the held-out loss alone: no training loss follows it."""
+        if not loss <= self._limit:
+            over = f", over the limit of {self._limit:.4g}" if math.isfinite(loss) else ""
+            raise Diverged(f"the {what} is {loss:.4g} {when} of {self._budget.steps}{over}")
 
     def held_out_context(self) -> torch.Tensor:
         """``(1, t)``: a context of held-out text, on the device."""

@@ -257,7 +257,7 @@ class Executor:
 def _excerpt(assignment: Assignment, lines: int = 20) -> str:
     """The end of a failed task's log, and where the rest is."""
     try:
-        tail = assignment.log.read_text(errors="replace").splitlines()[-lines:]
+        tail = assignment.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     except OSError:
         tail = []
     return "\n".join([*tail, f"log: {assignment.log}"])

@@ -14,6 +14,7 @@ from effdsl_registry.store import Store, StudyTask
 from effdsl.limit import Limit, advice
 from effdsl.loading import LoadedStudy, typed
 from effdsl.outcome import Outcome
+from effdsl.outside import readable
 from effdsl.plan import Plan, State
 
 ELSEWHERE = "by another process"
@@ -41,7 +42,7 @@ class RunSummary:
 def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions, as_json: bool) -> int:
     """Run what ``plan`` leaves to run, say how it went, and return the exit code."""
     _say_whose_name(plan.study, loaded.file, store)
-    store.remember_study(plan.study, str(loaded.file), study_tasks(plan))
+    store.remember_study(plan.study, readable(str(loaded.file)), study_tasks(plan))
     summary = RunSummary()
     if plan.to_run():
         click.echo(f"{plan.study}: {plan.summary().removeprefix('Plan: ')}", err=True)

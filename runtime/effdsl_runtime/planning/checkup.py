@@ -9,7 +9,7 @@ from typing import Any
 import click
 from effdsl_registry.store import Store, StoreError
 
-from effdsl_runtime.machine import describe, detect
+from effdsl_runtime.machine import describe, detect, gpu_in_use
 from effdsl_runtime.probes import Sampler
 
 PACKAGES = {
@@ -26,12 +26,14 @@ PACKAGES = {
 def checkup(store_path: Path | None) -> dict[str, Any]:
     """Facts about this machine, its meters, packages and store."""
     machine = detect()
+    gpu = gpu_in_use()
     with Sampler(machine.kind) as sampler:
         meter, missing = sampler.meter, dict(sampler.missing)
     return {
         "device": str(machine),
         "memory_gb": machine.memory.value / 1e9 if machine.memory else None,
         "native_bf16": machine.bf16,
+        "gpu": dict(gpu.missing),
         "power_meter": meter,
         "missing": missing,
         "machine": describe(),
@@ -46,6 +48,8 @@ def print_checkup(facts: dict[str, Any]) -> None:
     click.echo(
         f"device    {facts['device']}, memory {memory}, bfloat16 {'yes' if facts['native_bf16'] else 'no'}"
     )
+    for what, reason in facts["gpu"].items():
+        click.echo(f"gpu       no GPU in use: {reason}" if what == "gpu" else f"gpu       {what}: {reason}")
     click.echo(f"power     {facts['power_meter'] or 'none'}")
     for metric, reason in facts["missing"].items():
         click.echo(f"          {metric}: {reason}")

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import pynvml
 
 from effdsl_runtime.probes.reading import Meter, Probe, ProbeError, Reading
+from effdsl_runtime.probes.visible import find_gpu, is_lost, leave_nvml
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 GRACE = ("GH200", "GB200", "GB300")
 
@@ -21,30 +23,11 @@ def open_gpu() -> Probe:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         return NoGpu(f"NVML: {error}")
-    try:
-        return NvmlProbe(gpu_handle(0, os.environ.get("CUDA_VISIBLE_DEVICES")))
-    except pynvml.NVMLError as error:
-        pynvml.nvmlShutdown()
-        return NoGpu(f"NVML: {error}")
-
-
-def gpu_handle(index: int, visible: str | None) -> Any:
-    """NVML's handle of CUDA device ``index``; NVML must be initialised.
-
-    CUDA numbers the devices of ``CUDA_VISIBLE_DEVICES`` (here ``visible``), NVML all there are.
-
-    Raises:
-        pynvml.NVMLError: when there is no such device.
-    """
-    listed = [entry.strip() for entry in visible.split(",")] if visible else []
-    if not listed:
-        return pynvml.nvmlDeviceGetHandleByIndex(index)
-    if index >= len(listed):
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
-    name = listed[index]
-    if name.isdigit():
-        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
-    return pynvml.nvmlDeviceGetHandleByUUID(name)
+    found = find_gpu()
+    if found.handle is None:
+        leave_nvml()
+        return NoGpu(found.reason)
+    return NvmlProbe(found.handle)
 
 
 class NoGpu:
@@ -104,14 +87,14 @@ class NvmlProbe:
     def read(self) -> Reading:
         """Everything that the device supports, in one go."""
         try:
-            processes = self._processes() if self._processes else []
+            processes = _or_else((), self._processes)
             return Reading(
                 memory_bytes=self._memory() if self._memory else None,
                 process_memory_bytes=self._own_memory(processes),
                 utilisation=self._utilisation() if self._utilisation else None,
                 power_w=self._power() if self._power else None,
                 energy_j=self._counter() if self._counter else None,
-                throttle=self._throttle() if self._throttle else 0,
+                throttle=_or_else(0, self._throttle),
                 foreign=self._foreign(processes),
             )
         except pynvml.NVMLError as error:
@@ -126,8 +109,7 @@ class NvmlProbe:
         return None
 
     def close(self) -> None:
-        """Leave NVML as it was."""
-        pynvml.nvmlShutdown()
+        leave_nvml()
 
     # One call each; what is not supported raises NVMLError.
 
@@ -164,7 +146,10 @@ class NvmlProbe:
 
         The plain counter of a Grace superchip is that of its module (ml-energy/zeus, pull request 172).
         """
-        grace = any(name in str(pynvml.nvmlDeviceGetName(self._handle)) for name in GRACE)
+        try:
+            grace = any(name in str(pynvml.nvmlDeviceGetName(self._handle)) for name in GRACE)
+        except pynvml.NVMLError:  # then it may be one: what covers less is not to be claimed
+            grace = True
         field = pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
         return [
             (
@@ -205,6 +190,18 @@ class NvmlProbe:
         """
         others = [process for process in processes if process.pid not in self._own]
         return len(others) if len(others) < len(processes) else max(0, len(others) - 1)
+
+
+def _or_else(default: D, call: Callable[[], T] | None) -> D | T:
+    """What is good to know and nothing depends on: refusing it, even late, spoils no reading."""
+    if call is None:
+        return default
+    try:
+        return call()
+    except pynvml.NVMLError as error:
+        if is_lost(error):
+            raise
+        return default
 
 
 def _first(calls: Sequence[Callable[[], T]]) -> tuple[Callable[[], T] | None, str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 
 from effdsl.hardware import Hardware
 from effdsl.stages.pretraining import Pretraining, TrainingText
 from effdsl_runtime.data.cached_text import too_short
+from effdsl_runtime.endings import Diverged
 from effdsl_runtime.inputs import make_ready, unfit
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Measurement
 from effdsl_runtime.recording.metric_values import metrics_of
 
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
+LARGEST_LOSS = math.log(sys.float_info.max)
 ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 
 
@@ -53,8 +56,14 @@ def _metrics(
 
 
 def quality(observation: Observation) -> dict[str, float]:
-    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers."""
+    """Held-out loss, perplexity, and bits per byte, which compares across tokenizers.
+
+    Raises:
+        Diverged: when the loss is NaN, or so large that its perplexity is no number.
+    """
     loss = observation.values["held_out_loss"]
+    if not loss <= LARGEST_LOSS:
+        raise Diverged(f"the held-out loss is {loss:.4g}, which has no perplexity")
     return {
         "held_out_loss": loss,
         "ppl": math.exp(loss),

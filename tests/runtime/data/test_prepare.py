@@ -156,14 +156,14 @@ prepare(LocalText({text.paths[0]!r}, held_out_fraction=0.3, tokenizer=ByteTokeni
 
 def test_files_changed_since_the_plan_are_refused(cache: Path, text: LocalText) -> None:
     """Content that is not what the key says is never trained on."""
-    Path(text.paths[0]).write_text("something else")
+    Path(text.paths[0]).write_text("something else", encoding="utf-8")
     with pytest.raises(DataError, match="plan the study again"):
         prepare(text, silent)
 
 
 def test_nothing_is_left_of_a_preparation_that_failed(cache: Path, text: LocalText) -> None:
     """A failure leaves no folder that could be taken for a corpus."""
-    Path(text.paths[0]).write_text("something else")
+    Path(text.paths[0]).write_text("something else", encoding="utf-8")
     with pytest.raises(DataError):
         prepare(text, silent)
     assert not [f for f in (cache / "corpora").iterdir() if f.is_dir()]

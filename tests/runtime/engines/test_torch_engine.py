@@ -177,6 +177,24 @@ def test_a_loss_that_is_not_a_number_diverges(data: Data, monkeypatch: pytest.Mo
         observe(task(data))
 
 
+@pytest.mark.parametrize(("steps", "rate"), [(1, 300.0), (1, 1e30), (2, 1e30)])
+def test_a_loss_that_explodes_in_the_last_update_diverges_as_one_that_does_so_before(
+    data: Data, steps: int, rate: float
+) -> None:
+    changed = {"steps": steps, "learning_rate": rate, "gradient_clip": 1e9, "warmup": 0.0}
+    with pytest.raises(Diverged, match=rf"loss is .* of {steps}(, over the limit of 11.09)?$"):
+        observe(task(data, **changed))
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 12.0, 710.0])
+def test_a_held_out_loss_past_the_limit_of_training_diverges(
+    data: Data, monkeypatch: pytest.MonkeyPatch, loss: float
+) -> None:
+    monkeypatch.setattr(torch_engine, "evaluate", lambda *_: loss)
+    with pytest.raises(Diverged, match=r"the held-out loss is .* after step \d+ of 24"):
+        observe(task(data))
+
+
 @pytest.mark.parametrize("micro_batch_size", [1, 2, 3])
 def test_accumulated_gradients_are_those_of_the_batch(micro_batch_size: int) -> None:
     """Micro-batches of any size, the last one smaller, give the weights and loss of one whole batch."""

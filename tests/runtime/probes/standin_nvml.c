@@ -1,11 +1,14 @@
-/* A stand-in for NVIDIA's driver library libnvidia-ml.so.1: one GPU that replays a trace.
+/* A stand-in for NVIDIA's driver library libnvidia-ml.so.1: GPUs that replay a trace.
  *
  * Environment:
  *   STANDIN_TRACE        CSV with a header line; each row holds from its time on:
  *                        t_s,power_mw,energy_mj,module_power_mw,module_energy_mj,memory,utilisation,reasons,pids
  *                        pids is "-" or numbers joined by ";", where "self" is the calling process.
- *   STANDIN_UNSUPPORTED  names joined by ",": what answers NVML_ERROR_NOT_SUPPORTED.
+ *   STANDIN_UNSUPPORTED  names joined by ",": what answers NVML_ERROR_NOT_SUPPORTED, or
+ *   STANDIN_REFUSAL      the number of the error that it answers instead.
  *   STANDIN_NAME         product name.
+ *   STANDIN_CORES        cores of each GPU of the machine, joined by ","; one GPU without it. All replay the
+ *                        trace; the first is GPU-standin, those after it GPU-standin1, GPU-standin2, ...
  *   STANDIN_LOST_AT_S    from this time on every reading answers NVML_ERROR_GPU_IS_LOST.
  *
  * Time is what standin_set_time_s was given, else the monotonic clock since nvmlInit.
@@ -51,8 +54,9 @@ static const Row *now(void) {
 static int refuse(const char *what) {
     const char *lost = getenv("STANDIN_LOST_AT_S"), *listed = getenv("STANDIN_UNSUPPORTED");
     if (lost && now_s() >= atof(lost)) return GPU_IS_LOST;
+    const char *code = getenv("STANDIN_REFUSAL");
     for (size_t n = strlen(what); listed && *listed; listed += strcspn(listed, ","), listed += *listed == ',')
-        if (strcspn(listed, ",") == n && !strncmp(listed, what, n)) return NOT_SUPPORTED;
+        if (strcspn(listed, ",") == n && !strncmp(listed, what, n)) return code ? atoi(code) : NOT_SUPPORTED;
     return SUCCESS;
 }
 
@@ -83,43 +87,78 @@ int nvmlInitWithFlags(unsigned flags) {
 
 int nvmlShutdown(void) { return SUCCESS; }
 
-int nvmlSystemGetDriverVersion(char *text, unsigned size) { snprintf(text, size, "580.65.06"); return SUCCESS; }
+int nvmlSystemGetDriverVersion(char *text, unsigned size) { snprintf(text, size, "580.65.06"); return refuse("driver"); }
 
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = 1; return SUCCESS; }
+/* A device is a pointer to its number. */
+static const unsigned numbers[] = {0, 1, 2, 3};
+
+static unsigned cores[4];
+
+static unsigned gpus(void) {
+    unsigned count = 0;
+    const char *listed = getenv("STANDIN_CORES");
+    for (; listed && count < 4; count++, listed = strchr(listed, ','), listed = listed ? listed + 1 : listed)
+        cores[count] = atoi(listed);
+    return count ? count : 1;
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = gpus(); return refuse("count"); }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
-    *device = rows;
-    return index ? NOT_FOUND : SUCCESS;
+    if (index >= gpus()) return NOT_FOUND;
+    *device = (void *)&numbers[index];
+    return index ? SUCCESS : refuse("handle");
+}
+
+static void name_of(unsigned number, char *text, unsigned size) {
+    if (number) snprintf(text, size, "GPU-standin%u", number);
+    else snprintf(text, size, "GPU-standin");
 }
 
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
-    *device = rows;
-    return strcmp(uuid, "GPU-standin") ? NOT_FOUND : SUCCESS;
+    char name[32];
+    for (unsigned number = 0; number < gpus(); number++) {
+        name_of(number, name, sizeof name);
+        *device = (void *)&numbers[number];
+        if (!strcmp(uuid, name)) return number ? SUCCESS : refuse("handle");
+    }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetNumGpuCores(void *device, unsigned *count) {
+    gpus();
+    *count = cores[*(unsigned *)device];
+    return refuse("cores");
+}
+
+int nvmlDeviceGetMaxClockInfo(void *device, int kind, unsigned *mhz) {
+    (void)device, (void)kind;
+    *mhz = 1000;
+    return refuse("clock");
 }
 
 int nvmlDeviceGetName(void *device, char *text, unsigned size) {
     (void)device;
     const char *name = getenv("STANDIN_NAME");
     snprintf(text, size, "%s", name ? name : "NVIDIA H200");
-    return SUCCESS;
+    return refuse("name");
 }
 
 int nvmlDeviceGetUUID(void *device, char *text, unsigned size) {
-    (void)device;
-    snprintf(text, size, "GPU-standin");
-    return SUCCESS;
+    name_of(*(unsigned *)device, text, size);
+    return refuse("uuid");
 }
 
 int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {
     (void)device;
     *major = 9, *minor = 0;
-    return SUCCESS;
+    return refuse("capability");
 }
 
 int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *mw) {
     (void)device;
     *mw = 700000;
-    return SUCCESS;
+    return refuse("power_limit");
 }
 
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) {

@@ -201,3 +201,29 @@ def test_a_visible_device_that_is_not_there_is_reported_not_replaced_by_another(
     seen = replay(STEADY, HALF_SECONDS, (0.5, 4.5), CUDA_VISIBLE_DEVICES=visible)
     assert seen["metrics"] == {}
     assert "Not Found" in seen["missing"]["amu_gb"]
+
+
+@pytest.mark.parametrize("refused", ["name", "mig", "processes", "reasons", "memory_v2"])
+@pytest.mark.parametrize("why", ["3", "4"])
+def test_any_question_may_be_refused_alone(replay: Replay, refused: str, why: str) -> None:
+    seen = replay(STEADY, HALF_SECONDS, (0.5, 4.5), STANDIN_UNSUPPORTED=refused, STANDIN_REFUSAL=why)
+    assert {"amu_gb", "pcu", "aec_w"} <= set(seen["metrics"])
+
+
+def test_memory_that_is_refused_is_missing_with_the_reason_and_energy_is_not(replay: Replay) -> None:
+    both = {"STANDIN_UNSUPPORTED": "memory,memory_v2", "STANDIN_REFUSAL": "4"}
+    seen = replay(STEADY, HALF_SECONDS, (0.5, 4.5), **both)
+    assert "Insufficient Permissions" in seen["missing"]["amu_gb"]
+    assert {"pcu", "aec_w"} <= set(seen["metrics"])
+
+
+def test_a_gpu_that_does_not_say_whether_it_is_a_superchip_claims_no_less_than_its_module(
+    replay: Replay,
+) -> None:
+    assert replay(STEADY, HALF_SECONDS, (0.5, 4.5), STANDIN_UNSUPPORTED="name")["scope"] == "module"
+
+
+def test_a_gpu_that_is_hidden_measures_nothing_and_says_why(replay: Replay) -> None:
+    seen = replay(STEADY, HALF_SECONDS, (0.5, 4.5), CUDA_VISIBLE_DEVICES="")
+    assert seen["metrics"] == {}
+    assert "CUDA_VISIBLE_DEVICES='' hides every GPU" in seen["missing"]["amu_gb"]
