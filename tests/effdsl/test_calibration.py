@@ -204,7 +204,7 @@ def test_what_comes_back_need_not_have_been_imported() -> None:
     """A store holds what other studies ran: a process that never named Mamba reads its tasks too."""
     plan = make_plan(Study(Backbone([Mamba]), [1 * M], budget=Budget(steps=1), repeats=1), LAPTOP)
     canonical = canonical_json(plan.tasks[0].task)
-    code = "import sys, effdsl.decode as d; print(d.decoded(sys.argv[1]).workload.size().parameters)"
+    code = "import sys, effdsl.from_canonical as d; print(d.decoded(sys.argv[1]).workload.size().parameters)"
     printed = subprocess.run(
         [sys.executable, "-c", code, canonical], capture_output=True, text=True, check=True
     ).stdout

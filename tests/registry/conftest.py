@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable
@@ -66,6 +67,8 @@ def store(tmp_path: Path) -> Store:
 def filled(store: Store, filled_once: Path) -> Store:
     """A store with six tasks in two cells, indexed, the first with tables and a code set beside it."""
     shutil.copytree(filled_once, store.root)
+    for path in store.code_sets.folder.iterdir():
+        os.utime(path)  # as just written: an old one that no record names would be garbage
     return store
 
 
