@@ -1,6 +1,7 @@
 """The README's first picture: parts of the report, as Chromium shows them.
 
-effdsl report -o report.html && PYTHONPATH=tests/analysis python docs/report.py report.html docs/report.png
+effdsl report -o report.html
+PYTHONPATH=tests/analysis/report python docs/report.py report.html docs/report.png
 """
 
 from __future__ import annotations

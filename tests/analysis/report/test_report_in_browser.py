@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from effdsl_analysis.report import report
 
+from ..conftest import Shelf
+from ..hostile_store import HOSTILE, fill
 from .chromium import Page, found, page
-from .conftest import Shelf
-from .hostile_store import HOSTILE, fill
 
 pytestmark = pytest.mark.slow  # a page takes seconds to write
 

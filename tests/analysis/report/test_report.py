@@ -21,8 +21,8 @@ from effdsl_registry.store import Store
 
 from effdsl.cli import group
 
-from .conftest import Shelf
-from .hostile_store import HOSTILE, MARKUP, fill
+from ..conftest import Shelf
+from ..hostile_store import HOSTILE, MARKUP, fill
 
 pytestmark = pytest.mark.slow  # a page takes seconds to write
 
