@@ -36,7 +36,7 @@ from effdsl.key import canonical_json
 from effdsl.loading import load_study
 from effdsl.plan import make_plan
 from effdsl.problems import StudyError
-from effdsl.task import Torch
+from effdsl.engine import Torch
 from effdsl.units import plain
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
