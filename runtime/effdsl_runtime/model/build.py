@@ -27,6 +27,7 @@ from effdsl_runtime.model.mamba import SelectiveMixer
 from effdsl_runtime.model.mamba2 import DualMixer
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
+from effdsl_runtime.model.own import own_module
 from effdsl_runtime.model.parallel import ParallelBlock
 from effdsl_runtime.model.positions import encoding, stem
 from effdsl_runtime.model.rwkv import NormStem, RWKV4Block
@@ -133,7 +134,7 @@ def _(attention: MLA, shape: Shape) -> int:
 @singledispatch
 def mixer(attention: AttentionTechnique, shape: Shape, position: Encoding) -> Mixer:
     """The module of one block's ``attention``, resolved for ``shape``."""
-    raise NotImplementedError(f"no module for {type(attention).__name__}; resolve it first")
+    return own_module(attention, Mixer, shape, position)
 
 
 @mixer.register
@@ -159,7 +160,7 @@ def _(attention: MoBA, shape: Shape, position: Encoding) -> Mixer:
 @singledispatch
 def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForward:
     """The module of one block's feed-forward part."""
-    raise NotImplementedError(f"no module for {type(technique).__name__}")
+    return own_module(technique, FeedForward, shape)
 
 
 @feed_forward.register

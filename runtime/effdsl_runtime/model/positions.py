@@ -18,6 +18,7 @@ from effdsl.techniques.position import (
 from effdsl_runtime.model.absolute import LearnedStem, SinusoidalStem
 from effdsl_runtime.model.decoder import Stem
 from effdsl_runtime.model.encoding import Encoding
+from effdsl_runtime.model.own import own_module
 from effdsl_runtime.model.rope import Rotary
 from effdsl_runtime.model.score_bias import LearnedBias, LinearBias
 
@@ -41,7 +42,7 @@ def _(position: Learned, shape: Shape, context_length: int) -> Stem:
 @singledispatch
 def encoding(position: PositionTechnique, heads: int, turned: int, context_length: int) -> Encoding:
     """What ``position`` does inside attention, to ``heads`` heads that have ``turned`` elements to turn."""
-    raise NotImplementedError(f"no module for {type(position).__name__}")
+    return own_module(position, Encoding, heads, turned, context_length)
 
 
 @encoding.register(NoPE)
