@@ -21,7 +21,7 @@ USUAL_CONTEXT = 512
 
 @attrs.frozen
 class Counts:
-    """What one layer was counted to cost.
+    """What one layer was counted to cost; of a backbone the whole model.
 
     Attributes:
         parameters: of the layer.

@@ -27,7 +27,9 @@ from effdsl.counts import fill_in
 from effdsl.declare import TAGS, identity, language, register, transport
 from effdsl.problems import Problem, report
 from effdsl.source import roots_of, source_digest
+from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.base import Technique
+from effdsl.whole import assemble_own
 
 STUDY_MODULE = "study"  # what a study file is called while it runs
 C = TypeVar("C", bound=type)
@@ -61,6 +63,8 @@ def technique(tag: str) -> Callable[[C], C]:
             report(Problem(f"{cls.__name__}: its source cannot be read: {error}", "declare it in a file"))
             return cls
         fill_in(cls)
+        if issubclass(cls, BackboneTechnique) and cls.assemble is BackboneTechnique.assemble:
+            setattr(cls, "assemble", assemble_own)  # noqa: B010  mypy takes no assignment to a method
         built = cast(Any, register(f"{tag}@{digest}", language(cls)))
         built.__own__ = Source(file, cls.__module__)
         built.__reduce__ = _reduced

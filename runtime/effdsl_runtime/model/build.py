@@ -16,6 +16,7 @@ from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.techniques.rwkv import RWKV4Layer
+from effdsl.whole import OwnDecoder
 from effdsl_runtime.model.decoder import Block, DecoderLM, MixerBlock, ResidualBlock
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.experts import Experts
@@ -68,6 +69,11 @@ def _(architecture: ParallelDecoder, context_length: int) -> DecoderLM:
 @assemble.register
 def _(architecture: RecurrentDecoder, context_length: int) -> DecoderLM:
     return recurrent(architecture.layer, architecture.shape, context_length)
+
+
+@assemble.register
+def _(architecture: OwnDecoder, context_length: int) -> DecoderLM:
+    return own_module(architecture.backbone, DecoderLM, architecture.shape, context_length)
 
 
 @singledispatch

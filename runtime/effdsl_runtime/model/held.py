@@ -54,7 +54,7 @@ def _causal(architecture: Architecture) -> Iterator[str]:
 
 def _gradients(architecture: Architecture) -> Iterator[str]:
     model, tokens_bt = _lively(architecture), _tokens()
-    model.loss(tokens_bt[:, :-1], tokens_bt[:, 1:]).backward()
+    model.loss(tokens_bt[:, :-1], tokens_bt[:, 1:]).backward()  # type: ignore[no-untyped-call]
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     wild = [name for name, g in gradients.items() if g is not None and not g.isfinite().all()]
     still = [name for name, g in gradients.items() if g is None or not g.any()]
@@ -74,7 +74,8 @@ def _cached(architecture: Architecture) -> Iterator[str]:
     if wrong:
         yield (
             f"with a cache the logits of position {wrong[0]} differ by {difference_t[wrong[0]]:.3g} from "
-            f"those of the full forward; keys and values come from cache.extend(), positions from cache.length"
+            f"those of the full forward; keys and values come from cache.extend(), positions from "
+            f"cache.length"
         )
         return
     generate(model, tokens_bt[:, :5], CONTEXT - 5)
@@ -83,7 +84,7 @@ def _cached(architecture: Architecture) -> Iterator[str]:
 def _parameters(architecture: Architecture) -> Iterator[str]:
     built, declared = parameter_count(_lively(architecture)), architecture.parameters(CONTEXT)
     if built != declared:
-        yield f"the built model has {built:,}, parameters() says {declared:,}; without the method they are counted"
+        yield f"the built model has {built:,}, parameters() says {declared:,}; without it they are counted"
 
 
 def _cache_bytes(architecture: Architecture) -> Iterator[str]:
@@ -103,7 +104,7 @@ def _loss(architecture: Architecture) -> Iterator[str]:
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = model.loss(tokens_bt[:, :-1], tokens_bt[:, 1:])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(loss.item())
     if not losses[-1] < FALLEN * losses[0]:

@@ -16,10 +16,12 @@ from effdsl.counts import Counts
 from effdsl.own import source_of
 from effdsl.problems import Problem, StudyError
 from effdsl.shapes import Shape
+from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
-from effdsl_runtime.model.build import feed_forward, mixer
+from effdsl.whole import OwnDecoder
+from effdsl_runtime.model.build import assemble, feed_forward, mixer
 from effdsl_runtime.model.cache import Cache
-from effdsl_runtime.model.decoder import parameter_count
+from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.positions import encoding, stem
 
@@ -38,6 +40,8 @@ def count(technique: Any, shape: Shape, context_length: int) -> Counts:
 
 
 def _count(technique: Any, shape: Shape, context_length: int) -> Counts:
+    if isinstance(technique, BackboneTechnique):
+        return _of_model(assemble(OwnDecoder(shape, technique), context_length), context_length)
     if isinstance(technique, AttentionTechnique):
         return _of_mixer(mixer(technique, shape, Encoding()), shape, context_length)
     if isinstance(technique, FeedForwardTechnique):
@@ -61,6 +65,29 @@ def _of_mixer(module: nn.Module, shape: Shape, context_length: int) -> Counts:
             held.append(cache.bytes // 4)
     growth = (held[2] - held[1]) / (context_length - half)
     return Counts(found.parameters, found.train_flops, found.activations, float(held[2]), growth)
+
+
+def _of_model(model: DecoderLM, context_length: int) -> Counts:
+    """The same of a whole model; of what the loss keeps nothing, which is counted apart."""
+    tokens_bt = torch.zeros(1, context_length, dtype=torch.long)
+    kept, keep = _keeper(list(model.parameters()))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.loss(tokens_bt, tokens_bt).backward()  # type: ignore[no-untyped-call]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        model.hidden(tokens_bt)
+    caches, half, held = model.new_caches(), context_length // 2, [0]
+    with torch.no_grad():
+        for part_bt in (tokens_bt[:, :half], tokens_bt[:, half:]):
+            if part_bt.shape[1]:
+                model.hidden(part_bt, caches)
+            held.append(sum(cache.bytes for cache in caches) // 4)
+    return Counts(
+        parameters=parameter_count(model),
+        train_flops=counter.get_total_flops() / context_length,
+        activations=sum(storage.nbytes() / 4 for storage in kept.values()) / context_length,
+        cache_elements=float(held[2]),
+        cache_growth=(held[2] - held[1]) / (context_length - half),
+    )
 
 
 def _of_layer(module: nn.Module, shape: Shape, context_length: int) -> Counts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from effdsl.own import source_of
 from effdsl.shapes import Shape
 from effdsl.techniques.base import PositionTechnique
 from effdsl.techniques.position import (
@@ -26,7 +27,9 @@ from effdsl_runtime.model.score_bias import LearnedBias, LinearBias
 @singledispatch
 def stem(position: PositionTechnique, shape: Shape, context_length: int) -> Stem:
     """What ``position`` does to the embedded tokens; most do nothing."""
-    return Stem()
+    if source_of(position) is None:
+        return Stem()
+    return own_module(position, Stem, shape, context_length, method="stem", usual=Stem)
 
 
 @stem.register
@@ -42,7 +45,7 @@ def _(position: Learned, shape: Shape, context_length: int) -> Stem:
 @singledispatch
 def encoding(position: PositionTechnique, heads: int, turned: int, context_length: int) -> Encoding:
     """What ``position`` does inside attention, to ``heads`` heads that have ``turned`` elements to turn."""
-    return own_module(position, Encoding, heads, turned, context_length)
+    return own_module(position, Encoding, heads, turned, context_length, usual=Encoding)
 
 
 @encoding.register(NoPE)
