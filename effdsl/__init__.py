@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Parquet,
         Shakespeare,
     )
+    from effdsl.declare import identity
     from effdsl.engine import Torch
     from effdsl.hardware import (
         A40,
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
         V100,
         Hardware,
     )
+    from effdsl.own import technique
     from effdsl.plan import Plan, make_plan
     from effdsl.problems import StudyError
     from effdsl.study import Seeds, Study
     from effdsl.techniques.aspect import AspectRatio
     from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
-    from effdsl.techniques.backbone import Pythia, Transformer
+    from effdsl.techniques.backbone import BackboneTechnique, Pythia, Transformer
+    from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
     from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
@@ -63,17 +66,20 @@ if TYPE_CHECKING:
 _HOMES = {
     "axes": "Aspect Attention Axes Axis Backbone FeedForward Position",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet Shakespeare",
+    "declare": "identity",
     "engine": "Torch",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
     ),
+    "own": "technique",
     "plan": "Plan make_plan",
     "problems": "StudyError",
     "study": "Seeds Study",
     "techniques.aspect": "AspectRatio",
     "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
-    "techniques.backbone": "Pythia Transformer",
+    "techniques.backbone": "BackboneTechnique Pythia Transformer",
+    "techniques.base": "AttentionTechnique FeedForwardTechnique PositionTechnique",
     "techniques.feed_forward": "GELU ISO_FLOP MoE SwiGLU",
     "techniques.mamba": "Mamba Mamba2",
     "techniques.position": "ALiBi Learned NoPE RoPE Sinusoidal T5Bias",
@@ -134,15 +140,18 @@ __all__ = [
     "Aspect",
     "AspectRatio",
     "Attention",
+    "AttentionTechnique",
     "Axes",
     "Axis",
     "B",
     "Backbone",
+    "BackboneTechnique",
     "Budget",
     "ByteTokenizer",
     "Bytes",
     "Count",
     "FeedForward",
+    "FeedForwardTechnique",
     "FineWebEdu",
     "Hardware",
     "HubTokenizer",
@@ -158,6 +167,7 @@ __all__ = [
     "Parquet",
     "Plan",
     "Position",
+    "PositionTechnique",
     "Pythia",
     "Recipe",
     "RoPE",
@@ -171,5 +181,7 @@ __all__ = [
     "T5Bias",
     "Torch",
     "Transformer",
+    "identity",
     "make_plan",
+    "technique",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ COMMANDS = {
     "new": ("effdsl.commands:new", "Write a short study file to start from."),
     "ls": ("effdsl.commands:ls", "List the studies here, without running them."),
     "plan": ("effdsl_runtime.commands:plan", "Show what a study would run, and what that costs."),
+    "check": ("effdsl_runtime.check_command:check", "Check a technique of your own on a small model."),
     "execute": ("effdsl_runtime.commands:execute", "Run what is missing of a study."),
     "status": ("effdsl_runtime.commands:status", "Show what is done, running and left of a study."),
     "show": ("effdsl_runtime.commands:show", "Show one result with its provenance."),

@@ -25,10 +25,15 @@ study = Study(
 )
 '''
 
+ATTENTION_TEMPLATE = Path(__file__).parent / "templates" / "attention.py.txt"
+
 
 @click.command()
 @click.argument("name")
-def new(name: str) -> None:
+@click.option(
+    "--technique", type=click.Choice(["attention"]), help="With a technique of your own to start from."
+)
+def new(name: str, technique: str | None) -> None:
     """Write a short study file called NAME, which plans and runs as it is.
 
     It goes to studies/NAME.py where there is a folder studies/, else to NAME.py.
@@ -41,8 +46,19 @@ def new(name: str) -> None:
     if path.exists():
         raise click.UsageError(f"{path} exists; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATE.format(title=stem), encoding="utf-8")
-    click.echo(f"Wrote {path}\n\n  effdsl plan {path}\n  effdsl execute {path}")
+    path.write_text(_text(stem, technique), encoding="utf-8")
+    checked = f"  effdsl check {path}\n" if technique else ""
+    click.echo(f"Wrote {path}\n\n{checked}  effdsl plan {path}\n  effdsl execute {path}")
+
+
+def _text(stem: str, technique: str | None) -> str:
+    """What the file called ``stem`` starts with."""
+    if technique is None:
+        return TEMPLATE.format(title=stem)
+    words = Path(stem).name.split("_")
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    text = ATTENTION_TEMPLATE.read_text(encoding="utf-8")
+    return text.replace("MyAttention", name).replace("my-attention", "-".join(words).lower())
 
 
 @click.command()

@@ -56,12 +56,17 @@ def keyed(tag: str) -> Callable[[C], C]:
         built: Any = language(cls)
         if tag in TAGS:
             raise TypeError(f"tag {tag!r} is taken by {TAGS[tag].__qualname__}")
-        TAGS[tag] = built
-        built.__tag__ = tag
-        built.__eq__ = _refusing_classes(built.__eq__)
-        return cast(C, built)
+        return cast(C, register(tag, built))
 
     return decorate
+
+
+def register(tag: str, built: Any) -> Any:
+    """Know a class of the :func:`language` in keys as ``tag``."""
+    TAGS[tag] = built
+    built.__tag__ = tag
+    built.__eq__ = _refusing_classes(built.__eq__)
+    return built
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(identity, transport))

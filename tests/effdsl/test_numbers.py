@@ -31,12 +31,12 @@ from effdsl import (
 )
 from effdsl.declare import identity, keyed
 from effdsl.display import plan_json
+from effdsl.engine import Torch
 from effdsl.hardware import GH200, Hardware
 from effdsl.key import canonical_json
 from effdsl.loading import load_study
 from effdsl.plan import make_plan
 from effdsl.problems import StudyError
-from effdsl.engine import Torch
 from effdsl.units import plain
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

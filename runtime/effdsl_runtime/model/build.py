@@ -16,6 +16,7 @@ from effdsl.techniques.mamba import Mamba2Layer, MambaLayer
 from effdsl.techniques.moba import MoBA
 from effdsl.techniques.nsa import NSA
 from effdsl.techniques.rwkv import RWKV4Layer
+from effdsl.whole import OwnDecoder
 from effdsl_runtime.model.decoder import Block, DecoderLM, MixerBlock, ResidualBlock
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.experts import Experts
@@ -27,6 +28,7 @@ from effdsl_runtime.model.mamba import SelectiveMixer
 from effdsl_runtime.model.mamba2 import DualMixer
 from effdsl_runtime.model.mixer import Mixer
 from effdsl_runtime.model.moba import MixtureOfBlockAttention
+from effdsl_runtime.model.of_a_users_own import own_module
 from effdsl_runtime.model.parallel import ParallelBlock
 from effdsl_runtime.model.positions import encoding, stem
 from effdsl_runtime.model.rwkv import NormStem, RWKV4Block
@@ -67,6 +69,11 @@ def _(architecture: ParallelDecoder, context_length: int) -> DecoderLM:
 @assemble.register
 def _(architecture: RecurrentDecoder, context_length: int) -> DecoderLM:
     return recurrent(architecture.layer, architecture.shape, context_length)
+
+
+@assemble.register
+def _(architecture: OwnDecoder, context_length: int) -> DecoderLM:
+    return own_module(architecture.backbone, DecoderLM, architecture.shape, context_length)
 
 
 @singledispatch
@@ -133,7 +140,7 @@ def _(attention: MLA, shape: Shape) -> int:
 @singledispatch
 def mixer(attention: AttentionTechnique, shape: Shape, position: Encoding) -> Mixer:
     """The module of one block's ``attention``, resolved for ``shape``."""
-    raise NotImplementedError(f"no module for {type(attention).__name__}; resolve it first")
+    return own_module(attention, Mixer, shape, position)
 
 
 @mixer.register
@@ -159,7 +166,7 @@ def _(attention: MoBA, shape: Shape, position: Encoding) -> Mixer:
 @singledispatch
 def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForward:
     """The module of one block's feed-forward part."""
-    raise NotImplementedError(f"no module for {type(technique).__name__}")
+    return own_module(technique, FeedForward, shape)
 
 
 @feed_forward.register

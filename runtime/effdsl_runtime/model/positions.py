@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from effdsl.own import source_of
 from effdsl.shapes import Shape
 from effdsl.techniques.base import PositionTechnique
 from effdsl.techniques.position import (
@@ -18,6 +19,7 @@ from effdsl.techniques.position import (
 from effdsl_runtime.model.absolute import LearnedStem, SinusoidalStem
 from effdsl_runtime.model.decoder import Stem
 from effdsl_runtime.model.encoding import Encoding
+from effdsl_runtime.model.of_a_users_own import own_module
 from effdsl_runtime.model.rope import Rotary
 from effdsl_runtime.model.score_bias import LearnedBias, LinearBias
 
@@ -25,7 +27,9 @@ from effdsl_runtime.model.score_bias import LearnedBias, LinearBias
 @singledispatch
 def stem(position: PositionTechnique, shape: Shape, context_length: int) -> Stem:
     """What ``position`` does to the embedded tokens; most do nothing."""
-    return Stem()
+    if source_of(position) is None:
+        return Stem()
+    return own_module(position, Stem, shape, context_length, method="stem", usual=Stem)
 
 
 @stem.register
@@ -41,7 +45,7 @@ def _(position: Learned, shape: Shape, context_length: int) -> Stem:
 @singledispatch
 def encoding(position: PositionTechnique, heads: int, turned: int, context_length: int) -> Encoding:
     """What ``position`` does inside attention, to ``heads`` heads that have ``turned`` elements to turn."""
-    raise NotImplementedError(f"no module for {type(position).__name__}")
+    return own_module(position, Encoding, heads, turned, context_length, usual=Encoding)
 
 
 @encoding.register(NoPE)

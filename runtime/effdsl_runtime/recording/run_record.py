@@ -11,11 +11,15 @@ from effdsl_registry.files import Table
 from effdsl_registry.records import Identity, Provenance, Record
 
 from effdsl.metrics import BY_NAME, METRICS
+from effdsl.own import own_parts
 from effdsl.task import Address, Task
 from effdsl_runtime.endings import Ending
 from effdsl_runtime.machine import load_average
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Sampler
+
+OWN = "own"
+"""The flag of a result of a technique that is not effdsl's."""
 
 
 @attrs.frozen
@@ -74,7 +78,7 @@ def record_of(assignment: Assignment, run: Run, code: str) -> Record:
         identity=identity_of(task),
         metrics=measured[0],
         missing=measured[1],
-        provenance=_provenance(run, assignment.facts, code),
+        provenance=_provenance(task, run, assignment.facts, code),
         curves=observation.curves if observation else {},
         tables=dict(observation.tables) if observation else {},
         artifacts=dict(observation.artifacts) if observation else {},
@@ -133,8 +137,9 @@ def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
     return measurement.metrics, why_not
 
 
-def _provenance(run: Run, facts: dict[str, Any], code: str) -> Provenance:
+def _provenance(task: Task, run: Run, facts: dict[str, Any], code: str) -> Provenance:
     sampler, observation = run.sampler, run.observation
+    own = (OWN,) if any(own_parts(task.workload)) else ()
     return Provenance(
         started_at=run.started_at.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),
@@ -143,7 +148,7 @@ def _provenance(run: Run, facts: dict[str, Any], code: str) -> Provenance:
         code=code,
         meter=sampler.meter if sampler else "",
         meter_scope=sampler.meter_scope if sampler else "",
-        flags=(*(observation.flags if observation else ()), *(sampler.flags if sampler else ())),
+        flags=(*own, *(observation.flags if observation else ()), *(sampler.flags if sampler else ())),
         sampler_period_s=sampler.period_s if sampler else None,
         sampler_samples=len(sampler.trace) if sampler else None,
         threads=observation.threads if observation else None,
