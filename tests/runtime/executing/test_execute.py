@@ -126,7 +126,7 @@ def test_predictions_are_shown_beside_what_finished_tasks_took(project: Path) ->
     write_study(project)
     executed()
     (group,) = json.loads(effdsl("plan", "mine.py", "--calibration", "--json").stdout)["groups"]
-    assert (group["tasks"], group["group"]["engine"]) == (4, "torch")
+    assert (group["tasks"], group["group"]["engine"]) == (4, "pretend")
     assert group["time"]["low"] <= 1 <= group["time"]["high"]
     assert effdsl("plan", "mine.py", "--calibration").stdout.count("–") >= 2  # ranges
     assert effdsl("plan", "--calibration").returncode == 0  # where no engine of a study has run
@@ -196,7 +196,7 @@ def test_two_executors_side_by_side_run_each_task_once(project: Path) -> None:
 
 
 def test_the_store_answers_while_execute_runs(project: Path) -> None:
-    write_study(project, seconds=0.5)
+    write_study(project, seconds=2.0)
     process = start("execute", "mine.py")
     wait_for(lambda: records(project))
     asked = effdsl("sql", "SELECT count(*) AS n FROM results", "--json")

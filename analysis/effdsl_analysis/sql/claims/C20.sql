@@ -1,7 +1,7 @@
 -- Depth-width ratios within 20% of the optimum give the same loss (no table).
 -- Ratio: width over depth. Optimum: the shape with the lowest held-out loss of its size. Same: not told apart.
 WITH
-shapes AS (SELECT *, hidden_size / layers AS ratio FROM figures WHERE axis = 'shape' AND metric = 'held_out_loss'),
+shapes AS (SELECT *, hidden_size / layers AS ratio FROM figures WHERE axis = 'aspect' AND metric = 'held_out_loss'),
 optimum AS (FROM shapes QUALIFY row_number() OVER (PARTITION BY setting, size ORDER BY value, cell) = 1),
 others AS (
   SELECT o.setting, o.source, o.size, o.size_b, o.technique AS best, o.value AS best_value, s.technique, s.value, verdict,

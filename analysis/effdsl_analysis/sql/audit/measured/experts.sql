@@ -7,7 +7,7 @@ models AS (
   SELECT key, max(experts) AS experts, max(abs(total - 1)) AS off, min(least) AS least FROM layers GROUP BY key
 ),
 judged AS (
-  SELECT t.*, m.experts, m.off, m.least FROM taken t LEFT JOIN models m USING (key)
+  SELECT t.* EXCLUDE (experts), m.experts, m.off, m.least FROM taken t LEFT JOIN models m USING (key)
 )
 SELECT 'error' AS severity, short_key AS "table", cells_of(seen, ['expert_load_max_over_mean']) AS cells,
        format('The busiest expert has {:.5g} times the mean load; it lies between 1 and the number of experts.',
