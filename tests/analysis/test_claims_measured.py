@@ -99,8 +99,9 @@ def test_cases_of_different_data_say_which(shelf: Any) -> None:
 
 def test_what_was_measured_nowhere_is_open_and_named(shelf: Any) -> None:
     attention(shelf, "amu_gb", MQA=1.0, GQA=2.0, MLA=3.0, NSA=4.0)
-    assert outcome(shelf, "C6") == ("undecided", 0, 0, 1)
-    assert asked(shelf, "C6").cases[0].shown == "missing: AEC of NSA"
+    assert outcome(shelf, "C6") == ("undecided", 0, 0, 2)
+    shown = [case.shown for case in asked(shelf, "C6").cases]
+    assert shown == ["missing: AEC of NSA", "missing: a size of 0.5B to 3B"]
 
 
 def test_a_study_without_the_technique_says_nothing(shelf: Any) -> None:
