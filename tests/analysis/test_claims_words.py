@@ -12,7 +12,7 @@ import pytest
 from effdsl_analysis.queries import define, statement
 from effdsl_analysis.verdicts.claims import claims
 
-SHARED = {"statements", "words", "tables", "sizes"}
+SHARED = {"statements", "words", "tables", "sizes", "kinds", "verdicts"}
 FOLDER = files("effdsl_analysis").joinpath("sql", "claims")
 
 
