@@ -34,7 +34,9 @@ def claims(
 
     A claim is tested wherever it can be: at each scale or for each model, and where it gives a number,
     on that number. It holds if every case supports it, holds partly if some support and some contradict
-    it, fails if some contradict and none support it, and is undecided otherwise.
+    it, fails if some contradict and none support it, and is undecided otherwise. A number that holds in
+    no case makes it fail, whichever way the effect goes; a range takes both its ends; what is said of
+    every case fails if more than half of them contradict it.
     """
     from effdsl_analysis.questions.claims.claims import claims as tested
 

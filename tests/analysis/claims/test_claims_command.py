@@ -82,9 +82,12 @@ def test_the_total_counts_verdicts(documents: Any) -> None:
 
 def test_a_claim_that_is_asked_for_shows_its_cases_with_values() -> None:
     lines = [" ".join(line.split()) for line in published("--id", "c2, C5").output.splitlines()]
-    assert lines[2] == "C2 partly, 2 of 3: MQA has the lowest AL at every scale (Table 3; said in 2.1)"
+    assert lines[2] == (
+        "C2 partly; counter-examples in 1 of 3: MQA has the lowest AL at every scale (Table 3; said in 2.1)"
+    )
     assert "1.5B no mqa 0.1298; gqa 0.1283, mla 0.2537, nsa 0.5962" in lines
-    assert lines[-1] == "2 claims: 1 holds, 1 holds in part."
+    assert lines[-2] == "2 claims: 1 holds, 1 holds in part."
+    assert lines[-1].startswith("Counter-examples: cases against what is said of every one")
 
 
 def test_why_shows_the_cases_of_all() -> None:
@@ -99,12 +102,30 @@ def test_direction_and_size_are_counted_apart(documents: Any) -> None:
     assert triples["direction"] == {"supporting": 9, "contradicting": 0, "undecided": 0}
     assert triples["size"] == {"supporting": 0, "contradicting": 9, "undecided": 0}
     lines = [" ".join(line.split()) for line in published("--id", "C51,C53").output.splitlines()]
-    assert any(line.startswith("C51 partly, direction 9 of 9, size 0 of 9: int4 triples") for line in lines)
-    assert any(line.startswith("C53 partly, direction 9 of 9, size 0 of 1: int4 cuts") for line in lines)
+    said = (
+        "C51 fails; direction holds in 9 of 9, size in 0 of 9: int4",
+        "C53 fails; direction holds in 9 of 9,",
+    )
+    assert all(any(line.startswith(words) for line in lines) for words in said)
     assert "up to 3.9x size no the largest cut is 1.52x, qwen2.5-14b" in lines
     overview = [" ".join(line.split()) for line in published().output.splitlines()]
-    place = overview.index("C51 partly direction 9 of 9, int4 triples throughput")
-    assert overview[place + 1] == "size 0 of 9"
+    place = overview.index("C51 fails direction holds in 9 of 9, int4 triples throughput")
+    assert overview[place + 1] == "size in 0 of 9"
+
+
+def test_both_ends_of_a_range_are_counted(documents: Any) -> None:
+    assert (documents[40]["kinds"], documents[40]["verdict"]) == (["range"], "fails")
+    assert "C41 fails; size holds at 1 of 2 ends: DoRA latency" in published("--id", "C41").output
+
+
+def test_counter_examples_are_counted_where_they_deny_a_claim(documents: Any) -> None:
+    assert {"C1", "C2", "C58"} <= {claim["id"] for claim in documents if claim["kinds"] == ["every"]}
+    text = published("--id", "C1,C39,C58,C60").output
+    assert "C58 fails; counter-examples in 5 of 9: bfloat16 AL" in text
+    assert "C60 partly; counter-examples in 3 of 9: bfloat16 AEC" in text
+    assert "C1 holds, 3 of 3: MQA" in text
+    assert "C39 partly, 3 of 7: Freeze" in text  # which is not said of every model
+    assert "Counter-examples:" not in published("--id", "C1,C39").output
 
 
 def test_every_case_of_a_claim_that_names_a_number_says_what_it_tests(documents: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from effdsl_analysis.queries import define, statement
 from effdsl_analysis.questions.claims.claims import claims
 
-SHARED = {"statements", "words", "tables", "sizes", "methods"}
+SHARED = {"statements", "words", "tables", "sizes", "methods", "kinds", "verdicts"}
 FOLDER = files("effdsl_analysis").joinpath("sql", "claims")
 
 

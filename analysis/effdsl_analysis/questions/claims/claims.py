@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 
 
 class Verdict(enum.Enum):
-    """What the cases of a claim say together; computed, never typed in."""
+    """What the cases of a claim say together; ``sql/claims/verdicts.sql`` computes it."""
 
     HOLDS = "holds"
     FAILS = "fails"
     PARTLY = "partly"
     UNDECIDED = "undecided"
+
+
+class Kind(enum.Enum):
+    """What a statement is by its words; ``sql/claims/kinds.sql`` says which claims are of which."""
+
+    EVERY = "every"
+    """Said of all its cases, so that one counter-example denies it."""
+    NUMBER = "number"
+    """Gives a number, which decides it."""
+    RANGE = "range"
+    """Gives the two ends of a range, and holds only if both do."""
 
 
 class Tests(enum.Enum):
@@ -84,13 +95,25 @@ class Count:
 
 @attrs.frozen
 class Claim:
-    """A statement of the paper, in our words, with the cases that the evidence has for it."""
+    """A statement of the paper, in our words, with the cases that the evidence has for it.
+
+    Attributes:
+        id: ``C1`` to ``C87``.
+        statement: what is claimed.
+        section: where the paper says it.
+        table: the number of the table that it is about, or ``all``.
+        kinds: what kind of statement it is; most are of one kind or none.
+        cases: where it was tested.
+        verdict: what the cases say together.
+    """
 
     id: str
     statement: str
     section: str
     table: str
+    kinds: tuple[Kind, ...]
     cases: tuple[Case, ...]
+    verdict: Verdict
 
     @property
     def supporting(self) -> int:
@@ -112,14 +135,6 @@ class Claim:
         """The cases counted by what they test, direction first; by ``None`` where no number is named."""
         found = {tests: [case for case in self.cases if case.tests is tests] for tests in (*Tests, None)}
         return {tests: Count.of(cases) for tests, cases in found.items() if cases}
-
-    @property
-    def verdict(self) -> Verdict:
-        """``holds`` if every case supports it, ``fails`` if cases contradict it and none supports it,
-        ``partly`` if there are both, else ``undecided``."""
-        if self.contradicting:
-            return Verdict.PARTLY if self.supporting else Verdict.FAILS
-        return Verdict.HOLDS if self.supporting and not self.undecided else Verdict.UNDECIDED
 
 
 @attrs.frozen
@@ -148,6 +163,7 @@ class Claims(Answer):
             {
                 "id": claim.id,
                 "verdict": claim.verdict.value,
+                "kinds": [kind.value for kind in claim.kinds],
                 **attrs.asdict(Count.of(claim.cases)),
                 **{
                     tests.value: attrs.asdict(claim.counts[tests]) if tests in claim.counts else None
@@ -184,13 +200,15 @@ def claims(
         UnknownName: an id or study that does not exist, with the nearest one.
     """
     with laid_out(source, evidence, study) as connection:
-        for words in ("words", "tables", "sizes"):
+        for words in ("words", "tables", "sizes", "kinds"):
             connection.execute(statement(f"claims/{words}"))
         known = {row["id"]: row for row in rows(connection, "claims/statements", {})}
         asked = [_known(name, list(known)) for name in ids] or list(known)
-        found = [_claim(connection, known[name]) for name in dict.fromkeys(asked)]
+        cases = {name: rows(connection, f"claims/{name}", {}) for name in dict.fromkeys(asked)}
+        judged = _judged(connection, cases)
         name = scope_of(connection, study, None).study if evidence is Evidence.MEASURED else None
-    return Claims(evidence, name, tuple(found), with_cases)
+    found = tuple(_claim(known[name], cases[name], judged[name]) for name in cases)
+    return Claims(evidence, name, found, with_cases)
 
 
 def _known(name: str, known: Sequence[str]) -> str:
@@ -199,8 +217,21 @@ def _known(name: str, known: Sequence[str]) -> str:
     return name.upper()
 
 
-def _claim(connection: DuckDBPyConnection, said: dict[str, Any]) -> Claim:
-    return Claim(**said, cases=_cases(rows(connection, f"claims/{said['id']}", {})))
+def _judged(connection: DuckDBPyConnection, cases: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
+    """What kind of statement each claim is, and the verdict of its cases."""
+    tried = [(name, row) for name, found in cases.items() for row in found]
+    told = {
+        "ids": [name for name, _ in tried],
+        "sources": [row.get("source") for _, row in tried],
+        "tests": [row.get("tests") for _, row in tried],
+        "supports": [row["supports"] for _, row in tried],
+    }
+    return {row["id"]: row for row in rows(connection, "claims/verdicts", told)}
+
+
+def _claim(said: Row, cases: Sequence[Row], judged: Row) -> Claim:
+    kinds = tuple(map(Kind, judged["kinds"]))
+    return Claim(**said, kinds=kinds, cases=_cases(cases), verdict=Verdict(judged["verdict"]))
 
 
 def _cases(found: Sequence[Row]) -> tuple[Case, ...]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.questions.claims.claims import Case, Claim, Claims, Count, Tests, Verdict
+from effdsl_analysis.questions.claims.claims import Case, Claim, Claims, Count, Kind, Tests, Verdict
 from effdsl_analysis.text import table, words
 from effdsl_analysis.vocabulary import Evidence
 
@@ -62,22 +62,38 @@ def _overview(told: list[Claim]) -> Table:
 
 
 def _shares(claim: Claim) -> list[str]:
-    """``2 of 3``; ``direction 9 of 9`` and ``size 0 of 9`` of a claim that names a number."""
-    return [_share(tests, count) for tests, count in claim.counts.items()]
+    """How many cases say so: ``3 of 3``, ``counter-examples in 1 of 3``, or of a claim that gives a number
+    ``direction holds in 9 of 9`` and ``size in 0 of 9``."""
+    shares: list[str] = []
+    for tests, count in claim.counts.items():
+        share = _share(claim, tests, count)
+        verb = "" if shares or not tests else "holds "
+        shares.append(f"{tests.value} {verb}{share}" if tests else share)
+    return shares
 
 
-def _share(tests: Tests | None, count: Count) -> str:
+def _share(claim: Claim, tests: Tests | None, count: Count) -> str:
     """How many cases support it, and how many of the rest are open rather than against it."""
-    of = f"{tests.value} " if tests else ""
-    of += f"{count.supporting} of {count.cases}"
-    return f"{of}, {count.undecided} open" if count.undecided else of
+    share = f"{count.supporting} of {count.cases}"
+    if tests is Tests.SIZE and Kind.RANGE in claim.kinds:
+        share = f"at {share} ends"
+    elif tests:
+        share = f"in {share}"
+    elif _has_counter_examples(claim):
+        share = f"counter-examples in {count.contradicting} of {count.cases}"
+    return f"{share}, {count.undecided} open" if count.undecided else share
+
+
+def _has_counter_examples(claim: Claim) -> bool:
+    return Kind.EVERY in claim.kinds and None in claim.counts and claim.contradicting > 0
 
 
 def _heading(claim: Claim) -> Text:
     where = f"Table {claim.table}" if claim.table.isdigit() else "all tables"
     told = words(f"{claim.id} ", "bold").append_text(words(claim.verdict.value, STYLES[claim.verdict]))
-    said = f", {', '.join(_shares(claim))}: {claim.statement} ({where}; said in {claim.section})"
-    return told.append_text(words(said))
+    shares = ", ".join(_shares(claim))
+    beside = ", " if shares[0].isdigit() else "; "
+    return told.append_text(words(f"{beside}{shares}: {claim.statement} ({where}; said in {claim.section})"))
 
 
 def _cases(claim: Claim) -> Table:
@@ -131,7 +147,11 @@ def _reading(result: Claims) -> list[str]:
     if result.evidence is Evidence.MEASURED:
         lines.append("Open: not told apart at 95% by the repeats, or not measured.")
     if any(claim.counts.keys() & set(Tests) for claim in result.claims):
-        lines.append("Direction: which way it goes, whatever the number; size: the number that is claimed.")
+        lines.append("Direction: which way it goes, whatever the number; size: the number, which decides.")
+    if any(_has_counter_examples(claim) for claim in result.claims):
+        lines.append(
+            "Counter-examples: cases against what is said of every one; it fails if they are more than half."
+        )
     if result.with_cases and any(case.tied_with for claim in result.claims for case in claim.cases):
         lines.append("Tied with: of the same value, so still lowest or highest, but not lower or higher.")
     if not result.with_cases:

@@ -6,5 +6,6 @@ WITH results AS (
   FROM figures JOIN judged_metrics() USING (axis, modality, metric)
 )
 SELECT 'results' AS "case", CASE WHEN count(DISTINCT result) > 100 THEN true WHEN bool_or(printed) THEN false END AS supports,
-       format('{} results of {} different pairs', count(DISTINCT result), count(DISTINCT (size, technique))) AS shown
+       format('{} results of {} different pairs', count(DISTINCT result), count(DISTINCT (size, technique))) AS shown,
+       'size' AS tests
 FROM results HAVING count(*) > 0;

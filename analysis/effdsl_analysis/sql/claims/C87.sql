@@ -6,11 +6,11 @@ WITH covered AS (
   FROM figures WHERE modality = 'text'
 )
 SELECT 'from 0.5B' AS "case", CASE WHEN 0.5 BETWEEN least AND most THEN true WHEN printed THEN false END AS supports,
-       format('the smallest has {:.5g}B', least) AS shown
+       format('the smallest has {:.5g}B', least) AS shown, 'size' AS tests
 FROM covered WHERE least IS NOT NULL
 UNION ALL BY NAME
 SELECT 'to 72B' AS "case", CASE WHEN most >= 72 THEN true WHEN printed THEN false END AS supports,
        format('the largest has {:.5g}B: {}', most, largest)
          || coalesce((SELECT format('; of any kind {:.5g}B: {} ({})', max(size_b), max_by(size, size_b), max_by(modality, size_b))
-                      FROM figures WHERE size_b > most), '') AS shown
+                      FROM figures WHERE size_b > most), '') AS shown, 'size' AS tests
 FROM covered WHERE most IS NOT NULL;

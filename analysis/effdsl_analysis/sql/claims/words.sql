@@ -4,8 +4,9 @@
 -- can be tested, a scale or a model say; `supports` is NULL where the evidence cannot decide it (a rival is missing,
 -- an interval holds zero); `shown` is what was compared. More columns may follow, to filter on: setting, source, model,
 -- dataset, size, billions (of parameters), technique. Cases from several sources are shown with their source. Two columns
--- are shown where they are filled: `tests`, in a claim that names the number of an effect or metric, is 'size' where the
--- case tests that number and 'direction' where it tests which way it goes; `tied_with` lists methods of equal value.
+-- are shown where they are filled: `tests`, in a claim that names a number (kinds.sql), is 'size' where the case tests that
+-- number and 'direction' where it tests which way it goes; `tied_with` lists methods of equal value. What the cases of a
+-- claim say together is in verdicts.sql.
 --
 -- What a word means, once for all claims:
 --   lowest, highest      no rival is certainly beyond it; an equal value is still the lowest, and is named. To support it,
