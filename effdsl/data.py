@@ -269,7 +269,7 @@ def content_hash(files: tuple[Path, ...]) -> str:
 
 
 def _files(patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    """The files that ``patterns`` name, absolute."""
+    """The files that ``patterns`` name, absolute, each once."""
     found: list[str] = []
     for pattern in patterns:
         matches = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern, recursive=True))
@@ -278,4 +278,4 @@ def _files(patterns: tuple[str, ...]) -> tuple[Path, ...]:
         if folder := next((m for m in matches if Path(m).is_dir()), ""):
             raise Invalid(f"{folder} is a folder", f"name its files, e.g. {folder.rstrip('/')}/*.txt")
         found += matches
-    return tuple(Path(match).resolve() for match in found)
+    return tuple(dict.fromkeys(Path(match).resolve() for match in found))

@@ -167,6 +167,7 @@ def make_plan(
     place: Collector | None = None,
     calibration: Calibration | None = None,
     unfit: Callable[[Cell], str] = lambda cell: "",
+    remarks: Callable[[Cell], str] = lambda cell: "",
 ) -> Plan:
     """Work out the tasks of ``study`` and their states.
 
@@ -177,13 +178,14 @@ def make_plan(
         unavailable: says why a cell cannot run here; empty when it can.
         place: knows the lines of the study file, for messages.
         calibration: what finished tasks say of how fast the hardware is.
+        remarks: says what else a plan should say of a cell's inputs; usually nothing.
         unfit: says why an input of a cell, e.g. its text, is of no use to it; empty when that is not known.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
     """
     calibration = calibration or Calibration()
-    cells = tuple(_priced(planned, study, calibration) for planned in expand(study, machine, place))
+    cells = tuple(_priced(planned, study, calibration, remarks) for planned in expand(study, machine, place))
     canon = Canon()
     _refuse_duplicates(study, cells, canon, place)
     judged = [
@@ -210,12 +212,15 @@ def make_plan(
     )
 
 
-def _priced(planned: PlannedCell, study: Study, calibration: Calibration) -> PlannedCell:
+def _priced(
+    planned: PlannedCell, study: Study, calibration: Calibration, remarks: Callable[[Cell], str]
+) -> PlannedCell:
     cell, cost = planned.cell, planned.cost
     if cell is None:
         return planned
     pace = calibration.pace(cell, cost)
-    return attrs.evolve(planned, pace=pace, price=price_of(cell, cost, pace, study.rates))
+    remark = "; ".join(filter(None, (planned.remark, remarks(cell))))
+    return attrs.evolve(planned, pace=pace, price=price_of(cell, cost, pace, study.rates), remark=remark)
 
 
 Obstacle = tuple[State, str] | None

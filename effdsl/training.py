@@ -129,11 +129,12 @@ class Recipe:
 
 
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Learning rate of optimizer step ``step`` (0-based): linear warm-up, then cosine decay."""
+    """Learning rate of optimizer step ``step`` (0-based): linear warm-up to the peak, then cosine decay that
+    ends with the last step."""
     peak: Any = recipe.learning_rate
     warmup = max(1, round(recipe.warmup * steps))
     if step < warmup:
         return float(peak) * (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
+    progress = (step + 1 - warmup) / (steps - warmup)
     floor = recipe.final_learning_rate
     return float(peak) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -37,7 +37,7 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     from effdsl.loading import load_study
     from effdsl.plan import make_plan
     from effdsl_runtime.dispatch import unavailable_here
-    from effdsl_runtime.inputs import unfit_inputs
+    from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
     from effdsl_runtime.machine import detect, gpu_in_use
     from effdsl_runtime.planning.history import calibration_in, history_in
 
@@ -56,6 +56,7 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
             loaded.place,
             calibration,
             unfit_inputs(),
+            remarks_on_inputs(),
         )
     return loaded, plan, store
 

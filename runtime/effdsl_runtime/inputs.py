@@ -32,6 +32,19 @@ def unfit(wanted: Input) -> str:
     return ""
 
 
+@singledispatch
+def remark(wanted: Input) -> str:
+    """What a plan should say of ``wanted``, as far as it is known already; usually empty."""
+    return ""
+
+
+def remarks_on_inputs() -> Callable[[Cell], str]:
+    """Says what a plan should say of a cell's inputs, separated by ``"; "``. What was looked up is
+    remembered."""
+    known = cache(remark)
+    return lambda cell: "; ".join(filter(None, map(known, cell.workload.inputs())))
+
+
 def unfit_inputs() -> Callable[[Cell], str]:
     """Says why an input of a cell is of no use to it; empty when all are, or may be. What was looked up is
     remembered."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from effdsl import Recipe, StudyError
+from effdsl.training import learning_rate_at
 
 
 @pytest.mark.parametrize("name", ["beta1", "beta2"])
@@ -37,3 +38,14 @@ def test_a_recipe_takes_the_betas_that_adamw_takes(name: str, value: float) -> N
 def test_a_wrong_choice_says_what_is_allowed(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(StudyError, match=message):
         Recipe(**choices)
+
+
+@pytest.mark.parametrize("steps", [2, 5, 20, 300])
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5])
+def test_the_rate_reaches_its_peak_with_the_warmup_and_its_end_with_the_last_step(
+    steps: int, warmup: float
+) -> None:
+    recipe = Recipe(learning_rate=1.0, warmup=warmup, final_learning_rate=0.1)
+    rates = [learning_rate_at(step, steps, recipe) for step in range(steps)]
+    assert rates[-1] == pytest.approx(0.1)
+    assert max(rates) == rates[max(1, round(warmup * steps)) - 1] == 1.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from effdsl.data import JSONL, Data, FineWebEdu, LocalText
 from effdsl.key import canonical_json
 
-FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
+FORMAT = 2  # of the cached files; raised when the same declaration would be written differently
 FACTS_FILE = "facts.json"
 PIECE = 8192  # characters
 """Characters of a document of plain text, at least."""
@@ -62,6 +62,12 @@ def too_short(data: Data, tokens: int, context_length: int) -> str:
             f" as many; {remedy}"
         )
     return ""
+
+
+def times_read(data: Data, tokens: int) -> float | None:
+    """How often training on ``tokens`` reads the training part, at least; ``None`` where unknown."""
+    there = _parts(data, tokens).get("training") or most_tokens(data)
+    return tokens / there if there else None
 
 
 def _parts(data: Data, tokens: int) -> Mapping[str, int]:

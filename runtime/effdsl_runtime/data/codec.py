@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from pathlib import Path
@@ -13,11 +14,14 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from effdsl.data import BPE, ByteTokenizer, HubTokenizer
-from effdsl_runtime.data.sources import DataError
+from effdsl_runtime.data.reading import DataError
 
 TOKENIZER_FILE = "tokenizer.json"
 END_OF_TEXT = "<|endoftext|>"
 ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>")
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+BYTE = re.compile("<0x[0-9A-F]{2}>")
+Lengths = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.integer[Any]]
 
 
@@ -25,10 +29,12 @@ class Codec(Protocol):
     """A tokenizer that is ready to use.
 
     Attributes:
-        separator: the token that stands between documents.
+        separator: the token that stands between documents. Nothing that stands in a text becomes it.
+        bytes_v: of each token of the vocabulary, the bytes of text that it stands for.
     """
 
     separator: int
+    bytes_v: Lengths
 
     def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """The tokens of each text."""
@@ -41,9 +47,11 @@ class Codec(Protocol):
 
 
 class ByteCodec:
-    """One token per byte; the NUL byte, which text does not use, stands between documents."""
+    """One token per byte. Between documents stands the byte 0xFF, which is in no UTF-8; it counts as a byte
+    of text, so that a token is a byte whatever the text."""
 
-    separator = 0
+    separator = 0xFF
+    bytes_v = np.ones(256, np.int64)
 
     def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """The bytes of each text."""
@@ -51,7 +59,7 @@ class ByteCodec:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text; bytes that are no UTF-8 become the replacement character."""
-        return bytes(int(token) for token in tokens if token).decode(errors="replace")
+        return bytes(int(token) for token in tokens if token != self.separator).decode(errors="replace")
 
     def save(self, folder: Path) -> None:
         """Nothing to keep."""
@@ -62,11 +70,13 @@ class LibraryCodec:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         self._tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # the mark's name, where it stands in a text, is text
         known = (tokenizer.token_to_id(name) for name in ENDS_OF_TEXT)
         separator = next((token for token in known if token is not None), None)
         if separator is None:
             raise DataError(f"the tokenizer has no end-of-text token ({', '.join(ENDS_OF_TEXT)})")
         self.separator: int = separator
+        self.bytes_v = token_bytes(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """The tokens of each text, without marks at its ends."""
@@ -80,6 +90,26 @@ class LibraryCodec:
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``."""
         self._tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
+def token_bytes(tokenizer: tokenizers.Tokenizer) -> Lengths:
+    """Bytes of text that each token stands for; none for special tokens.
+
+    A byte-level tokenizer spells every byte as a character; others spell a space as a low line, and a byte
+    that they have no token for as ``<0xNN>``.
+    """
+    is_byte_level = isinstance(tokenizer.decoder, decoders.ByteLevel)
+    special = {added.content for added in tokenizer.get_added_tokens_decoder().values() if added.special}
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    bytes_v = np.zeros(max(vocabulary.values(), default=-1) + 1, np.int64)
+    for spelled, token in vocabulary.items():
+        if spelled in special:
+            continue
+        if is_byte_level:
+            bytes_v[token] = len(spelled)
+        else:
+            bytes_v[token] = 1 if BYTE.fullmatch(spelled) else len(spelled.replace(SPACE, " ").encode())
+    return bytes_v
 
 
 @singledispatch

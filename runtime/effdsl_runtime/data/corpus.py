@@ -26,7 +26,7 @@ class Facts:
     Attributes:
         train_tokens: tokens of the training part.
         held_out_tokens: tokens of the held-out part.
-        bytes_per_token: bytes of UTF-8 per held-out token, the marks between documents among the tokens.
+        bytes_per_token: bytes of text per held-out token, the marks between documents among the tokens.
         unigram_entropy: entropy in nats of the distribution of the training tokens: the loss of a
             model that has learned how frequent each token is and nothing else.
     """
@@ -57,8 +57,9 @@ class Corpus:
         return self.facts.unigram_entropy
 
     def bytes_of(self, tokens: Tokens) -> int:
-        """Bytes of UTF-8 that ``tokens`` stand for."""
-        return len(self.tokenizer.decode(tokens.tolist()).encode())
+        """Bytes of text that ``tokens`` stand for: those of the tokens' own byte strings, whatever a window
+        has cut in two."""
+        return int(self.tokenizer.bytes_v[tokens].sum())
 
 
 class TokenFile:
@@ -68,15 +69,14 @@ class TokenFile:
         self._dtype = token_dtype(vocab_size)
         self._file = path.open("wb")
         self.counts_v: npt.NDArray[np.int64] = np.zeros(vocab_size, np.int64)
-        self.bytes = 0
 
     @property
     def tokens(self) -> int:
         """Tokens written."""
         return int(self.counts_v.sum())
 
-    def append(self, tokens: Iterable[int], size: int) -> None:
-        """Add a document of ``size`` bytes.
+    def append(self, tokens: Iterable[int]) -> None:
+        """Add a document.
 
         Raises:
             ValueError: when a token does not fit the vocabulary.
@@ -85,7 +85,6 @@ class TokenFile:
         if array.size and array.max() >= self.counts_v.size:
             raise ValueError(f"token {array.max()} is outside a vocabulary of {self.counts_v.size}")
         self.counts_v += np.bincount(array, minlength=self.counts_v.size)
-        self.bytes += size
         self._file.write(array.astype(self._dtype).tobytes())
 
     def __enter__(self) -> Self:

@@ -29,7 +29,8 @@ from effdsl_runtime.data.corpus import (
     token_dtype,
     write_facts,
 )
-from effdsl_runtime.data.sources import DataError, Document, documents
+from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.sources import Document, documents
 
 Report = Callable[[str], None]
 BPE_TRAINING_CHARACTERS = 128 * 2**20
@@ -124,7 +125,8 @@ def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) 
                 f"{data}: the {name} part is empty: documents are held out whole, by a hash of their text; "
                 "give more documents, or another held_out_fraction"
             )
-    return Facts(train.tokens, held_out.tokens, held_out.bytes / held_out.tokens, entropy(train.counts_v))
+    size = int(held_out.counts_v[: codec.bytes_v.size] @ codec.bytes_v[: held_out.counts_v.size])
+    return Facts(train.tokens, held_out.tokens, size / held_out.tokens, entropy(train.counts_v))
 
 
 def _fill(
@@ -146,7 +148,7 @@ def _append(chunk: list[Document], codec: Codec, train: TokenFile, held_out: Tok
     for document, ids in zip(chunk, codec.encode([text for text, _ in chunk]), strict=True):
         part = held_out if document.held_out else train
         try:
-            part.append([*ids, codec.separator], len(document.text.encode()))
+            part.append([*ids, codec.separator])
         except ValueError as error:
             raise DataError(f"{error}; give the tokenizer a larger vocab_size") from None
 

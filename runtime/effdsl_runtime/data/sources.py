@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import singledispatch
 from pathlib import Path
 from typing import NamedTuple
 
 from effdsl.data import (
-    JSONL,
     SHAKESPEARE_WORKS,
     Data,
     Files,
     FineWebEdu,
-    LocalText,
-    Parquet,
     Shakespeare,
     content_hash,
 )
 from effdsl.declare import Invalid
-from effdsl.outside import readable
-from effdsl_runtime.data.cached_text import PIECE
-
-ROWS = 1024
-
-
-class DataError(RuntimeError):
-    """The text cannot be had here; the message says what to do."""
+from effdsl_runtime.data.reading import DataError, texts
 
 
 class Document(NamedTuple):
@@ -71,10 +60,12 @@ def _(data: Shakespeare) -> Iterator[Document]:
 
 @documents.register
 def _(data: Files) -> Iterator[Document]:
-    files = tuple(map(Path, data.paths))
-    _check(data, files, "plan the study again to train on the files as they are now")
-    for text in _texts(data, files):
-        yield Document(text, is_held_out(text, data.held_out_fraction))
+    files, remedy = tuple(map(Path, data.paths)), "plan the study again to train on the files as they are now"
+    _check(data, files, remedy)
+    for path in files:
+        for text in texts(data, path):
+            yield Document(text, is_held_out(text, data.held_out_fraction))
+    _check(data, files, remedy)  # what was read is what was hashed
 
 
 @documents.register
@@ -104,70 +95,3 @@ def _check(data: Data, files: tuple[Path, ...], remedy: str) -> None:
         raise DataError(
             f"the text of {type(data).__name__} has the hash {found}, not {data.revision}; {remedy}"
         )
-
-
-@singledispatch
-def _texts(data: Files, files: tuple[Path, ...]) -> Iterator[str]:
-    raise DataError(f"nothing here reads {type(data).__name__}")
-
-
-@_texts.register
-def _(data: LocalText, files: tuple[Path, ...]) -> Iterator[str]:
-    for path in files:
-        with path.open(encoding="utf-8", newline="") as file:
-            try:
-                yield from pieces(file)
-            except UnicodeDecodeError as error:
-                raise DataError(f"{path} is not UTF-8 text: {error}") from None
-
-
-@_texts.register
-def _(data: JSONL, files: tuple[Path, ...]) -> Iterator[str]:
-    for path in files:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _field(line, data.field, f"{path}:{number}")
-
-
-@_texts.register
-def _(data: Parquet, files: tuple[Path, ...]) -> Iterator[str]:
-    import duckdb
-
-    column = '"' + data.column.replace('"', '""') + '"'
-    for path in files:
-        try:
-            rows = duckdb.connect().execute(f"SELECT {column} FROM read_parquet(?)", [readable(str(path))])  # noqa: S608
-        except duckdb.Error as error:
-            raise DataError(f"{path}: {str(error).splitlines()[0]}") from None
-        while batch := rows.fetchmany(ROWS):
-            for (text,) in batch:
-                if not isinstance(text, str):
-                    raise DataError(f"{path}: {data.column!r} holds {type(text).__name__}, not text")
-                yield text
-
-
-def _field(line: str, field: str, place: str) -> str:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place} is not JSON: {error}") from None
-    text = row.get(field) if isinstance(row, dict) else None
-    if not isinstance(text, str):
-        has = ", ".join(map(repr, row)) if isinstance(row, dict) else f"a {type(row).__name__}"
-        raise DataError(f"{place} has no text in field {field!r}; it has {has}")
-    return text
-
-
-def pieces(lines: Iterable[str]) -> Iterator[str]:
-    """Text cut after an empty line once a piece has 8,192 characters, after any once it has twice that."""
-    piece: list[str] = []
-    size = 0
-    for line in lines:
-        piece.append(line)
-        size += len(line)
-        if size >= PIECE and (not line.strip() or size >= 2 * PIECE):
-            yield "".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield "".join(piece)

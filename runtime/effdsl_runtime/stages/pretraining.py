@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 
 from effdsl.hardware import Hardware
 from effdsl.stages.pretraining import Pretraining, TrainingText
-from effdsl_runtime.data.cached_text import too_short
+from effdsl_runtime.data.cached_text import times_read, too_short
 from effdsl_runtime.endings import Diverged
-from effdsl_runtime.inputs import make_ready, unfit
+from effdsl_runtime.inputs import make_ready, remark, unfit
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Measurement
 from effdsl_runtime.recording.metric_values import metrics_of
 
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
+OFTEN = 4
+"""Text read so often is nearly as good as new (Muennighoff et al. 2023, arXiv 2305.16264)."""
 LARGEST_LOSS = math.log(sys.float_info.max)
 ROUTING = ("expert_load_max_over_mean", "router_entropy", "dropped_tokens")
 
@@ -30,6 +32,14 @@ def _text(wanted: TrainingText, report: Callable[[str], None]) -> None:
 @unfit.register
 def _short(wanted: TrainingText) -> str:
     return too_short(wanted.data, wanted.tokens, wanted.context_length)
+
+
+@remark.register
+def _repeated(wanted: TrainingText) -> str:
+    times = times_read(wanted.data, wanted.tokens)
+    if times is None or times <= OFTEN:
+        return ""
+    return f"the training text is read {times:,.0f} times"
 
 
 @metrics_of.register

@@ -9,7 +9,7 @@ import pytest
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.codec import ByteCodec
 from effdsl_runtime.data.corpus import Corpus, Facts
-from effdsl_runtime.data.sources import DataError
+from effdsl_runtime.data.reading import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ import pytest
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.cached_text import corpus_folder, most_tokens
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.sources import DataError
-from effdsl_runtime.inputs import unfit_inputs
+from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
 from effdsl_runtime.stages import pretraining  # noqa: F401  registers its inputs
 
 from effdsl import JSONL, Attention, Budget, ByteTokenizer, LocalText, M, Parquet, Shakespeare, Study
@@ -89,3 +89,15 @@ def test_a_cell_whose_text_is_too_short_is_infeasible_with_the_reason(text: Data
     plan = make_plan(study, LAPTOP, unfit=unfit_inputs())
     assert plan.counts()[State.INFEASIBLE] == 3
     assert "give more text or a shorter context_length" in plan.tasks[0].reason
+
+
+def test_a_text_that_is_read_many_times_is_remarked(text: Data) -> None:
+    """Before it is prepared by its bytes, afterwards by its tokens."""
+    budget = Budget(steps=4000, batch_size=8, context_length=256)
+    study = Study(Attention([GQA]), [1 * M], data=text, budget=budget)
+    for times in (8_192_000 / (most_tokens(text) or 0), None):
+        times = times or 8_192_000 / prepare(text, lambda said: None).facts.train_tokens
+        plan = make_plan(study, LAPTOP, remarks=remarks_on_inputs())
+        assert f"the training text is read {times:,.0f} times" in plan.cells[0].remark
+    once = study.derive(budget=Budget(steps=10, batch_size=8, context_length=256))
+    assert make_plan(once, LAPTOP, remarks=remarks_on_inputs()).cells[0].remark == ""

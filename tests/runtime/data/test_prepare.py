@@ -16,7 +16,8 @@ import pytest
 from effdsl_runtime.data.cached_text import cache_folder
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.sources import DataError, documents, is_held_out, pieces
+from effdsl_runtime.data.reading import DataError, pieces
+from effdsl_runtime.data.sources import documents, is_held_out
 
 from effdsl.data import BPE, JSONL, ByteTokenizer, Data, FineWebEdu, LocalText, Parquet, Shakespeare
 
@@ -202,34 +203,12 @@ def test_pieces_lose_nothing_and_end_with_paragraphs() -> None:
     assert all(piece.endswith("\n\n") and 8192 <= len(piece) <= 16_384 for piece in cut[:-1])
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", r"t.jsonl:2 is not JSON"),
-        ('{"body": 3}', r"t.jsonl:2 has no text in field 'text'; it has 'body'"),
-        ("[1]", r"t.jsonl:2 has no text in field 'text'; it has a list"),
-    ],
-)
-def test_a_bad_line_is_named(cache: Path, tmp_path: Path, line: str, message: str) -> None:
-    """A line that cannot be used is refused with file, number and what it holds."""
-    (tmp_path / "t.jsonl").write_text(f'{{"text": "good"}}\n{line}\n')
-    with pytest.raises(DataError, match=message):
-        prepare(JSONL(tmp_path / "t.jsonl").resolve(), silent)
-
-
 def test_a_missing_column_is_named(cache: Path, tmp_path: Path) -> None:
     """Parquet without the column says which columns it has."""
     with duckdb.connect() as connection:
         connection.execute(f"COPY (SELECT 'x' AS body) TO '{tmp_path / 'd.parquet'}' (FORMAT parquet)")
     with pytest.raises(DataError, match=r"d\.parquet: Binder Error.*text"):
         prepare(Parquet(tmp_path / "d.parquet").resolve(), silent)
-
-
-def test_text_that_is_not_utf8_is_refused(cache: Path, tmp_path: Path) -> None:
-    """Latin-1 bytes are refused with the name of the file."""
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(DataError, match=r"latin.txt is not UTF-8"):
-        prepare(LocalText(tmp_path / "latin.txt").resolve(), silent)
 
 
 def test_an_empty_part_is_refused(cache: Path, tmp_path: Path) -> None:
@@ -327,7 +306,7 @@ def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text
     program = f"""
 from effdsl.data import *
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.sources import DataError
+from effdsl_runtime.data.reading import DataError
 data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer", vocab_size=300)).resolve()
 try: prepare(data, lambda text: None)
 except DataError as error: print(error)
