@@ -52,7 +52,10 @@ if TYPE_CHECKING:
     from effdsl.problems import StudyError
     from effdsl.study import Seeds, Study
     from effdsl.techniques.aspect import AspectRatio
-    from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
+    from effdsl.techniques.attention.gqa import GQA, MHA, MQA
+    from effdsl.techniques.attention.mla import MLA
+    from effdsl.techniques.attention.moba import MoBA
+    from effdsl.techniques.attention.nsa import NSA
     from effdsl.techniques.backbone import BackboneTechnique, Pythia, Transformer
     from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
@@ -76,14 +79,9 @@ _HOMES = {
     "plan": "Plan make_plan",
     "problems": "StudyError",
     "study": "Seeds Study",
-    "techniques.aspect": "AspectRatio",
-    "techniques.attention": "GQA MHA MLA MQA NSA MoBA",
-    "techniques.backbone": "BackboneTechnique Pythia Transformer",
+    "techniques.backbone": "BackboneTechnique",
     "techniques.base": "AttentionTechnique FeedForwardTechnique PositionTechnique",
-    "techniques.feed_forward": "GELU ISO_FLOP MoE SwiGLU",
-    "techniques.mamba": "Mamba Mamba2",
-    "techniques.position": "ALiBi Learned NoPE RoPE Sinusoidal T5Bias",
-    "techniques.rwkv": "RWKV4",
+    "techniques.feed_forward": "ISO_FLOP",
     "training": "Budget Recipe",
     "units": "GB KB MB TB B Bytes Count K M T",
 }
@@ -91,14 +89,28 @@ _HOME = {name: f"effdsl.{module}" for module, names in _HOMES.items() for name i
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name == "__all__":
+        value: Any = sorted({*_HOME, *_techniques()})
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name.startswith("_") or name not in (found := _techniques()):
         raise AttributeError(f"module 'effdsl' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    else:
+        value = found[name]
+    globals()[name] = value
     return value
 
 
+def _techniques() -> dict[str, Any]:
+    """Techniques by name, collected from the files that declare them."""
+    from effdsl.built_in import TECHNIQUES, declared_in
+    from effdsl.techniques.base import Technique
+
+    return dict(declared_in(TECHNIQUES, Technique))
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__getattr__("__all__"))
 
 
 __all__ = [
@@ -185,3 +197,7 @@ __all__ = [
     "make_plan",
     "technique",
 ]  # fmt: skip
+
+# Type checkers read the list; at run time `__getattr__` makes it, with every technique there is.
+if not TYPE_CHECKING:
+    del __all__

@@ -9,7 +9,7 @@ import attrs
 from effdsl.declare import evolve, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
-from effdsl.techniques.attention import GQA, MHA
+from effdsl.techniques.attention.gqa import GQA, MHA
 from effdsl.techniques.base import (
     AttentionTechnique,
     FeedForwardTechnique,

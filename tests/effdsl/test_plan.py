@@ -117,9 +117,11 @@ def test_the_lineage_survives_a_new_engine_version_and_the_key_does_not() -> Non
 def test_a_hit_whose_code_changed_says_which_file() -> None:
     plan = make_plan(SMALL, LAPTOP)
     changed = make_plan(
-        SMALL, LAPTOP, lambda a: knowing(plan, changed=("effdsl_runtime.model.latent", "effdsl.shapes"))
+        SMALL,
+        LAPTOP,
+        lambda a: knowing(plan, changed=("effdsl_runtime.model.mixers.latent", "effdsl.shapes")),
     )
-    assert changed.tasks[0].reason == "code changed: effdsl_runtime.model.latent and 1 more"
+    assert changed.tasks[0].reason == "code changed: effdsl_runtime.model.mixers.latent and 1 more"
     assert changed.to_run() == ()
 
 

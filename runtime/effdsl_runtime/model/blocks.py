@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from effdsl.techniques.nsa import Blocks
+from effdsl.techniques.attention.nsa import Blocks
 from effdsl_runtime.model.kernel import attend
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from effdsl.techniques.nsa import NSA
+from effdsl.techniques.attention.nsa import NSA
 
 
 class Mean(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.feed_forward import MoE
-from effdsl_runtime.model.feed_forward import FeedForward, Routing, gated
+from effdsl_runtime.model.feed_forward import FeedForward, Routing, feed_forward, gated
 from effdsl_runtime.model.grouped_matmul import grouped_product
 
 
@@ -63,3 +63,8 @@ class Experts(FeedForward):
         share_nk = weight_nk / weight_nk.sum(1, keepdim=True)
         out_nd: Tensor = (out_nkd * share_nk.to(out_md.dtype).unsqueeze(2)).sum(1)
         return out_nd.view_as(x_btd)
+
+
+@feed_forward.register
+def _(technique: MoE, shape: Shape) -> FeedForward:
+    return Experts(technique, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from effdsl.shapes import Shape
+from effdsl.techniques import feed_forward as declared
+from effdsl.techniques.base import FeedForwardTechnique
 from effdsl_runtime.model.layers import Projection
+from effdsl_runtime.model.of_a_users_own import own_module
 
 
 class Routing(NamedTuple):
@@ -35,6 +40,12 @@ class FeedForward(nn.Module):
         raise NotImplementedError
 
 
+@singledispatch
+def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForward:
+    """The module of one block's feed-forward part; each built-in one registers beside its module."""
+    return own_module(technique, FeedForward, shape)
+
+
 class SwiGLU(FeedForward):
     """``down(silu(gate(x)) * up(x))`` (Shazeer 2020, arXiv 2002.05202)."""
 
@@ -49,6 +60,11 @@ class SwiGLU(FeedForward):
         return out
 
 
+@feed_forward.register
+def _(technique: declared.SwiGLU, shape: Shape) -> FeedForward:
+    return SwiGLU(shape.hidden_size, shape.intermediate_size)
+
+
 class GELU(FeedForward):
     """``down(gelu(up(x)))``, four times as wide as the model, with biases."""
 
@@ -60,6 +76,11 @@ class GELU(FeedForward):
     def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
         out: Tensor = self.down(F.gelu(self.up(x_btd)))
         return out
+
+
+@feed_forward.register
+def _(technique: declared.GELU, shape: Shape) -> FeedForward:
+    return GELU(shape.hidden_size)
 
 
 def gated(gate_f: Tensor, up_f: Tensor) -> Tensor:

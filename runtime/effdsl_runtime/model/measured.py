@@ -19,10 +19,12 @@ from effdsl.shapes import Shape
 from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
 from effdsl.whole import OwnDecoder
-from effdsl_runtime.model.build import assemble, feed_forward, mixer
+from effdsl_runtime.model.build import assemble
 from effdsl_runtime.model.cache import Cache
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.encoding import Encoding
+from effdsl_runtime.model.feed_forward import feed_forward
+from effdsl_runtime.model.mixer import mixer
 from effdsl_runtime.model.positions import encoding, stem
 
 

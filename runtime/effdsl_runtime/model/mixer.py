@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import torch
 from torch import Tensor, nn
 
+from effdsl.shapes import Shape
+from effdsl.techniques.base import AttentionTechnique
 from effdsl_runtime.model.cache import Cache as Cache
+from effdsl_runtime.model.encoding import Encoding
+from effdsl_runtime.model.of_a_users_own import own_module
 
 
 class Mixer(nn.Module):
@@ -27,6 +33,19 @@ class Mixer(nn.Module):
 
     def forward(self, x_btd: Tensor, cache: Cache | None = None) -> Tensor:
         raise NotImplementedError
+
+
+@singledispatch
+def mixer(attention: AttentionTechnique, shape: Shape, position: Encoding) -> Mixer:
+    """The module of one block's ``attention``, resolved for ``shape``; each built-in one registers beside
+    its module, in the folder ``mixers``."""
+    return own_module(attention, Mixer, shape, position)
+
+
+@singledispatch
+def rotated_dim(attention: AttentionTechnique, shape: Shape) -> int:
+    """How many elements of a head its position turns."""
+    return shape.head_dim
 
 
 def heads(x_btd: Tensor, head_dim: int) -> Tensor:

@@ -11,10 +11,10 @@ from effdsl.costs.memory import ON_CPU, ON_GPU
 from effdsl.shapes import shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA
+from effdsl.techniques.attention.moba import MoBA
+from effdsl.techniques.attention.nsa import NSA
 from effdsl.techniques.backbone import Parts
 from effdsl.techniques.mamba import Mamba2
-from effdsl.techniques.moba import MoBA
-from effdsl.techniques.nsa import NSA
 from effdsl.techniques.position import RoPE, T5Bias
 from effdsl.units import B, M
 

@@ -1,6 +1,8 @@
 """Small decoders with weights large enough that every part of them shows in the output."""
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,27 +10,27 @@ from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
 from torch import nn
 
+from effdsl.built_in import built_in
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture, Decoder
-from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE
 
 CONTEXT = 64
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
-SPARSE = NSA(window=16, select_block=8, compress_block=8, compress_stride=4, select_count=3)
-SPARSE_SHARED = NSA(
-    window=12,
-    select_block=6,
-    compress_block=4,
-    compress_stride=2,
-    select_count=4,
-    phi="mean",
-    shared_kv=True,
-    gate="linear",
-)
-LATENT = MLA(q_rank=24, v_dim=8, nope_dim=12)
-MIXERS = [MHA(), GQA(), MQA(), MLA(), LATENT, SPARSE, SPARSE_SHARED, MoBA(block=8, top_k=2)]
+TESTS = Path(__file__).parent / "mixers"
+
+
+def _examples() -> list[AttentionTechnique]:
+    """Every built-in attention: what its own test file calls ``EXAMPLES``, sizes that leave something out
+    at ``SHAPE``; without such a file its defaults."""
+    files = [runpy.run_path(str(file)) for file in sorted(TESTS.glob("test_*.py"))]
+    named = [example for file in files for example in file.get("EXAMPLES", ())]
+    return [
+        example
+        for cls in built_in(AttentionTechnique)
+        for example in [e for e in named if type(e) is cls] or [cls()]
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def shape() -> Shape:
     return SHAPE
 
 
-@pytest.fixture(params=MIXERS, ids=str)
+@pytest.fixture(params=_examples(), ids=str)
 def attention(request: pytest.FixtureRequest) -> AttentionTechnique:
     technique: AttentionTechnique = request.param.resolve(SHAPE)
     return technique

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from effdsl_runtime.model.build import build, feed_forward
+from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.experts import Experts
-from effdsl_runtime.model.feed_forward import Routing, SwiGLU
+from effdsl_runtime.model.feed_forward import Routing, SwiGLU, feed_forward
 from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.grouped_matmul import grouped_product
 from effdsl_runtime.model.kernel import use_kernel

@@ -7,7 +7,7 @@ import torch
 from effdsl_runtime.model.build import assemble, build
 from effdsl_runtime.model.decoder import parameter_count
 from effdsl_runtime.model.generate import generate
-from effdsl_runtime.model.rwkv import squared_relu
+from effdsl_runtime.model.mixers.rwkv import squared_relu
 from effdsl_runtime.model.wkv import continued_wkv, recurrence, wkv
 from hypothesis import given, settings
 from hypothesis import strategies as st

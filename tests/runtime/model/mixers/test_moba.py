@@ -6,7 +6,7 @@ The naive one goes query by query and block by block, knows no masks, and rotate
 import pytest
 import torch
 from effdsl_runtime.model.build import build
-from effdsl_runtime.model.moba import chosen_blocks
+from effdsl_runtime.model.mixers.moba import chosen_blocks
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -18,6 +18,8 @@ from effdsl.techniques.position import NoPE, RoPE
 
 THETA = 1e6
 TOKENS = 41
+EXAMPLES = [MoBA(block=8, top_k=2)]
+"""What is held to what every attention is held to, see ``test_every_attention.py``."""
 ONE_LAYER = Shape(layers=1, hidden_size=24, heads=4, head_dim=8, intermediate_size=16, vocab_size=11)
 
 

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from effdsl.shapes import Shape
 from effdsl.techniques.mamba import MambaLayer
 from effdsl_runtime.model.conv import CausalConv
+from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import gated
 from effdsl_runtime.model.layers import Linears, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer
+from effdsl_runtime.model.recurrent import mixers_alone, recurrent
 from effdsl_runtime.model.scan import selective_scan
 
 SMALLEST_STEP, LARGEST_STEP = 1e-3, 1e-1
@@ -53,6 +55,11 @@ class SelectiveMixer(Mixer):
             cache.replace("state", state_bni)
         out: Tensor = self.out(gated(gate_bti, y_bti))
         return out
+
+
+@recurrent.register
+def _(layer: MambaLayer, shape: Shape, context_length: int) -> DecoderLM:
+    return mixers_alone([SelectiveMixer(layer, shape) for _ in range(shape.layers)], shape, context_length)
 
 
 class StepProjection(nn.Linear):

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from effdsl.shapes import Shape
-from effdsl_runtime.model.decoder import ResidualBlock, Stem
+from effdsl.techniques.rwkv import RWKV4Layer
+from effdsl_runtime.model.decoder import DecoderLM, ResidualBlock, Stem
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.layers import Projection
 from effdsl_runtime.model.mixer import Cache, Mixer
+from effdsl_runtime.model.recurrent import recurrent
 from effdsl_runtime.model.wkv import continued_wkv, wkv
 
 
@@ -53,6 +55,13 @@ class RWKV4Block(ResidualBlock):
         x_btd = x_btd + self.time(self.time_norm(x_btd), cache)
         out: Tensor = x_btd + self.channel(self.channel_norm(x_btd), cache)
         return out
+
+
+@recurrent.register
+def _(layer: RWKV4Layer, shape: Shape, context_length: int) -> DecoderLM:
+    blocks = [RWKV4Block(shape, number) for number in range(shape.layers)]
+    norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
+    return DecoderLM(shape, context_length, blocks, norm, tied=False, stem=NormStem(shape))
 
 
 class TimeMixing(Mixer):

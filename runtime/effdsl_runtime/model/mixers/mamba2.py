@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from effdsl.shapes import Shape
 from effdsl.techniques.mamba import Mamba2Layer
 from effdsl_runtime.model.conv import CausalConv
+from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.dual import dual_scan
 from effdsl_runtime.model.feed_forward import gated
 from effdsl_runtime.model.layers import Linears, Projection
-from effdsl_runtime.model.mamba import step_bias
 from effdsl_runtime.model.mixer import Cache, Mixer
+from effdsl_runtime.model.mixers.mamba import step_bias
+from effdsl_runtime.model.recurrent import mixers_alone, recurrent
 
 LARGEST_A = 16.0
 
@@ -53,3 +55,8 @@ class DualMixer(Mixer):
             cache.replace("state", state_bhnp)
         out: Tensor = self.out(self.norm(gated(gate_bti, y_bti).float()))
         return out
+
+
+@recurrent.register
+def _(layer: Mamba2Layer, shape: Shape, context_length: int) -> DecoderLM:
+    return mixers_alone([DualMixer(layer, shape) for _ in range(shape.layers)], shape, context_length)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from effdsl.declare import evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, check_kv_heads
+from effdsl.techniques.attention.gqa import GroupedQuery
+from effdsl.techniques.base import PositionTechnique, check_kv_heads
 from effdsl.techniques.block_selection import SMALL_BELOW, selected_keys
 from effdsl.techniques.position import ScoreBias
 from effdsl.validate import optional, positive_int, whole
@@ -25,7 +26,7 @@ PAPER_TOP_K = 3
 
 
 @keyed("moba")
-class MoBA(AttentionTechnique):
+class MoBA(GroupedQuery):
     """Mixture of block attention over ``kv_heads`` key-value heads, with the weights of GQA.
 
     Attributes:
@@ -60,9 +61,6 @@ class MoBA(AttentionTechnique):
         """Whether a context has more blocks than a query attends to."""
         return context_length > self.block_size() * self.top_k
 
-    def parameters(self, shape: Shape) -> int:
-        return self._matrices(shape) + (shape.heads + 2 * self.kv_heads) * shape.head_dim
-
     def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
         """As the runtime computes it: the choice of blocks masks the whole score matrix, and the gate,
         forward only, meets every complete block; where nothing is left out there is no gate."""
@@ -88,10 +86,6 @@ class MoBA(AttentionTechnique):
         key = self.kv_heads * shape.head_dim * bytes_per_element
         return key * (2 * context_length + context_length // self.block_size())
 
-    def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        """Those of GQA."""
-        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
-
     def remark(self, context_length: int) -> str:
         if self.leaves_out(context_length):
             return ""
@@ -101,14 +95,6 @@ class MoBA(AttentionTechnique):
         """Where blocks are left out, one element per query head and key."""
         return shape.heads * context_length if self.leaves_out(context_length) else 0
 
-    def rotated_per_token(self, shape: Shape) -> float:
-        """q and k once more: as projected they stay, being one tensor with v."""
-        return (shape.heads + self.kv_heads) * shape.head_dim
-
-    def _matrices(self, shape: Shape) -> int:
-        return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim
-
     def _flops(self, shape: Shape, keys: float, gated: float) -> float:
         """A gate's product is computed once, a key's six times: scores and values, thrice each."""
-        per_head = shape.heads * shape.head_dim * (12 * keys + 2 * gated)
-        return 6 * self._matrices(shape) + per_head
+        return self.flops_with(shape, keys) + 2 * shape.heads * shape.head_dim * gated

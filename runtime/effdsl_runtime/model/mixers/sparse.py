@@ -1,7 +1,7 @@
 """Native sparse attention (arXiv 2502.11089): compressed, selected and near tokens, mixed by gates.
 
 Written with dense masks, so it is right but not fast at long contexts: its results are marked
-``reference``. What the paper leaves open is pinned in ``effdsl.techniques.nsa``.
+``reference``. What the paper leaves open is pinned in ``effdsl.techniques.attention.nsa``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
-from effdsl.techniques.nsa import NSA
+from effdsl.techniques.attention.nsa import NSA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.blocks import (
     block_scores,
@@ -25,7 +25,7 @@ from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.fla import attend_selected, check_fla
 from effdsl_runtime.model.kernel import attend, kernel_name
 from effdsl_runtime.model.layers import Linears, Projection
-from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
+from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer
 
 BRANCHES = ("compressed", "selected", "near")
 KeyValue = tuple[Tensor, Tensor]
@@ -130,6 +130,11 @@ class NativeSparseAttention(Mixer):
         for held in ("k_near", "v_near"):
             cache.drop_first(held, cache.tokens(held) - window)
         return out_bhte
+
+
+@mixer.register
+def _(technique: NSA, shape: Shape, position: Encoding) -> Mixer:
+    return NativeSparseAttention(technique, shape, position)
 
 
 def gate(technique: NSA, shape: Shape) -> nn.Module:

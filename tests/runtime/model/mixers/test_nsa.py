@@ -13,13 +13,17 @@ from torch.testing import assert_close
 
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import GQA, NSA
-from effdsl.techniques.nsa import Blocks, visible_keys
+from effdsl.techniques.attention.nsa import Blocks, visible_keys
 from effdsl.techniques.position import NoPE, RoPE
 
 THETA = 1e6
 TOKENS = 41
 ONE_LAYER = Shape(layers=1, hidden_size=24, heads=4, head_dim=8, intermediate_size=16, vocab_size=11)
 BLOCKS = {"compress_block": 6, "compress_stride": 2, "select_block": 4, "select_count": 4, "window": 7}
+SMALL = {"window": 16, "select_block": 8, "compress_block": 8, "compress_stride": 4, "select_count": 3}
+SHARED = {"window": 12, "select_block": 6, "compress_block": 4, "compress_stride": 2, "select_count": 4}
+EXAMPLES = [NSA(**SMALL), NSA(**SHARED, phi="mean", shared_kv=True, gate="linear")]
+"""What is held to what every attention is held to, see ``test_every_attention.py``."""
 
 
 def turned(vector: Tensor, position: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Mixture of block attention (arXiv 2502.13189): each query selects the blocks that it attends to.
 
 Written with dense masks, so it is right but not fast at long contexts: its results are marked
-``reference``. What the paper leaves open is pinned in ``effdsl.techniques.moba``.
+``reference``. What the paper leaves open is pinned in ``effdsl.techniques.attention.moba``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA
-from effdsl.techniques.moba import MoBA
+from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.moba import MoBA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
 from effdsl_runtime.model.encoding import Encoding
-from effdsl_runtime.model.grouped_query import GroupedQueryAttention
 from effdsl_runtime.model.kernel import attend, kernel_name, without_autocast
-from effdsl_runtime.model.mixer import Cache
+from effdsl_runtime.model.mixer import Cache, Mixer, mixer
+from effdsl_runtime.model.mixers.grouped_query import GroupedQueryAttention
 
 
 class MixtureOfBlockAttention(GroupedQueryAttention):
@@ -51,6 +51,11 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
         fresh_bgnse = torch.unflatten(fresh_bgse, 2, (complete - known, self.block))
         fresh_bgne = fresh_bgnse.mean(3, dtype=torch.float32).to(k_bgse.dtype)
         return fresh_bgne if cache is None else cache.extend("k_mean", fresh_bgne)
+
+
+@mixer.register
+def _(technique: MoBA, shape: Shape, position: Encoding) -> Mixer:
+    return MixtureOfBlockAttention(technique, shape, position)
 
 
 @torch.no_grad()

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import MLA
+from effdsl.techniques.attention.mla import MLA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
-from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
+from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer, rotated_dim
 
 LATENT_NORM_EPS = 1e-6  # DeepSeek's, whatever the model's own
 
@@ -79,6 +79,16 @@ class LatentAttention(Mixer):
         bias_hs = self.position.bias(both_b1se.shape[2])
         mixed_bhte = attend(q_bhte, both_b1se, both_b1se, scale=self.scale, bias_hs=bias_hs)
         return mixed_bhte[..., : k_hnc.shape[2]] @ v_hvc.mT
+
+
+@mixer.register
+def _(technique: MLA, shape: Shape, position: Encoding) -> Mixer:
+    return LatentAttention(technique, shape, position)
+
+
+@rotated_dim.register
+def _(technique: MLA, shape: Shape) -> int:
+    return technique.sizes()[1]
 
 
 class _Query(nn.Module):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from effdsl.shapes import Shape
-from effdsl.techniques.attention import GQA
+from effdsl.techniques.attention.gqa import GQA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
 from effdsl_runtime.model.layers import Linears, Projection
-from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads
+from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer
 
 
 class GroupedQueryAttention(Mixer):
@@ -43,3 +43,8 @@ class GroupedQueryAttention(Mixer):
     def mix(self, q_bhte: Tensor, k_bgse: Tensor, v_bgse: Tensor, cache: Cache | None) -> Tensor:
         """What each query takes from the values, ``(b, h, t, e)``; queries are the last ``t`` positions."""
         return attend(q_bhte, k_bgse, v_bgse, bias_hs=self.position.bias(k_bgse.shape[2]))
+
+
+@mixer.register
+def _(technique: GQA, shape: Shape, position: Encoding) -> Mixer:
+    return GroupedQueryAttention(technique, shape, position)

@@ -1,83 +1,15 @@
-"""The axis of attention: MHA, MQA and GQA, whose heads share keys; MLA, with a latent; sparse NSA and MoBA.
+"""Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434).
 
-Costs are closed forms per layer. ``h`` query heads, ``g`` key-value heads and head size ``e`` come from
-the shape; ``T`` is the context length. Causality lets a query see ``(T + 1) / 2`` keys on average.
+Costs are closed forms per layer; ``T`` is the context length, of which a query sees ``(T + 1) / 2`` keys on
+average.
 """
 
 from __future__ import annotations
 
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique, Unsupported, check_kv_heads, labelled
-from effdsl.techniques.moba import MoBA
-from effdsl.techniques.nsa import NSA
+from effdsl.techniques.base import AttentionTechnique, Unsupported
 from effdsl.validate import optional, positive_int, whole
-
-__all__ = ["GQA", "MHA", "MLA", "MQA", "NSA", "MoBA"]
-
-
-@keyed("gqa")
-class GQA(AttentionTechnique):
-    """Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245), with Qwen2.5's q, k, v biases.
-
-    Attributes:
-        kv_heads: key-value heads, each shared by ``heads / kv_heads`` query heads. 1 is MQA, all is MHA.
-    """
-
-    kv_heads: int = identity(default=2, converter=whole, validator=positive_int)
-
-    def resolve(self, shape: Shape) -> GQA:
-        check_kv_heads("GQA", self.kv_heads, shape)
-        return self
-
-    def label(self, shape: Shape) -> str:
-        named = {shape.heads: "MHA", 2: "GQA", 1: "MQA"}
-        return named.get(self.kv_heads) or labelled("GQA", {"kv_heads": self.kv_heads})
-
-    def parameters(self, shape: Shape) -> int:
-        return self._matrices(shape) + (shape.heads + 2 * self.kv_heads) * shape.head_dim
-
-    def train_flops_per_token(self, shape: Shape, context_length: int) -> float:
-        return 6 * self._matrices(shape) + 12 * shape.heads * shape.head_dim * context_length
-
-    def causal_train_flops_per_token(self, shape: Shape, context_length: int) -> float:
-        return 6 * self._matrices(shape) + 6 * shape.heads * shape.head_dim * (context_length + 1)
-
-    def kv_bytes_per_token(self, shape: Shape, bytes_per_element: int) -> float:
-        return 2 * self.kv_heads * shape.head_dim * bytes_per_element
-
-    def activations_per_token(self, shape: Shape, context_length: int) -> float:
-        """q, k and v, and the output."""
-        return 2 * (shape.heads + self.kv_heads) * shape.head_dim
-
-    def rotated_per_token(self, shape: Shape) -> float:
-        """q and k once more: as projected they stay, being one tensor with v."""
-        return (shape.heads + self.kv_heads) * shape.head_dim
-
-    def _matrices(self, shape: Shape) -> int:
-        return 2 * shape.hidden_size * (shape.heads + self.kv_heads) * shape.head_dim
-
-
-@keyed("mha")
-class MHA(AttentionTechnique):
-    """Multi-head attention (Vaswani et al. 2017, arXiv 1706.03762): GQA with a key-value head per head."""
-
-    def resolve(self, shape: Shape) -> GQA:
-        return GQA(kv_heads=shape.heads)
-
-    def label(self, shape: Shape) -> str:
-        return self.resolve(shape).label(shape)
-
-
-@keyed("mqa")
-class MQA(AttentionTechnique):
-    """Multi-query attention (Shazeer 2019, arXiv 1911.02150): GQA with one key-value head."""
-
-    def resolve(self, shape: Shape) -> GQA:
-        return GQA(kv_heads=1)
-
-    def label(self, shape: Shape) -> str:
-        return self.resolve(shape).label(shape)
 
 
 @keyed("mla")
