@@ -8,31 +8,12 @@ from pathlib import Path
 
 import attrs
 
-from effdsl import (
-    GQA,
-    MHA,
-    MLA,
-    MQA,
-    NSA,
-    RWKV4,
-    ALiBi,
-    B,
-    Learned,
-    Mamba,
-    Mamba2,
-    MoBA,
-    MoE,
-    NoPE,
-    Pythia,
-    RoPE,
-    Sinusoidal,
-    T5Bias,
-    Transformer,
-)
+from effdsl.built_in import built_in
 from effdsl.shapes import shape_for
 from effdsl.techniques.architecture import Architecture
-from effdsl.techniques.backbone import BackboneTechnique, Parts
-from effdsl.units import Count
+from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
+from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
+from effdsl.units import B, Count
 
 TARGET = Path(__file__).with_suffix(".md")
 SCALES = (0.5 * B, 1.5 * B, 3 * B)
@@ -66,15 +47,18 @@ class Row:
 
 ROWS = (
     *(
-        Row("attention", str(a), Transformer(), Parts(attention=a))
-        for a in (MHA(), MQA(), GQA(), MLA(), NSA(), MoBA())
+        Row("attention", str(cls()), Transformer(), Parts(attention=cls()))
+        for cls in built_in(AttentionTechnique)
     ),
     *(
-        Row("position", str(p), Transformer(), Parts(position=p))
-        for p in (RoPE(), Sinusoidal(), Learned(), T5Bias(), ALiBi(), NoPE())
+        Row("position", str(cls()), Transformer(), Parts(position=cls()))
+        for cls in built_in(PositionTechnique)
     ),
-    Row("feed-forward", "MoE()", Transformer(), Parts(feed_forward=MoE())),
-    *(Row("backbone", str(b), b) for b in (Transformer(), Pythia(), Mamba(), Mamba2(), RWKV4())),
+    *(
+        Row("feed-forward", str(cls()), Transformer(), Parts(feed_forward=cls()))
+        for cls in built_in(FeedForwardTechnique)
+    ),
+    *(Row("backbone", str(cls()), cls()) for cls in built_in(BackboneTechnique)),
 )
 
 

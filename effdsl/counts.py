@@ -51,6 +51,8 @@ def fill_in(cls: Any) -> None:
             for name, answer in answers.items():
                 if getattr(cls, name) is getattr(base, name):
                     setattr(cls, name, answer)
+    if issubclass(cls, AttentionTechnique):
+        cls.causal_flops_known = cls.causal_train_flops_per_token is not _causal_flops
 
 
 def _parameters(self: Any, shape: Any) -> int:

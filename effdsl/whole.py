@@ -30,6 +30,10 @@ class OwnDecoder(Architecture):
         """Counted in full: which keys a query may not see is not known from outside."""
         return self.train_flops_per_token(context_length)
 
+    @property
+    def causal_flops_known(self) -> bool:
+        return False
+
     def kv_bytes_per_token(self, dtype: str) -> float:
         return self._counts(USUAL_CONTEXT).cache_growth * BYTES_PER_ELEMENT[dtype]
 

@@ -52,6 +52,11 @@ class Architecture(HasTag, ABC):
     def causal_train_flops_per_token(self, context_length: int) -> float:
         """The same with only the keys that a query may see: the numerator of MFU."""
 
+    @property
+    def causal_flops_known(self) -> bool:
+        """Whether the causal FLOPs are a formula, and not an upper bound that was counted."""
+        return True
+
     @abstractmethod
     def kv_bytes_per_token(self, dtype: str) -> float:
         """Bytes by which the cache of all layers grows per token, in ``"float32"`` or ``"bfloat16"``."""
@@ -129,6 +134,10 @@ class Decoder(Architecture):
     def causal_train_flops_per_token(self, context_length: int) -> float:
         attention = self.attention.causal_train_flops_per_token(self.shape, context_length)
         return self._flops_with(attention)
+
+    @property
+    def causal_flops_known(self) -> bool:
+        return self.attention.causal_flops_known
 
     def kv_bytes_per_token(self, dtype: str) -> float:
         layer = self.attention.kv_bytes_per_token(self.shape, BYTES_PER_ELEMENT[dtype])

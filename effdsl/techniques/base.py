@@ -53,6 +53,8 @@ class AttentionTechnique(Technique):
     """A mixer of tokens by attention. The prices want a resolved technique."""
 
     axis = "attention"
+    causal_flops_known: ClassVar[bool] = True
+    """Whether ``causal_train_flops_per_token`` is a formula; where it is not, nothing knows the MFU."""
 
     def resolve(self, shape: Shape) -> AttentionTechnique:
         return self

@@ -154,6 +154,17 @@ def test_what_it_does_not_say_is_counted_and_what_it_says_is_not(folder: Path) -
     assert attention.cache_bytes(shape, 64, 2) == 1280.0
 
 
+@pytest.mark.parametrize("says", [False, True])
+def test_causal_flops_are_known_only_where_the_technique_says_them(folder: Path, says: bool) -> None:
+    """Counted they are an upper bound, of which no MFU is made."""
+    method = "\n    def causal_train_flops_per_token(self, shape, context_length):\n        return 5.0\n"
+    line = "    window: int = identity(default=16)\n"
+    replace(folder / "mine.py", line, line + method * says)
+    cell = plan(folder / "mine.py").cells[0].cell
+    assert cell is not None
+    assert cell.workload.architecture.causal_flops_known is says  # type: ignore[attr-defined]
+
+
 def test_what_is_no_technique_is_said_with_its_line(folder: Path) -> None:
     replace(folder / "mine.py", "class Near(AttentionTechnique)", "class Near")
     with pytest.raises(StudyError, match=r"mine.py:\d+: @technique\('near'\) on Near: no technique"):

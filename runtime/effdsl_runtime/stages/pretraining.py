@@ -16,6 +16,7 @@ from effdsl_runtime.probes import Measurement
 from effdsl_runtime.recording.metric_values import metrics_of
 
 DECODING = ("prefill_s", "decode_s_per_token", "decode_tokens_per_s", "cache_bytes")
+UNKNOWN_FLOPS = "which keys a query needs is not known: no method causal_train_flops_per_token() says it"
 OFTEN = 4
 """Text read so often is nearly as good as new (Muennighoff et al. 2023, arXiv 2305.16264)."""
 LARGEST_LOSS = math.log(sys.float_info.max)
@@ -115,6 +116,9 @@ def _add_mfu(
     peak = hardware.peak_flops.get(workload.dtype)
     if peak is None:
         missing["mfu"] = f"the peak FLOP/s of {hardware.name} in {workload.dtype} is not known"
+        return
+    if not workload.architecture.causal_flops_known:  # what was counted gives an upper bound only
+        missing["mfu"] = UNKNOWN_FLOPS
         return
     flops_per_token = workload.architecture.causal_train_flops_per_token(workload.budget.context_length)
     metrics["mfu"] = flops_per_token * metrics["tokens_per_s"] / (peak * hardware.count)

@@ -2,12 +2,13 @@
 
 import pytest
 
+from effdsl.built_in import built_in
 from effdsl.key import canonical_json
 from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
-from effdsl.techniques.base import Unsupported
+from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.techniques.position import NoPE, RoPE
 from effdsl.units import B, M
 
@@ -49,8 +50,11 @@ def test_a_name_is_the_technique_and_what_differs_from_its_defaults(technique, n
     assert technique.resolve(SMALL).label(SMALL) == name
 
 
-@pytest.mark.parametrize("technique", [MHA(), MQA(), GQA(), MLA(), NSA(), MoBA(), RoPE(), NoPE()], ids=str)
+@pytest.mark.parametrize(
+    "technique", [cls() for cls in built_in(AttentionTechnique) + built_in(PositionTechnique)], ids=str
+)
 def test_resolving_twice_changes_nothing(technique):
+    """A resolved attention or position has nothing open."""
     once = technique.resolve(SMALL)
     assert once.resolve(SMALL) == once
 
@@ -163,7 +167,7 @@ def test_cache_and_causal_flops_at_the_papers_shapes(scale, technique, cache, gf
         assert decoder.causal_train_flops_per_token(4096) / 1e9 == pytest.approx(gflop, abs=0.006)
 
 
-@pytest.mark.parametrize("technique", [MHA(), GQA(), MQA(), MLA(), NSA(), MoBA()], ids=str)
+@pytest.mark.parametrize("technique", [cls() for cls in built_in(AttentionTechnique)], ids=str)
 def test_what_a_query_may_see_is_never_more_than_what_is_computed(technique):
     for shape in (SMALL, QWEN[0.5]):
         decoder = Decoder(shape, technique.resolve(shape), RoPE())

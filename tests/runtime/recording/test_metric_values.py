@@ -15,20 +15,28 @@ from effdsl_runtime.stages.pretraining import quality
 from hypothesis import given
 from hypothesis import strategies as st
 
+from effdsl import counts
 from effdsl.data import Shakespeare
 from effdsl.engine import Torch
 from effdsl.hardware import H100, Hardware
 from effdsl.metrics import METRICS
+from effdsl.own import technique
 from effdsl.shapes import Shape
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder
-from effdsl.techniques.attention import GQA
+from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.position import RoPE
 from effdsl.training import Recipe, TrainingBudget
 
 SECOND = 10**9
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=160, vocab_size=2048)
+
+
+@technique("test-uncounted")
+class Uncounted(AttentionTechnique):
+    """An attention of one's own without formulas."""
 
 
 def observation(seconds: list[float], warmup: int = 0, windows: tuple[Window, ...] = ()) -> Observation:
@@ -178,6 +186,18 @@ def test_mfu_of_an_unknown_peak_is_missing() -> None:
     found = measure(task(Hardware("some CPU", kind="cpu")), seen, nothing_read)
     assert "mfu" not in found.metrics
     assert found.missing["mfu"] == "the peak FLOP/s of some CPU in bfloat16 is not known"
+
+
+def test_mfu_is_missing_where_the_causal_flops_are_only_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which keys a query needs is not known of the built model, so the count is an upper bound."""
+    monkeypatch.setattr(counts, "counted", lambda *_: counts.Counts(1000, 6000.0, 300.0, 640.0, 10.0))
+    usual = task(H100)
+    decoder = Decoder(SHAPE, Uncounted(), RoPE())
+    workload = attrs.evolve(usual.cell.workload, architecture=decoder)
+    own = attrs.evolve(usual, cell=attrs.evolve(usual.cell, workload=workload))
+    found = measure(own, observation([0.5] * 4, windows=(Window(0, SECOND),)), nothing_read)
+    assert "mfu" not in found.metrics
+    assert "causal_train_flops_per_token" in found.missing["mfu"]
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bfloat16", 2)])

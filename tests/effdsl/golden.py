@@ -1,0 +1,41 @@
+"""Writes the key of every built-in technique that has none yet; a key that is there is never touched.
+
+python tests/effdsl/golden.py
+"""
+
+import json
+from pathlib import Path
+
+from effdsl import axes
+from effdsl.built_in import built_in
+from effdsl.data import Shakespeare
+from effdsl.hardware import Hardware
+from effdsl.plan import make_plan
+from effdsl.study import Study
+from effdsl.techniques.base import Technique
+from effdsl.training import Budget
+from effdsl.units import M
+
+FOLDER = Path(__file__).parent / "golden_keys"
+AXES = (axes.Attention, axes.Position, axes.FeedForward, axes.Backbone, axes.Aspect)
+TECHNIQUES = built_in(Technique)
+
+
+def key_of_defaults(cls: type[Technique]) -> str:
+    """The key of ten steps of a 3M model with the technique's defaults."""
+    (axis,) = (axis for axis in AXES if issubclass(cls, axis.kind))
+    study = Study(axis([cls]), [3 * M], data=Shakespeare(), budget=Budget(steps=10), repeats=1)
+    (task,) = make_plan(study, Hardware(name="a laptop", kind="cpu")).tasks
+    return task.address.key
+
+
+def file_of(cls: type[Technique]) -> Path:
+    return FOLDER / f"{cls.__tag__}.json"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for technique in TECHNIQUES:
+        if not file_of(technique).exists():
+            file_of(technique).write_text(json.dumps(key_of_defaults(technique)) + "\n", encoding="utf-8")
+            print(f"wrote {file_of(technique)}")
