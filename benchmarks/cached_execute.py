@@ -12,6 +12,7 @@ from effdsl_registry.records import Record, to_json
 from effdsl_registry.store import Store
 from effdsl_runtime.endings import Ending
 from effdsl_runtime.executing.running import study_tasks
+from effdsl_runtime.handover import with_code
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.recording.fingerprint import loaded_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
@@ -40,7 +41,7 @@ def fill(store: Store, study: Path) -> None:
         if template is None:
             run = Run(Ending(Outcome.OK), datetime.now(UTC), 1.0)
             told = Assignment(planned.task, address, canonical, attempt, store.root, store.root, describe())
-            template = record_of(told, run, store.code_sets.keep(loaded_code()))
+            template = with_code(record_of(told, run), store.code_sets.keep(loaded_code()))
         names = {"key": address.key, "cell": address.cell, "lineage": address.lineage}
         record = attrs.evolve(template, attempt=attempt, canonical=canonical, metrics={"ppl": 30.0}, **names)
         path = store.record_file(record.key, attempt)

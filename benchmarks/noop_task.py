@@ -12,9 +12,9 @@ from pathlib import Path
 import attrs
 from effdsl_registry.store import Store
 from effdsl_runtime.executing.executor import Executor
+from effdsl_runtime.handover import Finished
 from effdsl_runtime.machine import detect
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.worker import Finished
 from noop_engine import Noop
 from reporting import Result, median, report
 

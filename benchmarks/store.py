@@ -20,6 +20,7 @@ from effdsl_registry.records import Provenance, Record, to_json
 from effdsl_registry.store import Store
 from effdsl_runtime.endings import Ending
 from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
+from effdsl_runtime.handover import with_code
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.recording.fingerprint import loaded_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
@@ -60,16 +61,14 @@ def records(store: Store, noise: random.Random) -> Iterator[Record]:
 
 
 def _templates(store: Store) -> Iterator[Record]:
-    code = store.code_sets.keep(loaded_code())
     facts = describe() | {"git_commit": GIT_COMMIT, "git_dirty": False}
     run = Run(Ending(Outcome.OK), START, 60.0)
     for planned in make_plan(load_study(str(STUDY)).study, detect()).tasks:
         task = attrs.evolve(planned.task, seed=0)
         if task == planned.task:
             canonical = canonical_json(task)
-            yield record_of(
-                Assignment(task, planned.address, canonical, "a", store.root, store.root, facts), run, code
-            )
+            told = Assignment(task, planned.address, canonical, "a", store.root, store.root, facts)
+            yield with_code(record_of(told, run), store.code_sets.keep(loaded_code()))
 
 
 def _with_seed(template: Record, seed: int, noise: random.Random) -> Record:

@@ -23,12 +23,14 @@ class Engine(HasTag, ABC):
         runs: by the name of a stage, the ``module:function`` that runs its tasks. The function is an
             ``effdsl_runtime.engines.contract.RunTask``.
         packages: modules that must be importable where a task runs.
+        environment: the Python of its own that it needs; empty where it runs in effdsl's.
     """
 
     name: ClassVar[str]
     version: int
     runs: ClassVar[Mapping[str, str]]
     packages: ClassVar[tuple[str, ...]] = ()
+    environment: ClassVar[str] = ""
 
     def refuses(self, workload: Workload, hardware: Hardware) -> str:
         """Why this engine cannot run ``workload`` on ``hardware``; empty when it can."""

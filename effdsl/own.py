@@ -87,6 +87,19 @@ def own_parts(value: Any) -> Iterator[Any]:
             yield from own_parts(getattr(value, field.name))
 
 
+def changed_since(value: Any) -> str:
+    """Which file has changed since a technique in ``value`` was declared in it; empty where none has."""
+    for part in own_parts(value):
+        source, cls = part.__own__, type(part)
+        try:
+            same = cls.__tag__.endswith(f"@{source_digest(source.file, cls.__name__)}")
+        except (OSError, SyntaxError):
+            same = False
+        if not same:
+            return f"{source.file} has changed since the study was planned; plan it again"
+    return ""
+
+
 @contextmanager
 def importable(source: Source) -> Iterator[None]:
     """Inside the block a technique's code may import what lies beside it."""
@@ -103,10 +116,10 @@ def importable(source: Source) -> Iterator[None]:
 def _reduced(self: Any) -> tuple[Any, ...]:
     """Pickled as where it was declared and what its fields hold: the worker has no module ``study``."""
     values = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-    return _restored, (source_of(self), self.__tag__, values)
+    return restored, (source_of(self), self.__tag__, values)
 
 
-def _restored(source: Source, tag: str, values: dict[str, Any]) -> Any:
+def restored(source: Source, tag: str, values: dict[str, Any]) -> Any:
     """The technique that was pickled.
 
     Raises:

@@ -127,6 +127,10 @@ class Layout:
         """Every log, in the order of their names."""
         return sorted(self.logs.glob("*.log"))
 
+    def handover(self, key: str) -> Path:
+        """The folder in which a task and its result cross to another interpreter, while it runs."""
+        return self.root / "running" / key
+
     @property
     def claims(self) -> Path:
         """The folder of locks on tasks that are running."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from effdsl.hardware import Hardware
 from effdsl.task import Cell, Task
+from effdsl_runtime.environments import missing_environment
 
 if TYPE_CHECKING:
     from effdsl_runtime.engines.contract import RunTask
@@ -40,13 +41,16 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
     """Says why a cell cannot run on ``machine``; empty when it can."""
     missing = cache(lambda module: find_spec(module) is None)
 
-    def reason(cell: Cell) -> str:
+    def why_not(cell: Cell) -> str:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        for module in (*cell.engine.packages, *(p for one in cell.workload.inputs() for p in one.packages)):
+        if cell.engine.environment and (reason := missing_environment(cell.engine.environment)):
+            return reason
+        packages = () if cell.engine.environment else cell.engine.packages
+        for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {INSTALL.get(module, TORCH_EXTRA)}"
         return cell.engine.refuses(cell.workload, wanted)
 
-    return reason
+    return why_not

@@ -83,11 +83,15 @@ def describe(folder: Path | None = None) -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "os": _os_name(),
-        "python": platform.python_version(),
-        "libraries": libraries(),
+        **of_this_interpreter(),
         **_device(),
         **_git(folder or Path.cwd()),
     }
+
+
+def of_this_interpreter() -> dict[str, Any]:
+    """What a record keeps about the Python that ran it."""
+    return {"python": platform.python_version(), "libraries": libraries()}
 
 
 @cache

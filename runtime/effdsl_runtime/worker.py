@@ -1,7 +1,8 @@
 """The process of one task: run the engine under the probes, write the record, say so.
 
 It is started by the fork server, in a session of its own, and ends with the fork server, which ends
-with the executor: no task outlives the command that started it.
+with the executor; or, for an engine that needs another interpreter, as ``python -m effdsl_runtime.worker
+ASSIGNMENT.json``, which leaves its result beside that file. No task outlives the command that started it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,8 +28,10 @@ from effdsl.workload import Input
 from effdsl_runtime.data.reading import DataError
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.endings import Ending, ending_of
+from effdsl_runtime.engines.contract import Report
+from effdsl_runtime.handover import Result, keep, read_assignment, write_progress, write_result
 from effdsl_runtime.inputs import make_ready
-from effdsl_runtime.machine import load_average
+from effdsl_runtime.machine import load_average, of_this_interpreter
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording.fingerprint import loaded_code
@@ -37,37 +41,44 @@ PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.2
 
 
-@attrs.frozen
-class Finished:
-    """What a worker says last."""
-
-    ending: Ending
-    record: Path
-    metrics: dict[str, float]
-
-
 def work(assignment: Assignment, reports: Connection) -> None:
-    """Run one task and write its record; called in the worker's process."""
+    """Run one task and write its record into the store; called in a process of the fork server."""
     _detach()
     _log_to(assignment.log)
-    run = _run(assignment, _Throttled(reports))
-    store = Store(assignment.store)
-    code = store.code_sets.keep(loaded_code())
+    result = run(assignment, _Throttled(partial(_send, reports)))
+    reports.send(keep(Store(assignment.store), result))
+    reports.close()
+
+
+def main(assignment_file: Path, parent: int | None = None) -> None:
+    """Run the task of a file and leave its result beside it; called in an interpreter of its own.
+
+    ``parent`` is the process that it is not to outlive, where there is one.
+    """
+    if parent is not None:
+        _end_with(parent)
+    folder = assignment_file.parent
+    assignment = read_assignment(assignment_file)
+    here = attrs.evolve(assignment, facts=assignment.facts | of_this_interpreter())
+    write_result(folder, run(here, _Throttled(partial(write_progress, folder))))
+
+
+def run(assignment: Assignment, report: Report) -> Result:
+    """Run one task; whatever its engine does, there is a result."""
+    seen = _observe(assignment, report)
     try:
-        record = record_of(assignment, run, code)
+        record = record_of(assignment, seen)
     except Exception as error:  # of what an engine gave; a task leaves a record whatever that was
         traceback.print_exc()
-        run = attrs.evolve(run, ending=ending_of(error), observation=None)
-        record = record_of(assignment, run, code)
-    path = store.write(record, iterations_table(run), samples_table(run))
-    reports.send(Finished(run.ending, path, record.metrics))
-    reports.close()
+        seen = attrs.evolve(seen, ending=ending_of(error), observation=None)
+        record = record_of(assignment, seen)
+    return Result(record, iterations_table(seen), samples_table(seen), loaded_code())
 
 
 def prepare_input(wanted: Input, reports: Connection) -> None:
     """Get an input of tasks; called in a process of its own, before the first of them."""
     _detach()
-    report = _Throttled(reports)
+    report = _Throttled(partial(_send, reports))
     try:
         make_ready(wanted, lambda text: report(Progress(text)))
     except DataError as error:
@@ -75,7 +86,7 @@ def prepare_input(wanted: Input, reports: Connection) -> None:
     reports.close()
 
 
-def _run(assignment: Assignment, report: _Throttled) -> Run:
+def _observe(assignment: Assignment, report: Report) -> Run:
     started_at, start, load = datetime.now(UTC), time.perf_counter(), load_average()
     sampler = Sampler(assignment.task.hardware.kind)
     observation: Observation | None = None
@@ -90,30 +101,38 @@ def _run(assignment: Assignment, report: _Throttled) -> Run:
 
 
 class _Throttled:
-    """Sends progress a few times a second at most, so that reporting costs the task nothing."""
+    """Passes progress on a few times a second at most, so that reporting costs the task nothing."""
 
-    def __init__(self, reports: Connection) -> None:
-        self.reports = reports
+    def __init__(self, pass_on: Report) -> None:
+        self.pass_on = pass_on
         self.last = (0.0, "")
 
     def __call__(self, progress: Progress) -> None:
         now = time.perf_counter()
         if now - self.last[0] >= REPORT_EVERY_S or progress.phase != self.last[1]:
             self.last = (now, progress.phase)
-            try:
-                self.reports.send(progress)
-            except OSError:  # the executor is gone; the kernel will end this process as well
-                sys.exit(1)
+            self.pass_on(progress)
+
+
+def _send(reports: Connection, progress: Progress) -> None:
+    try:
+        reports.send(progress)
+    except OSError:  # the executor is gone; the kernel will end this process as well
+        sys.exit(1)
 
 
 def _detach() -> None:
-    """A session of its own (Ctrl-C reaches the executor only), ended with the parent."""
+    """A session of its own, where Ctrl-C reaches the executor only."""
     os.setsid()
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died between the two calls
-        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with(os.getppid())
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        os._exit(1)
 
 
 def _log_to(log: Path) -> None:
@@ -128,3 +147,7 @@ def _log_to(log: Path) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -14,6 +14,7 @@ from effdsl import counts
 from effdsl.counts import Counts
 from effdsl.hardware import Hardware
 from effdsl.loading import load_study
+from effdsl.own import changed_since
 from effdsl.plan import Plan, make_plan
 from effdsl.problems import StudyError
 
@@ -169,3 +170,14 @@ def test_what_is_no_technique_is_said_with_its_line(folder: Path) -> None:
     replace(folder / "mine.py", "class Near(AttentionTechnique)", "class Near")
     with pytest.raises(StudyError, match=r"mine.py:\d+: @technique\('near'\) on Near: no technique"):
         load_study(str(folder / "mine.py"))
+
+
+def test_a_source_that_changes_between_plan_and_start_is_named(folder: Path) -> None:
+    """For then what was planned is not there to run; another comment, or file beside, is no change."""
+    (task,) = plan(folder / "mine.py").tasks
+    (folder / "further.py").write_text(f"# a comment\n{FURTHER}")
+    assert changed_since(task.task.workload) == ""
+    (folder / "further.py").write_text(FURTHER.replace("x * 2", "x * 3"))
+    assert changed_since(task.task.workload).startswith(f"{folder / 'mine.py'} has changed")
+    (folder / "mine.py").unlink()
+    assert changed_since(task.task.workload).startswith(f"{folder / 'mine.py'} has changed")

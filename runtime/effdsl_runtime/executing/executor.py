@@ -12,8 +12,9 @@ import signal
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from shutil import rmtree
 from types import FrameType
 from typing import Any, Protocol
 
@@ -22,16 +23,20 @@ from effdsl_registry.store import Store, StoreBusy
 
 from effdsl.key import canonical_json
 from effdsl.outcome import Outcome
+from effdsl.own import changed_since
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
+from effdsl_runtime.environments import python_of
 from effdsl_runtime.executing.process import POLL_S, Child, preload
+from effdsl_runtime.executing.spawned import Spawned
+from effdsl_runtime.handover import Finished, Result, keep, read_result, write_assignment
 from effdsl_runtime.inputs import unfit_inputs
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.recording.fingerprint import installed_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
-from effdsl_runtime.worker import Finished, prepare_input, work
+from effdsl_runtime.worker import prepare_input, work
 
 LATER_S = 0.5  # between the first and the last process of a job that is ended
 
@@ -118,7 +123,7 @@ class Executor:
         queue = deque(plan.to_run())
         attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
         refused = 0
-        preload({engine_module(task.task) for task in queue})
+        preload({engine_module(task.task) for task in queue if not task.task.engine.environment})
         with self._interruptible():
             tally.cannot_start = self._prepare(plan) or self._refuse(queue, tally)
             while queue and not tally.cannot_start and self._stop is Stop.NOT:
@@ -127,7 +132,7 @@ class Executor:
                     if not won:
                         queue.append(planned)
                         refused += 1
-                    elif self.store.attempts(planned.address.key) - attempts.get(planned.address.key, set()):
+                    elif self._is_done(planned, attempts):
                         tally.elsewhere += 1
                         self.display.elsewhere(planned)
                     else:
@@ -140,7 +145,16 @@ class Executor:
         tally.signal = self._signal if tally.left else 0
         return tally
 
+    def _is_done(self, planned: PlannedTask, attempts: Mapping[str, Set[str]]) -> bool:
+        """Whether somebody has finished a task since this executor looked at ``attempts``."""
+        key = planned.address.key
+        return bool(self.store.attempts(key) - attempts.get(key, set())) or self._left_behind(key)
+
     def _run_task(self, planned: PlannedTask, tally: Tally) -> None:
+        changed = changed_since(planned.task.workload)
+        if changed:  # what it was planned as is no longer there to run
+            self.display.message(changed)
+            return
         assignment = self._assignment(planned)
         self.display.started(planned)
         start = time.perf_counter()
@@ -168,12 +182,13 @@ class Executor:
     def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
         """Start a worker and follow it to its end; ``None`` when the user stopped it."""
         kills, started = oom_kills(), time.monotonic()
-        worker = Child(work, assignment)
+        worker = self._start(assignment)
         ending: Ending | None = None
         for said in worker.messages():
             if isinstance(said, Finished):
-                worker.join()
                 return said
+            if isinstance(said, Result):
+                return self._take_in(assignment.address.key, said)
             if isinstance(said, Progress):
                 self.display.progress(planned, said)
             if self._stop is Stop.NOW:
@@ -187,8 +202,29 @@ class Executor:
             return None
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        record = record_of(assignment, run, self.store.code_sets.keep(installed_code()))
-        return Finished(ending, self.store.write(record, None, None), {})
+        return keep(self.store, Result(record_of(assignment, run), None, None, installed_code()))
+
+    def _start(self, assignment: Assignment) -> Child | Spawned:
+        """A worker of the fork server, or in the interpreter that its engine needs."""
+        environment = assignment.task.engine.environment
+        if not environment:
+            return Child(work, assignment)
+        folder = self.store.handover(assignment.address.key)
+        rmtree(folder, ignore_errors=True)
+        return Spawned(python_of(environment), write_assignment(folder, assignment), assignment.log)
+
+    def _take_in(self, key: str, result: Result) -> Finished:
+        """Keep what came back as files, which then have done their work."""
+        finished = keep(self.store, result)
+        rmtree(self.store.handover(key), ignore_errors=True)
+        return finished
+
+    def _left_behind(self, key: str) -> bool:
+        """Take in the result of a task whose executor ended before it could; says whether there was one."""
+        result = read_result(self.store.handover(key))
+        if result is not None:
+            self.store.ingest([self._take_in(key, result).record])
+        return result is not None
 
     def _stopped_too(self) -> bool:
         """Whether what ended a process, which says nothing of its task, ends this one as well.

@@ -64,10 +64,6 @@ class Child:
             if not self._process.is_alive():
                 return
 
-    def join(self) -> None:
-        """Wait for the end of a process that has said its last word."""
-        self._process.join(GRACE_S)
-
     @property
     def exit_code(self) -> int | None:
         return self._process.exitcode

@@ -16,7 +16,7 @@ from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime import observation
 from effdsl_runtime.executing.eta import Eta
-from effdsl_runtime.worker import Finished
+from effdsl_runtime.handover import Finished
 
 PLAIN_EVERY_S = 5.0
 

@@ -59,10 +59,10 @@ class Assignment:
     facts: dict[str, Any]
 
 
-def record_of(assignment: Assignment, run: Run, code: str) -> Record:
+def record_of(assignment: Assignment, run: Run) -> Record:
     """The record of one attempt at a task; metrics that nothing measured carry a reason instead.
 
-    ``code`` names the code set that it ran with.
+    It names no code set, for that is kept by the store.
     """
     task, address = assignment.task, assignment.address
     measured = _measured(task, run)
@@ -78,7 +78,7 @@ def record_of(assignment: Assignment, run: Run, code: str) -> Record:
         identity=identity_of(task),
         metrics=measured[0],
         missing=measured[1],
-        provenance=_provenance(task, run, assignment.facts, code),
+        provenance=_provenance(task, run, assignment.facts),
         curves=observation.curves if observation else {},
         tables=dict(observation.tables) if observation else {},
         artifacts=dict(observation.artifacts) if observation else {},
@@ -137,7 +137,7 @@ def _measured(task: Task, run: Run) -> tuple[dict[str, float], dict[str, str]]:
     return measurement.metrics, why_not
 
 
-def _provenance(task: Task, run: Run, facts: dict[str, Any], code: str) -> Provenance:
+def _provenance(task: Task, run: Run, facts: dict[str, Any]) -> Provenance:
     sampler, observation = run.sampler, run.observation
     own = (OWN,) if any(own_parts(task.workload)) else ()
     return Provenance(
@@ -145,7 +145,6 @@ def _provenance(task: Task, run: Run, facts: dict[str, Any], code: str) -> Prove
         finished_at=datetime.now(UTC).isoformat(),
         duration_s=run.seconds,
         load_average=run.load_average if run.load_average is not None else load_average(),
-        code=code,
         meter=sampler.meter if sampler else "",
         meter_scope=sampler.meter_scope if sampler else "",
         flags=(*own, *(observation.flags if observation else ()), *(sampler.flags if sampler else ())),

@@ -18,7 +18,7 @@ from effdsl_analysis.vocabulary import Evidence
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
 
 UNIVERSAL = re.compile(r"\b(every|all|any|both|each|consistently)\b", re.IGNORECASE)
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 OF_RIVALS = {"C33", "C38", "C78"}
 """Where "all methods" or "any other method" are the rivals of one case, so that a case tests them all."""
 WORST_FIRST = ("fails", "partly", "undecided", "holds")

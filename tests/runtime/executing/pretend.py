@@ -32,6 +32,14 @@ class Pretend(Engine):
         return 1
 
 
+@keyed("pretend-elsewhere-engine")
+class PretendElsewhere(Pretend):
+    """The same in an interpreter of its own."""
+
+    environment: ClassVar[str] = "elsewhere"
+    packages: ClassVar[tuple[str, ...]] = ("nowhere_but_there",)
+
+
 def run(task: Task, report: Any, sampler: Any) -> Observation:
     """Report a few steps, then end."""
     engine: Any = task.engine

@@ -20,13 +20,16 @@ import pytest
 
 pytestmark = pytest.mark.slow  # every test is a few processes that load torch
 HERE = str(Path(__file__).parent)
+ELSEWHERE = str(Path(__file__).parent / "elsewhere")  # where duckdb and torch cannot be imported
+either = pytest.mark.parametrize("engine", ["Pretend", "PretendElsewhere"])
+"""In a process of the fork server, and in an interpreter of its own."""
 STUDY = """
 from effdsl import *
-from pretend import Pretend
+from pretend import *
 study = Study(
     Attention([{techniques}]), [1*M], budget=Budget(steps=10),
     data=LocalText("*.txt", held_out_fraction=0.3, tokenizer=ByteTokenizer()),
-    engine=Pretend(seconds={seconds}, ends={ends!r}), repeats={repeats},
+    engine={engine}(seconds={seconds}, ends={ends!r}), repeats={repeats},
 )
 """
 
@@ -37,6 +40,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for part in range(40):
         (tmp_path / f"{part}.txt").write_text(f"To be, or not to be: {part}. " * 50)
     monkeypatch.setenv("PYTHONPATH", HERE)
+    python = tmp_path / "environments" / "elsewhere" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={ELSEWHERE}:{HERE} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("EFFDSL_ENVIRONMENTS", str(tmp_path / "environments"))
     monkeypatch.setenv("EFFDSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EFFDSL_STORE", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -44,9 +52,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_study(
-    project: Path, techniques: str = "MQA, GQA", seconds: float = 0.0, ends: str = "ok", repeats: int = 2
+    project: Path,
+    techniques: str = "MQA, GQA",
+    seconds: float = 0.0,
+    ends: str = "ok",
+    repeats: int = 2,
+    engine: str = "Pretend",
 ) -> None:
-    text = STUDY.format(techniques=techniques, seconds=seconds, ends=ends, repeats=repeats)
+    text = STUDY.format(techniques=techniques, seconds=seconds, ends=ends, repeats=repeats, engine=engine)
     (project / "mine.py").write_text(text)
 
 
@@ -134,8 +147,9 @@ def test_predictions_are_shown_beside_what_finished_tasks_took(project: Path) ->
     assert "speed calibrated from 4 tasks: " in effdsl("plan", "mine.py").stdout
 
 
-def test_killed_in_the_middle_only_what_was_missing_runs(project: Path) -> None:
-    write_study(project, seconds=0.3)
+@either
+def test_killed_in_the_middle_only_what_was_missing_runs(project: Path, engine: str) -> None:
+    write_study(project, seconds=0.3, engine=engine)
     process = start("execute", "mine.py")
     wait_for(lambda: len(records(project)) >= 1)
     os.kill(process.pid, signal.SIGKILL)
@@ -175,8 +189,9 @@ def test_a_group_that_is_ended_while_data_are_prepared_is_interrupted(project: P
     assert "1 left to run; `effdsl execute mine.py` goes on." in out
 
 
-def test_no_worker_outlives_a_killed_executor(project: Path) -> None:
-    write_study(project, seconds=30)
+@either
+def test_no_worker_outlives_a_killed_executor(project: Path, engine: str) -> None:
+    write_study(project, seconds=30, engine=engine)
     process = start("execute", "mine.py")
     wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
     mine = psutil.Process(process.pid).children(recursive=True)
@@ -209,9 +224,11 @@ def test_the_store_answers_while_execute_runs(project: Path) -> None:
     process.communicate(timeout=120)
 
 
+@either
 @pytest.mark.parametrize(
     ("ends", "outcome", "reason"),
     [
+        ("ok", "ok", ""),
         ("diverged", "diverged", "the loss is nan at step 3"),
         ("oom", "oom", "can't allocate memory"),
         ("failed", "failed", "KeyError: 'no such thing'"),
@@ -219,13 +236,18 @@ def test_the_store_answers_while_execute_runs(project: Path) -> None:
         ("exits", "failed", "exited with code 7"),
     ],
 )
-def test_every_ending_is_a_row_with_its_reason(project: Path, ends: str, outcome: str, reason: str) -> None:
-    write_study(project, "MQA", ends=ends, repeats=1)
+def test_every_ending_is_a_row_with_its_reason(
+    project: Path, engine: str, ends: str, outcome: str, reason: str
+) -> None:
+    write_study(project, "MQA", ends=ends, repeats=1, engine=engine)
     ran = executed()
-    assert (ran["ran"], ran["code"]) == ({outcome: 1}, 1)
+    assert (ran["ran"], ran["code"]) == ({outcome: 1}, int(outcome != "ok"))
     ((stored, why, ppl),) = rows(project, "SELECT outcome, reason, ppl FROM results")
-    assert (stored, ppl) == (outcome, None)
+    assert (stored, ppl is None) == (outcome, outcome != "ok")
     assert reason in why
+    ((log,),) = [[path.read_text() for path in (project / ".effdsl" / "logs").iterdir()]]
+    assert "what the engine printed" in log
+    assert not list((project / ".effdsl").glob("running/*/result.json"))
 
 
 def test_a_study_of_which_one_technique_ended_well_is_a_success(project: Path) -> None:
@@ -279,8 +301,9 @@ def test_a_failed_task_shows_its_log_and_the_others_still_run(project: Path) -> 
     assert stopped.returncode == 1
 
 
-def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path) -> None:
-    write_study(project, "MQA", seconds=60, repeats=1)
+@either
+def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path, engine: str) -> None:
+    write_study(project, "MQA", seconds=60, repeats=1, engine=engine)
     ran = effdsl("execute", "mine.py", "--timeout", "1s", "--json")
     assert json.loads(ran.stdout)["ran"] == {"timeout": 1}
     assert rows(project, "SELECT outcome, reason FROM results") == [("timeout", "stopped after 1 s")]

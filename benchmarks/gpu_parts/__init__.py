@@ -1,0 +1,1 @@
+"""What `gpu.py` measures: one module for each part, in the order in which they matter."""

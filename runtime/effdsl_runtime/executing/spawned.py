@@ -1,0 +1,59 @@
+"""A task in an interpreter of its own, started from a file, and what it says on its way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from effdsl_runtime.executing.process import ENVIRONMENT, GRACE_S, POLL_S
+from effdsl_runtime.handover import read_progress, read_result
+
+
+class Spawned:
+    """A process of another interpreter that runs the assignment in ``file`` and prints into ``log``."""
+
+    def __init__(self, python: Path, file: Path, log: Path) -> None:
+        self._folder = file.parent
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as printed:
+            self._process = subprocess.Popen(  # noqa: S603 - an interpreter of ours, no shell
+                [python, "-m", "effdsl_runtime.worker", str(file), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                env={**ENVIRONMENT, **os.environ, "PYTHONUTF8": "1"},
+                start_new_session=True,  # Ctrl-C reaches the executor only
+            )
+
+    def messages(self) -> Iterator[Any]:
+        """What the process says, and ``None`` where that is nothing new, several times a second; last its
+        result, where it left one."""
+        last = None
+        while self._process.poll() is None:
+            said = read_progress(self._folder)
+            yield said if said != last else None
+            last = said
+            time.sleep(POLL_S)
+        result = read_result(self._folder)
+        if result is not None:
+            yield result
+
+    def kill(self) -> None:
+        """End the process and whatever it started: politely, then not."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, number)
+                self._process.wait(GRACE_S)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode

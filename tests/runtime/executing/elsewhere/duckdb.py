@@ -1,0 +1,3 @@
+"""Stands where an environment has no duckdb."""
+
+raise ImportError("there is no duckdb here")

@@ -1,0 +1,3 @@
+"""Stands where an environment has no torch."""
+
+raise ImportError("there is no torch here")
