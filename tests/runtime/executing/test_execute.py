@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 pytestmark = pytest.mark.slow  # every test is a few processes that load torch
 HERE = str(Path(__file__).parent)
 ELSEWHERE = str(Path(__file__).parent / "elsewhere")  # where duckdb and torch cannot be imported
+Start = Callable[..., "subprocess.Popen[str]"]
 either = pytest.mark.parametrize("engine", ["Pretend", "PretendElsewhere"])
 """In a process of the fork server, and in an interpreter of its own."""
 STUDY = """
@@ -68,16 +69,27 @@ def effdsl(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def start(*args: str) -> subprocess.Popen[str]:
-    """A command in a session of its own, which hears signals even where the tests run under ``nohup``."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "effdsl", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    )
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts commands, each in a session of its own; what still runs when the test ends is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "effdsl", *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def executed() -> dict[str, Any]:
@@ -148,7 +160,7 @@ def test_predictions_are_shown_beside_what_finished_tasks_took(project: Path) ->
 
 
 @either
-def test_killed_in_the_middle_only_what_was_missing_runs(project: Path, engine: str) -> None:
+def test_killed_in_the_middle_only_what_was_missing_runs(project: Path, start: Start, engine: str) -> None:
     write_study(project, seconds=0.3, engine=engine)
     process = start("execute", "mine.py")
     wait_for(lambda: len(records(project)) >= 1)
@@ -162,7 +174,7 @@ def test_killed_in_the_middle_only_what_was_missing_runs(project: Path, engine: 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_signal_to_the_whole_group_leaves_no_record_of_the_task_it_cut_short(
-    project: Path, number: signal.Signals
+    project: Path, start: Start, number: signal.Signals
 ) -> None:
     """A scheduler signals every process of a job, the fork server among them."""
     write_study(project, "MQA", seconds=3, repeats=1)
@@ -178,7 +190,7 @@ def test_a_signal_to_the_whole_group_leaves_no_record_of_the_task_it_cut_short(
     assert executed()["ran"] == {"ok": 1}
 
 
-def test_a_group_that_is_ended_while_data_are_prepared_is_interrupted(project: Path) -> None:
+def test_a_group_that_is_ended_while_data_are_prepared_is_interrupted(project: Path, start: Start) -> None:
     (project / "0.txt").write_text("To be, or not to be. " * 2_000_000)
     write_study(project, "MQA", repeats=1)
     process = start("execute", "mine.py", "--progress", "plain")
@@ -190,7 +202,7 @@ def test_a_group_that_is_ended_while_data_are_prepared_is_interrupted(project: P
 
 
 @either
-def test_no_worker_outlives_a_killed_executor(project: Path, engine: str) -> None:
+def test_no_worker_outlives_a_killed_executor(project: Path, start: Start, engine: str) -> None:
     write_study(project, seconds=30, engine=engine)
     process = start("execute", "mine.py")
     wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
@@ -201,7 +213,7 @@ def test_no_worker_outlives_a_killed_executor(project: Path, engine: str) -> Non
     wait_for(lambda: not any(child.is_running() for child in mine), 20)
 
 
-def test_two_executors_side_by_side_run_each_task_once(project: Path) -> None:
+def test_two_executors_side_by_side_run_each_task_once(project: Path, start: Start) -> None:
     write_study(project, "MQA, GQA, MHA", seconds=0.2)
     both = [start("execute", "mine.py", "--json") for _ in range(2)]
     ran = [json.loads(process.communicate(timeout=120)[0])["ran"] for process in both]
@@ -210,8 +222,8 @@ def test_two_executors_side_by_side_run_each_task_once(project: Path) -> None:
     assert rows(project, "SELECT count(*), count(DISTINCT key) FROM attempts") == [(6, 6)]
 
 
-def test_the_store_answers_while_execute_runs(project: Path) -> None:
-    write_study(project, seconds=2.0)
+def test_the_store_answers_while_execute_runs(project: Path, start: Start) -> None:
+    write_study(project, seconds=2.0, repeats=30)
     process = start("execute", "mine.py")
     wait_for(lambda: records(project))
     asked = effdsl("sql", "SELECT count(*) AS n FROM results", "--json")
@@ -221,7 +233,6 @@ def test_the_store_answers_while_execute_runs(project: Path) -> None:
     assert asked.returncode == 0, asked.stderr
     assert ranked.returncode == 0, ranked.stderr
     assert "running: " in running.stdout
-    process.communicate(timeout=120)
 
 
 @either
@@ -311,7 +322,7 @@ def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path, engin
     assert ("effdsl_runtime.model.decoder",) in modules  # a change there is a change of what ran
 
 
-def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path) -> None:
+def test_ctrl_c_once_finishes_the_task_and_twice_stops_at_once(project: Path, start: Start) -> None:
     write_study(project, seconds=1.0)
     process = start("execute", "mine.py")
     wait_for(lambda: list((project / ".effdsl").glob("logs/*")))
