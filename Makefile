@@ -11,10 +11,10 @@ study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the 
 	$(BIN)/effdsl pareto $(STUDY) --on ppl,al_s_per_iter,amu_gb
 
 test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --dist worksteal
 
 check: .venv/.ready-dev lint ## what to run while working
-	$(BIN)/python -m pytest -q -m "not slow" -n auto
+	$(BIN)/python -m pytest -q -m "not slow" -n logical --dist worksteal
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .

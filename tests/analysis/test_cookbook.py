@@ -113,6 +113,7 @@ def test_a_question_asks_public_views_only(question: Any) -> None:
     assert named - steps <= set(PUBLIC_VIEWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS, ids=NAMES[:-1])
 def test_a_question_has_the_columns_it_shows_and_rows_where_there_is_evidence(
     question: Any, full: Any
@@ -122,6 +123,7 @@ def test_a_question_has_the_columns_it_shows_and_rows_where_there_is_evidence(
     assert len(found) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS, ids=NAMES[:-1])
 def test_where_nothing_was_measured_a_question_has_its_columns_and_only_printed_rows(
     question: Any, nothing: Any
@@ -180,6 +182,7 @@ def test_every_reading_note_of_a_table_of_results_is_counted(nothing: Any, paper
     assert found == {place: (len(where), min(where)) for place, where in results.items()}
 
 
+@pytest.mark.slow
 def test_printed_and_measured_values_are_multiples_of_the_best_in_each(full: Any, paper: Any) -> None:
     table = printed(paper)["3B"]
     for row in answer(full.store, 5):

@@ -60,6 +60,7 @@ def test_every_technique_is_named_whole_beside_its_values(tmp_path: Any) -> None
     assert " ".join(named).count("(3)") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80])
 def test_no_measured_number_is_broken(shelf: Any, width: int) -> None:
     for place, technique in enumerate(("MHA", "GQA(kv_heads=2)", "NSA(block_size=32, window=128)")):

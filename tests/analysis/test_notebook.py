@@ -75,6 +75,7 @@ def hostile(shelf: Any) -> Any:
     return shelf
 
 
+@pytest.mark.slow
 def test_a_notebook_goes_from_study_to_plan_to_ranking_to_set_to_rows(hostile: Any) -> None:
     study = Study(Attention([MQA, GQA]), [1 * M], budget=Budget(steps=10), notes=HOSTILE, name=HOSTILE)
     assert HOSTILE in harmless(study._repr_html_()).text
@@ -120,6 +121,7 @@ def test_anything_else_that_prints_is_shown_as_it_prints_escaped() -> None:
     assert Page(source).tags == {"div", "pre"}
 
 
+@pytest.mark.slow
 def test_a_plan_of_many_cells_says_how_many_are_not_shown() -> None:
     study = Study(Attention([MQA, GQA]), [n * M for n in range(1, 53)], budget=Budget(steps=10))
     page = harmless(make_plan(study, Hardware(name="a laptop", kind="cpu"))._repr_html_())

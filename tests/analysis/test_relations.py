@@ -42,6 +42,7 @@ def records(found: Any) -> list[dict[str, Any]]:
     return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
+@pytest.mark.slow
 def test_a_ranking_has_a_row_per_metric_and_cell_with_the_fields_of_its_cells(full: Any) -> None:
     ranking = rank(full.store, "attention", metrics=["ppl", "amu_gb"])
     expected = [
@@ -58,6 +59,7 @@ def test_a_ranking_has_a_row_per_metric_and_cell_with_the_fields_of_its_cells(fu
         }
 
 
+@pytest.mark.slow
 def test_a_pareto_set_has_a_column_for_each_objective_and_null_where_it_is_missing(full: Any) -> None:
     found = {row["technique"]: row for row in records(relation(pareto(full.store, on=["ppl", "amu_gb"])))}
     assert (found["MHA"]["ppl"], found["MHA"]["amu_gb"], found["MHA"]["place"]) == (51.0, 3.1, "front")
@@ -70,6 +72,7 @@ def test_a_set_of_printed_values_can_be_asked_further() -> None:
     assert counted.fetchall() == [(10, 28.005)]
 
 
+@pytest.mark.slow
 def test_columns_keep_their_types_when_every_value_is_missing(shelf: Any) -> None:
     shelf.add("MHA", missing={"ppl": "no held-out text"})
     found = relation(pareto(shelf.store, on=["ppl"]))
@@ -133,6 +136,7 @@ def test_a_difference_has_a_row_per_change(full: Any) -> None:
     assert changed == [("50", "51", 0.02)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["results", "cells", "published", "claims", "measurements", "study_tasks"])
 def test_a_view_is_copied_whole_with_its_types(full: Any, name: str) -> None:
     found = effdsl_analysis.view(full.store, name)
@@ -156,6 +160,7 @@ def test_a_relation_outlives_everything_it_came_from_and_holds_no_store(full: An
     ]
 
 
+@pytest.mark.slow
 def test_columns_come_as_numpy_arrays(full: Any) -> None:
     means = relation(rank(full.store, metrics=["ppl"])).fetchnumpy()["mean"]
     assert means.tolist() == [51.0, 60.0]
@@ -181,6 +186,7 @@ def test_every_public_name_can_be_imported_and_no_other() -> None:
         effdsl_analysis.ranks  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [str, Path])
 def test_the_folder_of_a_store_is_as_good_as_the_store(kind: type, full: Any) -> None:
     folder = kind(full.store.root)

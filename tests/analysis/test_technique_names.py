@@ -8,6 +8,8 @@ import pytest
 from effdsl_analysis.evidence import laid_out
 from effdsl_analysis.vocabulary import Evidence
 
+pytestmark = pytest.mark.slow
+
 USUAL = {"attention": "GQA", "position": "RoPE", "feed_forward": "SwiGLU", "backbone": "Transformer"}
 NO_PARTS = {"attention": "", "position": "", "feed_forward": ""}
 

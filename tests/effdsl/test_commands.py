@@ -93,6 +93,7 @@ def run_main(body: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -108,6 +109,7 @@ def test_an_interrupt_ends_with_130_and_one_word(body: str) -> None:
     assert ended.stderr.strip() == "interrupted"
 
 
+@pytest.mark.slow
 def test_an_exit_code_and_an_error_of_our_own_stay_what_they_are() -> None:
     assert run_main("click.echo('said'); sys.exit(4)").returncode == 4
     assert run_main("raise click.UsageError('so')").returncode == 2
@@ -173,6 +175,7 @@ def test_a_mistyped_command_names_the_nearest() -> None:
     assert "did you mean 'execute'?" in typed.stderr
 
 
+@pytest.mark.slow
 def test_mistakes_in_a_study_exit_with_2_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("from effdsl import *\nstudy = Study(Attention([MQQA]), [3])\n")
     planned = run("plan", str(tmp_path / "bad.py"))
@@ -219,6 +222,7 @@ def test_ls_lists_what_new_wrote_where_there_is_no_folder_of_studies(
     assert "other" not in CliRunner().invoke(group, ["ls"]).output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["ls", "plan my_study.py", "status my_study.py", "sql 'SELECT 1'", "--help"]
 )
@@ -232,6 +236,7 @@ def test_a_closed_stream_is_no_traceback(command: str, closed: str, tmp_path: Pa
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
 
 
+@pytest.mark.slow
 def test_a_query_from_a_closed_input_is_refused_in_a_sentence(tmp_path: Path) -> None:
     typed = f"{sys.executable} -m effdsl sql <&-"
     ended = subprocess.run(["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True)

@@ -96,6 +96,7 @@ def test_keys_are_what_they_were_when_first_released() -> None:
     assert all_keys() == json.loads(GOLDEN.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_seed", ["1", "77"])
 def test_hash_seed_and_working_directory_never_change_a_key(hash_seed: str, tmp_path: Path) -> None:
     code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_key\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -32,6 +33,7 @@ def printed(found: list[tuple[str, ...]], width: int) -> list[str]:
     return out.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @given(rows, st.integers(60, 200))
 def test_every_number_stands_whole_in_a_line_and_no_line_is_too_long(
     found: list[tuple[str, ...]], width: int

@@ -109,6 +109,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_is_refused_and_leaves_every_file_as_it_was(
     attack: str, filled: Store, tmp_path: Path
@@ -130,6 +131,7 @@ def test_an_attack_is_refused_and_leaves_every_file_as_it_was(
     assert secret_rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "rows"),
     [
@@ -183,6 +185,7 @@ def test_ctrl_c_stops_a_query_that_would_run_for_days(tmp_path: Path) -> None:
         assert ended.stdout == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_a_query_that_needs_too_much_memory_is_stopped(filled: Store) -> None:
     with pytest.raises(SqlRefused, match="over 64MB of memory"):
         ask(filled, "SELECT list(x ORDER BY random()) FROM range(50000000) t(x)", memory_limit="64MB")
@@ -214,6 +217,7 @@ def test_the_empty_store_answers_with_no_rows_and_stays_absent(store: Store) -> 
         ask(store, "FROM read_text('/etc/hostname')")
 
 
+@pytest.mark.slow
 def test_a_result_too_large_to_fetch_in_time_is_stopped(store: Store) -> None:
     with pytest.raises(SqlRefused, match=r"stopped after 0\.3 s"):
         ask(store, "SELECT * FROM range(50_000_000)", timeout_s=0.3)

@@ -39,6 +39,7 @@ def test_a_whole_store_has_nothing_to_find(filled: Store) -> None:
     assert (verdict.records, verdict.findings) == (6, ())
 
 
+@pytest.mark.slow
 def test_rebuilding_a_damaged_index_brings_every_row_back(filled: Store, make_record: Any) -> None:
     filled.remember_study("small/attention", "a.py", [StudyTask(make_record(1).key, "b" * 64, "MHA", "3M")])
     before = all_rows(filled)
@@ -93,6 +94,7 @@ def test_a_record_that_is_written_while_the_store_is_verified_is_no_finding(
     assert findings(filled) == {}
 
 
+@pytest.mark.slow
 def test_a_record_that_was_copied_in_is_found_and_indexed_by_rebuilding(
     filled: Store, make_record: Any
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_code_set_that_no_record_names_is_garbage_once_it_is_old(filled: Store
     assert garbage(filled) == []
 
 
+@pytest.mark.slow
 def test_a_backup_is_a_store_with_the_same_rows(filled: Store, tmp_path: Path, make_record: Any) -> None:
     filled.remember_study("s", "s.py", [StudyTask(make_record(1).key, "b" * 64, "MHA", "3M")])
     assert backup(filled, tmp_path / "copy") == 6

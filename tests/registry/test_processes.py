@@ -75,6 +75,7 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_processes_that_claim_the_same_tasks_run_each_once(tmp_path: Path) -> None:
     logs = [tmp_path / f"{number}.log" for number in range(3)]
     processes = [start(CLAIM_ALL, tmp_path / "store", log) for log in logs]
@@ -128,6 +129,7 @@ def test_a_claim_is_freed_when_its_task_raises(store: Store) -> None:
     assert not (store.root / "claims" / ("b" * 64)).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_kill_9_while_writing_and_indexing_loses_no_finished_record(
     after: int, store: Store, make_record: Any, tmp_path: Path
@@ -156,6 +158,7 @@ def test_kill_9_while_writing_and_indexing_loses_no_finished_record(
             assert store.record(record.key) == record
 
 
+@pytest.mark.slow
 def test_a_reader_waits_for_a_writer_and_then_reads(filled: Store) -> None:
     process = start(HOLD_INDEX, filled.index, "writing")
     try:
@@ -176,6 +179,7 @@ def test_an_index_that_stays_held_is_reported_with_the_process_that_holds_it(fil
         end(process)
 
 
+@pytest.mark.slow
 def test_a_long_reader_blocks_no_other_reader_and_no_record(filled: Store, make_record: Any) -> None:
     process = start(HOLD_INDEX, filled.index, "reading")
     impatient = Store(filled.root, patience_s=0.1)

@@ -74,6 +74,7 @@ def test_loading_again_changes_nothing() -> None:
         assert connection.execute("FROM published ORDER BY ALL").fetchall() == before
 
 
+@pytest.mark.slow
 def test_a_store_takes_over_tables_that_a_newer_package_reads_otherwise(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

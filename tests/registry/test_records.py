@@ -64,11 +64,13 @@ records = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(records)
 def test_a_record_comes_back_from_its_json_as_it_was(record: Record) -> None:
     assert from_json(to_json(record)) == record
 
 
+@pytest.mark.slow
 @given(records)
 def test_the_json_of_a_record_is_one_line_that_a_strict_parser_reads(record: Record) -> None:
     text = to_json(record)

@@ -54,6 +54,7 @@ def test_a_wrong_query_ends_with_its_message_and_code_2(filled: Store) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_damaged_store_ends_with_code_3_and_the_remedy(filled: Store) -> None:
     filled.index.write_bytes(b"damaged" * 1000)
     result = run(commands.sql, filled, "SELECT 1")
@@ -75,6 +76,7 @@ def test_an_empty_store_says_so_and_what_to_do(store: Store) -> None:
     assert not store.root.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["r.csv", "r.json", "r.parquet", "r.md", "r.tex"])
 def test_export_takes_the_format_from_the_name(name: str, filled: Store, tmp_path: Path) -> None:
     result = run(commands.export, filled, "cells", "-o", str(tmp_path / name))
@@ -85,6 +87,7 @@ def test_export_takes_the_format_from_the_name(name: str, filled: Store, tmp_pat
                                "r.tex": rb"\begin{tabular}"}[name])  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
 def test_export_says_which_file_it_wrote(name: str, filled: Store, tmp_path: Path) -> None:
     result = run(commands.export, filled, "cells", "-o", str(tmp_path / name))
@@ -125,6 +128,7 @@ def test_a_wrong_export_says_what_is_allowed(arguments: list[str], says: str, fi
     assert says in result.stderr
 
 
+@pytest.mark.slow
 def test_gc_lists_and_only_removes_when_asked(filled: Store, make_record: Any) -> None:
     filled.ingest([filled.write(make_record(0, minute=30), None, None)])
     listed = run(commands.store, filled, "gc")
@@ -149,6 +153,7 @@ def test_path_prints_the_folder(store: Store) -> None:
     assert run(commands.store, store, "path").output == f"{store.root}\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_early_sees_no_traceback(filled: Store) -> None:
     script = "import sys; from effdsl_registry.commands import sql; sql(sys.argv[1:])"
     command = [sys.executable, "-c", script, "--store", str(filled.root), "--csv", "FROM range(300000)"]
@@ -162,6 +167,7 @@ def test_a_reader_that_stops_early_sees_no_traceback(filled: Store) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_importing_the_commands_does_not_import_duckdb() -> None:
     script = "import sys, effdsl_registry.commands, effdsl_registry.store; sys.exit('duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -64,6 +64,7 @@ def test_csv_disarms_formulas_in_text_and_leaves_numbers_alone() -> None:
 readable = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(readable, max_size=8), min_size=1))
 def test_csv_of_any_text_reads_back_and_starts_no_formula(texts: list[str]) -> None:
     rows = rows_of("SELECT unnest(from_json(?, '[\"VARCHAR\"]')) AS name", json.dumps(texts))

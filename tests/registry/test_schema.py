@@ -33,6 +33,7 @@ def old_index(store: Store, records: list[Any]) -> None:
     store.journal.clear(store.journal.read())
 
 
+@pytest.mark.slow
 def test_an_older_index_is_migrated_after_a_copy_and_keeps_its_rows(store: Store, make_record: Any) -> None:
     old_index(store, [make_record(1), make_record(2)])
     assert store.count() == 2
@@ -45,6 +46,7 @@ def test_an_older_index_is_migrated_after_a_copy_and_keeps_its_rows(store: Store
         assert copy.execute("SELECT count(*) FROM internal.attempts").fetchall() == [(2,)]
 
 
+@pytest.mark.slow
 def test_an_index_of_an_unreleased_effdsl_with_other_columns_is_made_anew(
     filled: Store, make_record: Any
 ) -> None:
@@ -64,6 +66,7 @@ def test_an_index_of_an_unreleased_effdsl_with_other_columns_is_made_anew(
     assert filled.count() == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", [Store.finished, Store.count, lambda store: store.known(["a" * 64])])
 def test_whatever_is_asked_first_brings_the_index_up_to_date(
     ask: Callable[[Store], object], filled: Store

@@ -26,6 +26,7 @@ def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 def test_opening_and_asking_creates_nothing(store: Store) -> None:
     assert store.count() == 0
     assert store.known(["a" * 64]).results == {}
@@ -90,6 +91,7 @@ def test_indexing_twice_adds_nothing(filled: Store) -> None:
     assert query(filled, "SELECT count(*), count(DISTINCT attempt) FROM attempts") == [(6, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -120,6 +122,7 @@ def test_a_damaged_record_stops_no_other_and_is_logged(
     assert store.journal.read().attempts == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "says"),
     [
@@ -173,6 +176,7 @@ def test_more_records_than_a_batch_are_indexed(
     assert store.ingest() == 11
 
 
+@pytest.mark.slow
 def test_code_sets_are_kept_once_and_indexed_with_the_first_record_that_names_them(
     store: Store, make_record: Any
 ) -> None:

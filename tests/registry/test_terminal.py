@@ -23,6 +23,7 @@ def all_results(store: Store) -> Rows:
         return Rows.of(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_every_column_of_results_is_there_at_any_width(filled: Store, width: int) -> None:
     """The view has more columns than a terminal is wide, and each is named once per row."""

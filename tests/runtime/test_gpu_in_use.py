@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TRACE = Path(__file__).parent / "probes" / "h200_training.csv"
 NO_PERMISSION, LOST = "4", "15"
 MEMORY = "memory,memory_v2"

@@ -136,6 +136,7 @@ def test_a_gpu_comes_before_the_cpu_and_its_driver_is_in_the_description(driver_
     assert (facts["driver"], facts["device"]) == ("580.65.06", "NVIDIA H200 (GPU-standin)")
 
 
+@pytest.mark.slow
 def test_a_gpu_outside_the_catalog_keeps_nvmls_name_memory_and_power_limit(driver_folder: Path) -> None:
     trace = Path(__file__).parent / "probes" / "h200_training.csv"
     name, kind, memory, bf16, power_limit_w, _ = detected(driver_folder, trace, "NVIDIA B300 SXM6")

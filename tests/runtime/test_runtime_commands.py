@@ -83,6 +83,7 @@ def test_what_a_study_prints_is_no_part_of_the_answer(tmp_path: Path) -> None:
     assert "hello" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["2h30m", "1m15s", "0.03s"])
 def test_a_duration_is_read_as_it_is_printed(text: str, tmp_path: Path) -> None:
     result = invoke(tmp_path, "execute", "--timeout", text, more=", hw=GH200")

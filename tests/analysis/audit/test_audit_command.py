@@ -20,6 +20,7 @@ def call(*words: str, store: str = NOWHERE) -> Result:
     return CliRunner().invoke(group, ["audit", *words, "--store", store])
 
 
+@pytest.mark.slow
 def test_json_lists_findings_with_their_cells() -> None:
     found = json.loads(call("--evidence", "published", "--json").output)
     assert {tuple(finding) for finding in found} == {("rule", "severity", "table", "cells", "explanation")}
@@ -37,6 +38,7 @@ def test_json_lists_findings_with_their_cells() -> None:
     }
 
 
+@pytest.mark.slow
 def test_text_counts_then_groups_by_rule_within_100_columns() -> None:
     result = call("--evidence", "published")
     assert result.exit_code == 0
@@ -54,6 +56,7 @@ def test_one_rule_and_one_severity_can_be_asked() -> None:
     assert {(finding["rule"], finding["severity"]) for finding in found} == {("printed_twice", "warning")}
 
 
+@pytest.mark.slow
 def test_the_most_severe_rules_come_first_and_a_rules_findings_together() -> None:
     found = json.loads(call("--evidence", "published", "--json").output)
     names = [finding["rule"] for finding in found]
@@ -63,6 +66,7 @@ def test_the_most_severe_rules_come_first_and_a_rules_findings_together() -> Non
     assert order == sorted(order)
 
 
+@pytest.mark.slow
 def test_an_empty_store_says_that_there_is_nothing_to_examine() -> None:
     assert "there is nothing to examine" in call().output
     assert call("--json").output == "[]\n"

@@ -134,6 +134,7 @@ def found(store: Store, *names: str) -> list[tuple[str, str]]:
 GOOD = [record(technique, seed) for technique in ("MHA", "GQA") for seed in range(3)]
 
 
+@pytest.mark.slow
 def test_results_that_fit_together_raise_nothing(tmp_path: Path) -> None:
     audited = audit(store_of(tmp_path, *GOOD))
     assert (audited.examined, audited.findings) == (6, ())
@@ -201,11 +202,13 @@ def test_a_wrong_value_is_found_where_it_is(tmp_path: Path, rule: str, changed: 
     assert metric is None or (metric, changed[metric]) in {(cell["metric"], cell["value"]) for cell in cells}
 
 
+@pytest.mark.slow
 def test_a_result_under_two_names_is_found(tmp_path: Path) -> None:
     twin = attrs.evolve(record("MQA"), metrics=GOOD[0].metrics)
     assert ("rows_repeated", min(twin.key, GOOD[0].key)[:10]) in found(store_of(tmp_path, *GOOD, twin))
 
 
+@pytest.mark.slow
 def test_attempts_that_end_differently_are_found(tmp_path: Path) -> None:
     again = record("MHA", attempt=1, held_out_loss=4.5, ppl=math.exp(4.5))
     assert found(store_of(tmp_path, *GOOD, again)) == [("attempts_disagree", again.key[:10])]
@@ -222,6 +225,7 @@ def test_failed_and_estimated_results_are_not_examined(tmp_path: Path) -> None:
     assert audit(store_of(tmp_path, broken, estimated)).examined == 0
 
 
+@pytest.mark.slow
 def test_a_study_is_examined_alone(tmp_path: Path) -> None:
     wrong = record("MQA", ppl=1.0)
     store = store_of(tmp_path, *GOOD, wrong)

@@ -32,6 +32,7 @@ def place(cell: Any) -> tuple[int, int, str]:
     return int(cell["table"].removeprefix("Table ")), cell["line"], cell["metric"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", BY_HAND)
 def test_a_rule_finds_the_cells_that_plain_python_finds(rule: str, found: Audit) -> None:
     asked = Counter(
@@ -42,6 +43,7 @@ def test_a_rule_finds_the_cells_that_plain_python_finds(rule: str, found: Audit)
     assert asked == Counter(BY_HAND[rule]())
 
 
+@pytest.mark.slow
 def test_every_cell_says_what_the_csv_prints(found: Audit) -> None:
     tables: dict[int, list[dict[str, str]]] = {}
     for finding in found.findings:

@@ -30,6 +30,7 @@ def word(said: str) -> bool | None:
     return None if found is None else bool(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "expected"),
     [

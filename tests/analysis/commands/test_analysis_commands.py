@@ -29,6 +29,7 @@ def full(shelf: Any) -> Any:
     return shelf
 
 
+@pytest.mark.slow
 def test_rank_prints_a_table_per_metric_with_ties_and_what_is_resolved(full: Any) -> None:
     lines = call(full, "rank", "small/attention", "--metric", "ppl").output.splitlines()
     assert [" ".join(line.split()) for line in lines[:5]] == [
@@ -41,6 +42,7 @@ def test_rank_prints_a_table_per_metric_with_ties_and_what_is_resolved(full: Any
     assert "Pairs told apart at 95%: PPL 2 of 3; all other pairs are not resolved." in lines
 
 
+@pytest.mark.slow
 def test_pareto_says_who_dominates_whom_and_what_is_certain(full: Any) -> None:
     result = call(full, "pareto", "attention", "--on", "ppl, al_s_per_iter")
     text = " ".join(result.output.split())
@@ -48,6 +50,7 @@ def test_pareto_says_who_dominates_whom_and_what_is_certain(full: Any) -> None:
     assert "2 of 3 are on the front. Certainly on it: GQA. Certainly off it: MQA." in text
 
 
+@pytest.mark.slow
 def test_techniques_without_a_value_for_one_reason_share_a_line(full: Any) -> None:
     for technique in ("MLA", "NSA"):
         full.add(technique, missing={"ppl": "no held-out text"}, al_s_per_iter=1.0)
@@ -64,6 +67,7 @@ def test_diff_names_what_differs(full: Any) -> None:
     assert "PPL 50 52 +4.00% (worse)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "schema"),
     [
@@ -76,6 +80,7 @@ def test_json_is_one_document_with_schema_and_version(full: Any, words: tuple[st
     assert (document["schema"], document["version"]) == (schema, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -101,6 +106,7 @@ def test_an_empty_store_says_what_to_do_next_and_stays_empty(shelf: Any) -> None
     assert not shelf.root.exists()
 
 
+@pytest.mark.slow
 def test_no_line_is_longer_than_100_columns_and_none_ends_in_spaces(full: Any) -> None:
     for place in range(8):
         full.add(
@@ -114,6 +120,7 @@ def test_no_line_is_longer_than_100_columns_and_none_ends_in_spaces(full: Any) -
         assert not [line for line in lines if line != line.rstrip()]
 
 
+@pytest.mark.slow
 def test_the_command_that_runs_what_is_missing_can_be_typed(shelf: Any, monkeypatch: Any) -> None:
     """By name only where the study is found by its name; else by its file."""
     shelf.add("MQA", study="mine", ppl=3.0)
@@ -125,6 +132,7 @@ def test_the_command_that_runs_what_is_missing_can_be_typed(shelf: Any, monkeypa
     assert "`effdsl execute mine` runs" in call(shelf, "rank", "mine").output.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_file_with_a_space_in_its_path_is_quoted(shelf: Any, monkeypatch: Any) -> None:
     shelf.add("MQA", study="my study", ppl=3.0)
     shelf.task("my study", "GQA")

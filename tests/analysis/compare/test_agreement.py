@@ -18,6 +18,8 @@ from scipy.stats import kendalltau
 
 from effdsl.cli import group
 
+pytestmark = pytest.mark.slow
+
 PPL = {
     "MQA": [9.0, 9.1, 9.2],
     "GQA": [8.0, 8.1, 8.2],

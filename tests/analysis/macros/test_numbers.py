@@ -21,11 +21,13 @@ def scalar(expression: str, *values: float) -> float | None:
     return row[0]  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("df", [*range(1, 101), 101, 150, 1000, 10**6])
 def test_quantiles_of_t_are_those_of_scipy(df: int) -> None:
     assert scalar("t_quantile(?)", df) == pytest.approx(stats.t.ppf(0.975, df), abs=1e-7)
 
 
+@pytest.mark.slow
 @given(st.floats(1, 500))
 @settings(max_examples=50, deadline=None)
 def test_a_fraction_of_a_degree_never_narrows_an_interval(df: float) -> None:
@@ -38,6 +40,7 @@ def test_there_is_no_quantile_below_one_degree() -> None:
     assert scalar("t_quantile(0)") is None
 
 
+@pytest.mark.slow
 @given(st.floats(1e-200, 1e200) | st.floats(-1e200, -1e-200) | st.floats(0.5, 2))
 @settings(max_examples=200, deadline=None)
 def test_twelve_digits_are_the_nearest_decimal_of_twelve_digits(x: float) -> None:

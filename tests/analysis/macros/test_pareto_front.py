@@ -67,6 +67,7 @@ def clouds(draw: st.DrawFn) -> tuple[list[Point], list[int]]:
     return points, groups
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(clouds())
 def test_the_front_is_what_pairwise_comparison_finds(cloud: tuple[list[Point], list[int]]) -> None:

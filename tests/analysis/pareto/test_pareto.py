@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+pytestmark = pytest.mark.slow
+
 
 def only_group(*args: Any, **kwargs: Any) -> ParetoGroup:
     (group,) = pareto(*args, **kwargs).groups
@@ -80,6 +82,7 @@ def test_sets_of_mixed_directions_and_scales_are_what_pairwise_comparison_finds(
             assert found[name] == ("front" if name in front else "dominated", beaten_by[name] & front)
 
 
+@pytest.mark.slow
 def test_a_clear_case_is_certain_on_both_sides(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0, 52.0], amu_gb=[3.0, 3.1, 3.2])
     shelf.repeats("MQA", ppl=[60.0, 61.1, 62.0], amu_gb=[1.0, 1.11, 1.2])
@@ -91,6 +94,7 @@ def test_a_clear_case_is_certain_on_both_sides(shelf: Any) -> None:
     assert cells["MHA"].values == (51.0, 3.1)
 
 
+@pytest.mark.slow
 def test_a_difference_within_the_spread_makes_neither_side_certain(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 52.0, 51.0], amu_gb=[3.0, 3.1, 3.2])
     shelf.repeats("GQA", ppl=[51.0, 51.0, 51.5], amu_gb=[3.1, 3.0, 3.3])
@@ -113,6 +117,7 @@ def test_a_cell_off_the_front_that_certainly_dominates_is_named(shelf: Any) -> N
     assert "dominated by ALiBi (on the front); certainly by GQA" in printed(found)
 
 
+@pytest.mark.slow
 def test_means_over_different_repeats_are_said(shelf: Any) -> None:
     """A cell whose third repeat has not run yet is compared over two seeds, and the answer says so."""
     shelf.repeats("MHA", ppl=[50.0, 51.0, 40.0])
@@ -157,6 +162,7 @@ def test_the_direction_is_the_metrics_unless_it_is_given(shelf: Any) -> None:
     assert front == [["MQA"], ["MHA"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [None, math.nan, math.inf])
 def test_a_cell_with_a_gap_is_neither_dominated_nor_on_the_front(shelf: Any, gap: float | None) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0], amu_gb=[3.0, 3.0])

@@ -111,6 +111,7 @@ def test_every_pair_and_triple_of_metrics_has_the_set_that_pairwise_comparison_f
         assert places(found) == brute_force(values, on), on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS)
 def test_each_scale_or_model_has_the_set_of_its_own_lines(views: Any, name: str) -> None:
     everything = lines(name)
@@ -128,6 +129,7 @@ def test_each_scale_or_model_has_the_set_of_its_own_lines(views: Any, name: str)
         }
 
 
+@pytest.mark.slow
 def test_values_are_the_means_that_the_leaderboard_takes(views: Any) -> None:
     for name in GROUPS:
         quality = GROUPS[name][1]
@@ -204,6 +206,7 @@ def test_the_command_prints_the_document_of_the_answer(views: Any) -> None:
     assert {cell["certain"] for cell in first["cells"]} == {None}
 
 
+@pytest.mark.slow
 def test_the_text_names_who_dominates_and_stays_within_100_columns() -> None:
     shown = call("--evidence", "published", "--on", "performance,amu,st").output
     assert max(map(len, shown.splitlines())) <= 100
@@ -212,6 +215,7 @@ def test_the_text_names_who_dominates_and_stays_within_100_columns() -> None:
     assert "3 of 4 are on the front: mla, nsa, mqa." in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "title"),
     [

@@ -155,6 +155,7 @@ def ruled(rule: Rule, values: Values, sign: int) -> tuple[dict[str, float], dict
 AVERAGES = [rule for rule in Rule if rule is not Rule.ONE_SCALE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", AVERAGES)
 def test_ranks_and_values_of_all_groups_are_those_of_exact_arithmetic(nothing: Store, rule: Rule) -> None:
     found = {
@@ -203,6 +204,7 @@ def test_means_that_are_equal_share_a_rank_and_the_next_rank_is_left_out(nothing
     assert [(row.technique, row.rank) for row in found] == [("gqa", 1), ("mqa", 1), ("mla", 3), ("nsa", 4)]
 
 
+@pytest.mark.slow
 def test_a_metric_is_named_by_its_column_the_papers_word_or_performance(nothing: Store) -> None:
     by_column = rank_published(nothing, metrics=["amu_gb", "ppl"]).ranks
     by_word = rank_published(nothing, metrics=["amu", "performance"], groups=["attention", "moe"]).ranks
@@ -210,6 +212,7 @@ def test_a_metric_is_named_by_its_column_the_papers_word_or_performance(nothing:
     assert {row.metric for row in by_word} == {"amu", "performance"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -228,6 +231,7 @@ def test_what_does_not_exist_is_refused_with_what_does(
         rank_published(nothing, **asked)
 
 
+@pytest.mark.slow
 def test_rules_side_by_side_are_the_rankings_of_each(nothing: Store) -> None:
     found = {
         (row.group, row.metric, row.technique): row
@@ -309,6 +313,7 @@ def test_a_column_shows_uncertain_values_to_their_uncertainty_and_others_alike()
     assert numbers([], []) == []
 
 
+@pytest.mark.slow
 def test_rankings_are_relations_and_notebook_tables_too(nothing: Store) -> None:
     ranked = rank_published(nothing, groups=["attention"])
     best = relation(ranked).filter("rank = 1 AND metric = 'performance'").project("technique, n").fetchall()

@@ -27,6 +27,7 @@ def by_technique(block: RankBlock) -> dict[str, RankedCell]:
     return {cell.technique: cell for cell in block.cells}
 
 
+@pytest.mark.slow
 def test_a_certain_order_is_numbered_from_the_best(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0, 52.0])
     shelf.repeats("MQA", ppl=[53.0, 54.1, 55.0])
@@ -40,6 +41,7 @@ def test_a_certain_order_is_numbered_from_the_best(shelf: Any) -> None:
     assert block.pairs == (3, 3)
 
 
+@pytest.mark.slow
 def test_where_higher_is_better_the_largest_is_first(shelf: Any) -> None:
     shelf.repeats("MHA", tokens_per_s=[100.0, 101.0, 102.0])
     shelf.repeats("MQA", tokens_per_s=[200.0, 201.5, 202.0])
@@ -61,6 +63,7 @@ def test_tied_techniques_share_a_rank_and_the_next_is_counted_after_them(shelf: 
     assert [c.tied_with for c in block.cells] == [("MHA",), ("GQA",), ()]
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_scipy_over_the_repeats(shelf: Any) -> None:
     values = [50.0, 52.0, 51.5, 49.0, 50.5]
     shelf.repeats("MHA", ppl=values)
@@ -122,6 +125,7 @@ def test_one_repeat_ranks_nobody_above_anybody(shelf: Any) -> None:
     assert block.pairs == (0, 1)
 
 
+@pytest.mark.slow
 def test_one_repeat_is_enough_for_a_value_that_is_computed(shelf: Any) -> None:
     for technique, size in (("MHA", 4096.0), ("MQA", 512.0), ("MLA", 512.0)):
         shelf.repeats(technique, kv_bytes_per_token=[size])
@@ -129,6 +133,7 @@ def test_one_repeat_is_enough_for_a_value_that_is_computed(shelf: Any) -> None:
     assert [(c.technique, c.rank, c.sd) for c in block.cells] == [("MLA", 1, 0), ("MQA", 1, 0), ("MHA", 3, 0)]
 
 
+@pytest.mark.slow
 def test_means_that_differ_beyond_the_twelfth_digit_only_are_tied(shelf: Any) -> None:
     """MQA and GQA of a published table: 0.3874 / 3, summed in two orders."""
     shelf.repeats("MQA", al_s_per_iter=[0.1127, 0.1283, 0.1464])
@@ -137,6 +142,7 @@ def test_means_that_differ_beyond_the_twelfth_digit_only_are_tied(shelf: Any) ->
     assert [(c.rank, c.mean) for c in block.cells] == [(1, 0.129133333333)] * 2
 
 
+@pytest.mark.slow
 def test_a_missing_value_is_listed_without_rank_with_its_reason(shelf: Any) -> None:
     shelf.repeats("MHA", aec_w=[100.0, 101.0])
     shelf.add("MQA", missing={"aec_w": "no power meter"}, ppl=50.0)
@@ -146,6 +152,7 @@ def test_a_missing_value_is_listed_without_rank_with_its_reason(shelf: Any) -> N
     assert by_technique(block)["MHA"].rank_hi == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_is_missing(shelf: Any, value: float) -> None:
     shelf.add("MHA", ppl=value)
@@ -156,6 +163,7 @@ def test_a_value_that_is_not_finite_is_missing(shelf: Any, value: float) -> None
     assert cells["MQA"].rank == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", ["oom", "timeout", "diverged", "failed", "unsupported"])
 def test_a_cell_that_did_not_end_well_appears_with_its_outcome(shelf: Any, outcome: str) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0])
@@ -164,6 +172,7 @@ def test_a_cell_that_did_not_end_well_appears_with_its_outcome(shelf: Any, outco
     assert (cell.rank, cell.mean, cell.outcomes, cell.reason) == (None, None, (outcome,), "because")
 
 
+@pytest.mark.slow
 def test_a_repeat_that_failed_is_told_beside_the_others(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0])
     shelf.add("MHA", seed=2, outcome="oom", reason="needs 90 GB")
@@ -201,6 +210,7 @@ def test_only_results_that_agree_in_all_but_the_technique_are_compared(shelf: An
     assert len({block.group.title for block in ranking.blocks}) == 2
 
 
+@pytest.mark.slow
 def test_results_that_both_leave_something_open_are_compared(shelf: Any) -> None:
     for technique, value in (("MHA", 50.0), ("MQA", 60.0)):
         shelf.repeats(technique, ppl=[value, value + 1], steps=None, batch_size=None)
@@ -223,6 +233,7 @@ def test_energies_of_two_meter_scopes_are_never_in_one_ranking(shelf: Any) -> No
     ]
 
 
+@pytest.mark.slow
 def test_two_cells_of_one_technique_are_named_by_what_differs(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0], position="RoPE")
     shelf.repeats("MHA", ppl=[60.0, 61.5], position="NoPE")
@@ -230,6 +241,7 @@ def test_two_cells_of_one_technique_are_named_by_what_differs(shelf: Any) -> Non
     assert [c.technique for c in block.cells] == ["MHA (position RoPE)", "MHA (position NoPE)"]
 
 
+@pytest.mark.slow
 def test_a_study_is_ranked_without_the_rest_of_the_store(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0], study="small/attention")
     shelf.repeats("MQA", ppl=[52.0, 53.5], study="other")
@@ -241,6 +253,7 @@ def test_a_study_is_ranked_without_the_rest_of_the_store(shelf: Any) -> None:
         assert (ranking.scope.results, ranking.scope.missing) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_bare_name_that_ends_two_studies_must_be_made_precise(shelf: Any) -> None:
     for study in ("a/x", "b/x"):
         shelf.add("MHA", study=study, ppl=1.0)
@@ -253,6 +266,7 @@ def test_unasked_only_metrics_of_the_default_table_that_have_a_value_are_shown(s
     assert [block.metric.name for block in rank(shelf.store).blocks] == ["ppl", "amu_gb"]
 
 
+@pytest.mark.slow
 def test_metrics_of_the_default_table_without_a_value_are_named_with_the_reason(shelf: Any) -> None:
     shelf.repeats("MHA", ppl=[50.0, 51.0], missing={"aec_w": "no power meter"})
     without = {metric.name: reason for metric, reason in rank(shelf.store).without_value}
@@ -265,6 +279,7 @@ def test_metrics_of_the_default_table_without_a_value_are_named_with_the_reason(
     assert "AEC (no power meter)" in console.export_text()
 
 
+@pytest.mark.slow
 def test_techniques_that_ran_as_plain_code_are_named_below_rankings_and_fronts(shelf: Any) -> None:
     shelf.add("GQA", al_s_per_iter=1.0, ppl=50.0)
     shelf.add("NSA", al_s_per_iter=2.0, ppl=40.0, kernel="reference")
@@ -274,6 +289,7 @@ def test_techniques_that_ran_as_plain_code_are_named_below_rankings_and_fronts(s
         assert "Plain code, slower than a tuned kernel would be: NSA." in console.export_text()
 
 
+@pytest.mark.slow
 def test_a_file_does_not_stand_for_another_file_of_the_same_name(shelf: Any, tmp_path: Path) -> None:
     """`rank FILE` is about that file: one of the same name that ran since is refused, with the reason."""
     mine, other = tmp_path / "mine" / "one.py", tmp_path / "other" / "one.py"
@@ -287,6 +303,7 @@ def test_a_file_does_not_stand_for_another_file_of_the_same_name(shelf: Any, tmp
         rank(shelf.store, str(mine))
 
 
+@pytest.mark.slow
 def test_a_study_with_a_name_of_its_own_is_known_by_it_and_by_its_file(shelf: Any, tmp_path: Path) -> None:
     file = tmp_path / "studies" / "mine.py"
     file.parent.mkdir()
@@ -301,6 +318,7 @@ def test_a_study_with_a_name_of_its_own_is_known_by_it_and_by_its_file(shelf: An
         rank(shelf.store, str(file))
 
 
+@pytest.mark.slow
 def test_where_nothing_ended_well_a_ranking_says_how_each_ended(shelf: Any) -> None:
     shelf.add("GQA", study="one", outcome="diverged", reason="the loss is nan at step 3")
     shelf.add("MQA", study="one", outcome="oom", reason="needs 90 GB")
@@ -311,12 +329,14 @@ def test_where_nothing_ended_well_a_ranking_says_how_each_ended(shelf: Any) -> N
     ]
 
 
+@pytest.mark.slow
 def test_a_cell_is_called_as_the_study_that_is_asked_calls_it(shelf: Any) -> None:
     shelf.add("GQA", study="position", called="RoPE", ppl=50.0)
     assert [c.technique for c in only_block(shelf.store, "position", metrics=["ppl"]).cells] == ["RoPE"]
     assert [c.technique for c in only_block(shelf.store, metrics=["ppl"]).cells] == ["GQA"]
 
 
+@pytest.mark.slow
 def test_small_scales_come_first_within_a_metric_and_metrics_in_the_order_asked(shelf: Any) -> None:
     for scale, size in (("10M", 10_000_000), ("3M", 3_000_000)):
         shelf.add("MHA", scale=scale, parameters=size, ppl=50.0, amu_gb=1.0)

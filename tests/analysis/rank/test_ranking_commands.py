@@ -84,6 +84,7 @@ def test_a_metric_that_no_group_has_gives_a_sentence(shelf: Any) -> None:
     assert said(shelf, *PUBLISHED, "--group", "attention", "--metric", "pcu").startswith("No group")
 
 
+@pytest.mark.slow
 def test_scores_show_both_forms_of_equation_12_and_why_there_is_none(shelf: Any) -> None:
     tuned = said(shelf, "scores", "--evidence", "published", "--group", "fine_tuning_7b_8b")
     assert "dora 1.000 0.891 0.247 0.100 0.100 0.839 1.708 (1) 0.668 (7)" in tuned
@@ -99,11 +100,13 @@ def test_scores_are_one_list_of_rows_in_json(shelf: Any) -> None:
     assert {"group", "scale", "technique", "normalised", "efficiency", "missing"} <= set(found[0])
 
 
+@pytest.mark.slow
 def test_an_empty_store_says_what_to_do_next(shelf: Any) -> None:
     assert "`effdsl execute STUDY`" in said(shelf, "rank", "--rules")
     assert "`effdsl execute STUDY`" in said(shelf, "scores")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -134,6 +137,7 @@ def test_no_cell_is_cut_off_and_no_line_is_longer_than_100_columns(shelf: Any) -
         assert "…" not in output
 
 
+@pytest.mark.slow
 def test_a_technique_that_looks_like_markup_is_shown_as_it_is_spelled(shelf: Any) -> None:
     for technique in ("[red]MHA[/red]", "<script>"):
         shelf.repeats(technique, ppl=[9.0, 9.1], backbone="Transformer", feed_forward="SwiGLU")

@@ -8,6 +8,8 @@ import pytest
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.questions.rank.rule_comparison import RuleComparison, RuledRanks, compare_rules
 
+pytestmark = pytest.mark.slow
+
 AXES = {"backbone": "Transformer", "feed_forward": "SwiGLU"}
 
 

@@ -34,6 +34,7 @@ def cells(table: str) -> dict[str, list[str]]:
     return {first: rest for first, *rest in rows}
 
 
+@pytest.mark.slow
 def test_markdown_marks_the_best_and_the_second_and_shows_the_interval(full: Any) -> None:
     rows = cells(markdown(rank(full.store, metrics=["ppl", "al_s_per_iter"])))
     assert rows["technique"] == ["PPL ↓", "AL (s/iter) ↓"]
@@ -42,17 +43,20 @@ def test_markdown_marks_the_best_and_the_second_and_shows_the_interval(full: Any
     assert rows["NSA"] == ["", ""], "what has no value stays empty"
 
 
+@pytest.mark.slow
 def test_nothing_is_marked_where_all_share_a_rank(full: Any) -> None:
     rows = cells(markdown(rank(full.store, metrics=["kv_bytes_per_token"])))
     assert rows["MHA"] == rows["MQA"] == ["512"]
 
 
+@pytest.mark.slow
 def test_names_are_escaped(full: Any) -> None:
     ranking = rank(full.store, metrics=["ppl"])
     assert r"| G\|Q\_A&amp;&lt;b&gt; |" in markdown(ranking)
     assert r"G\textbar{}Q\_A\&\textless{}b\textgreater{} &" in latex(ranking)
 
 
+@pytest.mark.slow
 def test_latex_is_a_booktabs_table_with_as_many_cells_in_every_row(full: Any) -> None:
     text = latex(rank(full.store, metrics=["ppl", "al_s_per_iter"]))
     assert r"\begin{tabular}{lrr}" in text
@@ -94,6 +98,7 @@ def test_a_format_and_another_form_exclude_each_other(full: Any, also: str) -> N
     assert "--format" in result.output
 
 
+@pytest.mark.slow
 def test_one_repeat_has_no_interval_and_nothing_is_marked(shelf: Any) -> None:
     for technique, ppl in (("MHA", 50.0), ("GQA", 51.0)):
         shelf.add(technique, ppl=ppl)
@@ -104,6 +109,7 @@ def test_one_repeat_has_no_interval_and_nothing_is_marked(shelf: Any) -> None:
         assert "Bold" not in text
 
 
+@pytest.mark.slow
 def test_the_marks_are_explained_where_there_are_some(full: Any) -> None:
     assert "over 3 repeats. Bold: rank 1." in latex(rank(full.store, metrics=["ppl"]))
     assert "Bold" not in markdown(rank(full.store, metrics=["kv_bytes_per_token"]))

@@ -114,6 +114,7 @@ def assert_stretch(
     assert set(by_hand(found, moved, is_exact=True)) == set(chosen), (decision.source, decision.size, edge)
 
 
+@pytest.mark.slow
 def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: Any) -> None:
     found = recommend(
         paper,
@@ -136,6 +137,7 @@ def test_attention_under_45_gb_is_nsa_at_every_scale_and_mla_with_more(paper: An
     assert (gap.share, gap.verdict.value) == (pytest.approx(0.27 / 7.82), "higher")
 
 
+@pytest.mark.slow
 def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any) -> None:
     found = recommend(paper, evidence=Evidence.PUBLISHED, best="ppl", axes=["feed_forward"])
     (table5,) = [d for d in found.decisions if d.source == "Table 5"]
@@ -143,6 +145,7 @@ def test_where_a_technique_carries_its_size_all_sizes_are_one_choice(paper: Any)
     assert len(table5.candidates) == 4
 
 
+@pytest.mark.slow
 def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -> None:
     found = recommend(
         paper, evidence=Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 40"], axes=["attention"]
@@ -153,6 +156,7 @@ def test_nothing_satisfies_says_what_comes_nearest_and_by_how_much(paper: Any) -
     assert [(flip.at, flip.chosen) for flip in decision.flips] == [("amu_gb <= 43.75", ("mqa",))]
 
 
+@pytest.mark.slow
 def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> None:
     found = recommend(
         paper,
@@ -169,6 +173,7 @@ def test_conditions_that_bind_only_together_are_named_together(paper: Any) -> No
     ]
 
 
+@pytest.mark.slow
 def test_without_values_there_is_no_choice_and_the_missing_metric_is_named(paper: Any) -> None:
     found = recommend(paper, evidence=Evidence.PUBLISHED, best="ppl", axes=["attention"], scale="dit-b-4")
     (decision,) = found.decisions
@@ -298,6 +303,7 @@ def only(connection: Any, found: Mapping[str, Mapping[str, Sequence[float]]], qu
     return decision
 
 
+@pytest.mark.slow
 def test_what_the_repeats_do_not_tell_apart_is_left_open_and_a_second_metric_decides(empty: Any) -> None:
     found = {
         "A": {"ppl": [5.0, 5.2, 5.1], "amu_gb": [3.0, 3.0, 3.0]},
@@ -328,6 +334,7 @@ def test_where_it_is_open_who_is_near_enough_both_answers_are_left(empty: Any) -
     assert (decision.verdict.value, decision.chosen, decision.unsure) == ("tied", ("A", "B"), ("B",))
 
 
+@pytest.mark.slow
 def test_a_tolerance_takes_in_what_is_certainly_near_enough(empty: Any) -> None:
     found = {
         "A": {"ppl": [10.0, 10.0, 10.0], "amu_gb": [3.0, 3.1, 3.2]},
@@ -368,6 +375,7 @@ def test_a_condition_that_an_interval_reaches_across_is_marked(empty: Any) -> No
     assert (decision.chosen, decision.cautious, decision.hopeful) == (("B",), ("C",), ("A",))
 
 
+@pytest.mark.slow
 def test_energies_of_different_meters_are_not_compared(shelf: Any) -> None:
     for scope in ("gpu", "package"):
         for place, technique in enumerate(("MHA", "GQA")):

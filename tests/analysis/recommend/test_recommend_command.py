@@ -82,6 +82,7 @@ def test_the_command_says_choice_runner_up_binding_and_flips(tmp_path: Path) -> 
     assert choices["attention", "dit-b-4"] is None
 
 
+@pytest.mark.slow
 def test_measured_choices_show_intervals_and_doubts(shelf: Any) -> None:
     for technique, ppl, gigabytes in (
         ("[red]MHA", [5.0, 5.1, 5.2], [44.0, 45.0, 45.7]),
@@ -98,6 +99,7 @@ def test_measured_choices_show_intervals_and_doubts(shelf: Any) -> None:
     assert max(map(len, shown.output.splitlines())) <= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -114,6 +116,7 @@ def test_mistakes_say_what_to_do(tmp_path: Path, words: tuple[str, ...], message
     assert message in " ".join(refused.output.split())
 
 
+@pytest.mark.slow
 def test_it_shows_itself_in_a_notebook_and_gives_rows(tmp_path: Path) -> None:
     found = recommend(
         Store(tmp_path), evidence=Evidence.PUBLISHED, best="ppl", where=["amu_gb <= 45"], axes=["backbone"]
@@ -125,6 +128,7 @@ def test_it_shows_itself_in_a_notebook_and_gives_rows(tmp_path: Path) -> None:
     ).items()
 
 
+@pytest.mark.slow
 def test_an_empty_store_has_an_empty_answer(tmp_path: Path) -> None:
     document = json.loads(call(tmp_path, "--best", "ppl", "--json").output)
     assert (document["schema"], document["decisions"]) == ("effdsl/recommendation", [])

@@ -54,6 +54,7 @@ def laws(found: Scaling, source: str) -> dict[tuple[str, str], Law]:
     return {(law.metric, law.technique): law for g in found.groups if g.source == source for law in g.laws}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "metric"), [(number, metric) for number, (_, metrics) in PRINTED.items() for metric in metrics]
 )
@@ -149,6 +150,7 @@ def found_for(store: Any, metric: str) -> tuple[dict[str, Law], dict[tuple[str, 
     return {law.technique: law for law in found.laws}, {(c.a, c.b): c for c in found.crossings}
 
 
+@pytest.mark.slow
 def test_measured_laws_are_of_the_means_and_the_exact_parameters(trained: Any) -> None:
     found, _ = found_for(trained, "ppl")
     for technique in LAWS:
@@ -175,6 +177,7 @@ def variance(technique: str, at: float) -> float:
     return float(student.ppf(0.975, len(x) - 2) ** 2 * residual * (1 / len(x) + (at - mean) ** 2 / spread))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), [("GQA", "MHA"), ("GQA", "MLA")])
 def test_a_crossing_is_where_the_laws_meet_and_its_interval_where_they_are_not_told_apart(
     trained: Any, a: str, b: str
@@ -206,6 +209,7 @@ def test_a_crossing_says_where_it_lies_and_who_is_lower_on_either_side(trained: 
     assert (found["MHA"].predicted(above) or 0) < (found["GQA"].predicted(above) or 0)
 
 
+@pytest.mark.slow
 def test_a_crossing_among_the_sizes_is_inside(shelf: Any) -> None:
     for technique, k in (("MHA", -0.3), ("GQA", -0.1)):
         for place, n in enumerate(SIZES):
@@ -227,6 +231,7 @@ def test_a_crossing_among_the_sizes_is_inside(shelf: Any) -> None:
     assert "inside the range of sizes; GQA is lower below, MHA above" in text
 
 
+@pytest.mark.slow
 def test_what_does_not_vary_is_the_same_and_what_has_no_logarithm_has_no_law(trained: Any) -> None:
     same, crossings = found_for(trained, "kv_bytes_per_token")
     assert {(law.trend.value, law.exponent, law.r2) for law in same.values()} == {("the same", 0.0, None)}
@@ -260,6 +265,7 @@ def test_the_command_shows_laws_and_gives_json(tmp_path: Path) -> None:
     assert len(table3["laws"]) == 4 * 3
 
 
+@pytest.mark.slow
 def test_a_study_of_one_scale_is_told_how_to_get_laws(shelf: Any) -> None:
     for technique in ("MHA", "GQA"):
         shelf.repeats(technique, backbone="Transformer", ppl=[5.0, 5.1])
@@ -278,6 +284,7 @@ def test_names_that_do_not_exist_are_refused_with_advice(tmp_path: Path) -> None
         scaling(store, evidence=Evidence.PUBLISHED, metrics=["mfu"])
 
 
+@pytest.mark.slow
 def test_an_empty_store_has_an_empty_answer(tmp_path: Path) -> None:
     words = ["scaling", "--store", str(tmp_path)]
     assert json.loads(CliRunner().invoke(group, [*words, "--json"]).output)["groups"] == []

@@ -161,6 +161,7 @@ def test_dense_and_moe_are_scaled_over_the_whole_table(published: Scores) -> Non
     )
 
 
+@pytest.mark.slow
 def test_measured_means_are_scaled_and_scored_alike(shelf: Any) -> None:
     measured = {
         "MHA": {
@@ -199,6 +200,7 @@ def test_measured_means_are_scaled_and_scored_alike(shelf: Any) -> None:
     assert best.turned == ("MHA",)
 
 
+@pytest.mark.slow
 def test_a_metric_in_which_all_are_equal_is_left_out(shelf: Any) -> None:
     for technique, ppl in (("MHA", 9.0), ("GQA", 8.0)):
         shelf.repeats(

@@ -93,6 +93,7 @@ def test_bytes_per_token_counts_the_text(shakespeare: Corpus) -> None:
     assert shakespeare.bytes_of(shakespeare.held_out) == size
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_the_same_in_every_process(tmp_path: Path) -> None:
     """Two fresh processes with other hash seeds and thread counts write the same corpus, byte for byte."""
     lines = [
@@ -132,6 +133,7 @@ def test_a_damaged_corpus_is_made_again(cache: Path, text: LocalText) -> None:
     assert np.array_equal(prepare(text, silent).train, whole)
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_once(cache: Path, text: LocalText) -> None:
     """Of two processes that want the same corpus at once one makes it and the other waits for it."""
     program = f"""
@@ -301,6 +303,7 @@ def test_the_cache_is_where_the_user_says(
     assert cache_folder() == Path(folder)
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text: LocalText) -> None:
     """Offline, a published tokenizer is refused with its name and the way out."""
     program = f"""

@@ -84,6 +84,7 @@ def test_a_byte_is_a_byte_in_any_language_at_any_context(
     assert corpus.bytes_per_token == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=5))
 def test_tokens_stand_for_the_bytes_of_their_text(documents: list[str]) -> None:
     """The sum over any cut of the tokens is the length of the whole text in bytes."""

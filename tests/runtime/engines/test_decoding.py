@@ -60,6 +60,7 @@ def test_a_quarter_half_and_all_of_the_context_are_measured(context_length: int)
     assert set(found) == {n for part in (4, 2, 1) if (n := -(-context_length // part)) > 1}
 
 
+@pytest.mark.slow
 def test_times_are_those_of_the_tokens_they_are_named_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that costs a millisecond gives a prefill of one per token of context and a decoding of one
     per new token; the slow first pass is left out."""
@@ -72,6 +73,7 @@ def test_times_are_those_of_the_tokens_they_are_named_after(monkeypatch: pytest.
     assert max(before + tokens for before, tokens in clock.tokens) == 48
 
 
+@pytest.mark.slow
 def test_the_caches_weighed_hold_the_whole_context() -> None:
     """Bytes are those of a model that read the same number of tokens at once."""
     model, tokens_1t = build(architecture(), 40, seed=0), text(40)
@@ -108,6 +110,7 @@ def test_the_clock_is_read_when_the_device_has_finished(monkeypatch: pytest.Monk
     assert len(events) > 0
 
 
+@pytest.mark.slow
 def test_no_token_is_fetched_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop feeds tokens back where they are: fetching one would wait for the device at every step."""
 

@@ -99,6 +99,7 @@ def windows(count: int, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[n
     return np.random.default_rng(seed).integers(0, 256, (count, 33))
 
 
+@pytest.mark.slow
 def test_two_runs_are_the_same_to_the_last_bit(data: Data) -> None:
     """In float32 every training loss, held-out loss and generated character is the same twice."""
     one, other = observe(task(data)), observe(task(data))
@@ -107,11 +108,13 @@ def test_two_runs_are_the_same_to_the_last_bit(data: Data) -> None:
     assert one.artifacts == other.artifacts
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_training(data: Data) -> None:
     """Repeats differ in weights and batches."""
     assert losses(observe(task(data))) != losses(observe(attrs.evolve(task(data), seed=4)))
 
 
+@pytest.mark.slow
 def test_every_variant_of_a_repeat_sees_the_same_batches(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """MQA and GQA of one seed are trained on the same tokens in the same order."""
     seen: dict[str, list[bytes]] = {}
@@ -130,6 +133,7 @@ def test_every_variant_of_a_repeat_sees_the_same_batches(data: Data, monkeypatch
     assert len(set(first)) == 6
 
 
+@pytest.mark.slow
 def test_the_loss_falls_below_the_unigram_entropy(data: Data, corpus: Corpus) -> None:
     """60 steps on sentences that repeat learn more than which letters are frequent."""
     seen = observe(task(data, steps=60, batch_size=8, micro_batch_size=8))
@@ -138,11 +142,13 @@ def test_the_loss_falls_below_the_unigram_entropy(data: Data, corpus: Corpus) ->
     assert last.loss == seen.values["held_out_loss"] < first.loss
 
 
+@pytest.mark.slow
 def test_an_untrained_model_guesses_uniformly(data: Data) -> None:
     """The first training loss is that of 256 equally likely bytes, within 3%."""
     assert losses(observe(task(data, steps=1))) == [pytest.approx(math.log(256), rel=0.03)]
 
 
+@pytest.mark.slow
 def test_measured_iterations_fill_the_windows(data: Data) -> None:
     """Times of measured iterations add up to the windows, which do not overlap: nothing is timed twice
     and no evaluation is timed at all."""
@@ -155,6 +161,7 @@ def test_measured_iterations_fill_the_windows(data: Data) -> None:
     assert len(set(edges)) == 8
 
 
+@pytest.mark.slow
 def test_progress_never_goes_back(data: Data) -> None:
     """Training reports every step once, in order, with its loss."""
     heard: list[Progress] = []
@@ -258,6 +265,7 @@ def test_mambas_decay_rates_are_not_pulled_to_zero() -> None:
     assert {id(p) for p in rates} <= {id(p) for p in kept["params"]}
 
 
+@pytest.mark.slow
 def test_bfloat16_is_used_and_near_float32(data: Data) -> None:
     """Under autocast losses differ from float32, by less than 2%, and weights stay float32."""
     exact, rounded = losses(observe(task(data))), losses(observe(task(data, dtype="bfloat16")))
@@ -315,6 +323,7 @@ def test_a_gpu_that_is_not_there_is_unsupported(monkeypatch: pytest.MonkeyPatch)
         device_of(H100)
 
 
+@pytest.mark.slow
 def test_the_model_is_described(data: Data) -> None:
     """Parameter count, kernel and thread count are those of the model that was trained."""
     seen = observe(task(data, steps=1))
@@ -322,6 +331,7 @@ def test_the_model_is_described(data: Data) -> None:
     assert (seen.kernel, seen.threads) == ("sdpa", 1)
 
 
+@pytest.mark.slow
 def test_the_kernel_that_the_environment_asks_for_is_taken_and_recorded(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +343,7 @@ def test_the_kernel_that_the_environment_asks_for_is_taken_and_recorded(
         observe(task(data, steps=1))
 
 
+@pytest.mark.slow
 def test_that_a_model_was_compiled_is_recorded(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of seconds is not."""
     plain = observe(task(data, steps=6))
@@ -343,6 +354,7 @@ def test_that_a_model_was_compiled_is_recorded(data: Data, monkeypatch: pytest.M
     assert losses(plain) == losses(compiled)
 
 
+@pytest.mark.slow
 def test_measuring_decoding_changes_nothing_else(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes after the last window; losses and text are those of a run without it."""
     began: list[int] = []

@@ -27,6 +27,8 @@ from effdsl.techniques.position import RoPE
 from effdsl.techniques.rwkv import RWKV4
 from effdsl.training import Recipe
 
+pytestmark = pytest.mark.slow
+
 aten = torch.ops.aten
 SHAPE = Shape(2, 128, 4, 32, 352, 1000)
 CONTEXT = 128

@@ -184,6 +184,7 @@ def observe(task: Task) -> tuple[Observation, dict[str, float], dict[str, str]]:
     return seen, found.metrics, found.missing
 
 
+@pytest.mark.slow
 def test_a_trained_mixture_reports_its_routing_and_a_dense_model_why_it_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

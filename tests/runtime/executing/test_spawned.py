@@ -24,6 +24,8 @@ from effdsl.plan import Plan, PlannedTask, make_plan
 sys.path.insert(0, str(Path(__file__).parent))
 from pretend import PretendElsewhere
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 TWO_MISSING = f"{HERE / 'elsewhere'}{os.pathsep}{HERE}"  # an interpreter without duckdb and torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from effdsl_runtime.model.cache import Cache, Growing
 from hypothesis import given
@@ -14,6 +15,7 @@ def fresh(tokens: int, generator: torch.Generator) -> torch.Tensor:
     return torch.randn(2, 3, tokens, 4, generator=generator)
 
 
+@pytest.mark.slow
 @given(STEPS)
 def test_it_holds_what_concatenation_and_slicing_give(steps: list[tuple[int, int]]) -> None:
     """After any appending and dropping, also of nothing; tensors handed out earlier stay as they were."""

@@ -30,12 +30,14 @@ def test_every_file_that_declares_an_attention_has_a_test_file(file):
     assert "EXAMPLES = " in test.read_text(encoding="utf-8"), f"{test} has no EXAMPLES = [...]"
 
 
+@pytest.mark.slow
 def test_what_effdsl_check_asks_of_a_technique_of_ones_own_holds(attention, shape):
     """Causal, gradients finite, cached equal to full, parameters and cache as declared, the loss falls."""
     assert CHECKS
     assert list(failures(Decoder(shape, attention, RoPE()), Path(__file__).parent)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", [1, 7, 48])
 def test_parameters_and_flops_are_those_of_the_built_model(attention, shape, context):
     """Counted by PyTorch under the math kernel on the meta device."""
@@ -60,6 +62,7 @@ def test_a_cache_holds_the_bytes_that_are_declared(lively, attention, tokens_bt,
     assert sum(cache.bytes for cache in caches) == declared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", POSITIONS, ids=str)
 def test_with_every_position_it_is_refused_with_a_reason_or_causal_in_parts_as_whole(
     lively, attention, position, tokens_bt, shape

@@ -36,6 +36,7 @@ def test_no_position_sees_a_later_token(lively, attention, position, tokens_bt):
     assert (before[:, 29] - after[:, 29]).abs().max() > 0.1, "the change must show where it may"
 
 
+@pytest.mark.slow
 @POSITIONS
 @pytest.mark.parametrize("cuts", [(1,), (7, 8, 9, 30), (20, 21, 44)], ids=str)
 def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(
@@ -49,6 +50,7 @@ def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(
         assert_close(torch.cat(parts, 1), model(tokens_bt), atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_cached_generation_equals_generation_by_the_full_forward(lively, attention, tokens_bt):
     model = lively(attention)
     prompt_bt = tokens_bt[:, :5]
@@ -60,6 +62,7 @@ def test_cached_generation_equals_generation_by_the_full_forward(lively, attenti
     assert torch.equal(generate(model, prompt_bt, 40), expected_bt)
 
 
+@pytest.mark.slow
 def test_sampling_with_the_same_seed_gives_the_same_text(lively, attention, tokens_bt):
     model = lively(attention)
     twice = [
@@ -210,6 +213,7 @@ def test_parameters_and_flops_by_formula_are_those_of_the_built_model(shape, tec
     assert counter.get_total_flops() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_predicted_activations_are_within_a_quarter_of_what_autograd_keeps(attention):
     shape = Shape(2, 128, 4, 32, 352, 300)
     architecture = Decoder(shape, attention, RoPE())

@@ -106,6 +106,7 @@ def renamed(ours: dict[str, Tensor]) -> dict[str, Tensor]:
     return theirs
 
 
+@pytest.mark.slow
 def test_logits_and_gradients_are_those_of_transformers(architecture, model, tokens_bt):
     theirs = twin(architecture)
     weights = renamed({name: p.detach() for name, p in model.named_parameters()})
@@ -185,6 +186,7 @@ def test_the_selective_scan_is_its_recurrence(tokens, decay, seed):
     check_scan(selective_scan, recurrence, scan_inputs(tokens, 6, 6, 3, decay, seed, per_head=False))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(tokens=st.integers(1, 140), decay=st.sampled_from([1e-3, 0.1, 3.0]), seed=st.integers(0, 99))
 def test_the_scan_as_matrix_products_is_its_recurrence(tokens, decay, seed):
@@ -201,6 +203,7 @@ def test_no_position_sees_a_later_token(model, tokens_bt):
     assert (before[:, 77] - after[:, 77]).abs().max() > 0.1, "the change must show where it may"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [(1,), (1, 2, 3, 70), (16, 64, 128), (149,)], ids=str)
 def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(model, tokens_bt, cuts):
     caches = model.new_caches()
@@ -209,6 +212,7 @@ def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(mode
         assert_close(torch.cat(parts, 1), model(tokens_bt), atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_cached_generation_equals_generation_by_the_full_forward(model, tokens_bt):
     expected_bt = tokens_bt[:, :5]
     with torch.no_grad():
@@ -312,6 +316,7 @@ def test_bfloat16_autocast_stays_near_float32_in_value_and_gradient(model, token
     assert error.norm() < 0.05 * whole.norm()
 
 
+@pytest.mark.slow
 def test_every_parameter_learns_and_a_few_steps_lower_the_loss(architecture, tokens_bt):
     model = build(architecture, CONTEXT, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

@@ -18,6 +18,7 @@ SCRIPT = Path(__file__).parents[3] / "docs" / "architectures.py"
 DOCUMENT = runpy.run_path(str(SCRIPT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", DOCUMENT["SCALES"], ids=str)
 @pytest.mark.parametrize("row", DOCUMENT["ROWS"], ids=lambda row: f"{row.group}-{row.name}")
 def test_the_model_on_the_meta_device_has_the_parameters_that_the_formula_gives(row: Any, scale: Any) -> None:
@@ -32,6 +33,7 @@ def test_the_committed_table_is_the_one_that_is_computed() -> None:
     assert SCRIPT.with_suffix(".md").read_text(encoding="utf-8") == DOCUMENT["document"]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", DOCUMENT["SCALES"], ids=str)
 @pytest.mark.parametrize("name", ["MHA()", "MQA()", "GQA()", "MLA()"])
 def test_transformers_own_model_of_the_same_shape_has_as_many_parameters(name: str, scale: Any) -> None:

@@ -54,6 +54,7 @@ def test_no_position_sees_a_later_token(
     assert (before[:, 29] - after[:, 29]).abs().max() > 0.1, "the change must show where it may"
 
 
+@pytest.mark.slow
 @BOTH
 @EVERY
 @pytest.mark.parametrize("cuts", [(7, 8, 9, 30), tuple(range(1, 50))], ids=["parts", "tokens"])
@@ -94,6 +95,7 @@ def test_the_order_of_earlier_tokens_matters(
         assert (model(turned_bt) - model(tokens_bt))[:, -1].abs().max() > 1e-2
 
 
+@pytest.mark.slow
 @BOTH
 @EVERY
 def test_bfloat16_autocast_stays_near_float32_with_either_kernel(
@@ -126,6 +128,7 @@ def test_the_fast_kernel_and_the_math_kernel_agree_and_every_parameter_learns(
     assert all(gradient.any() for gradient in found[0].values())
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_few_steps_of_training_reduce_the_loss(
     lively: Lively, position: PositionTechnique, tokens_bt: Tensor
@@ -161,6 +164,7 @@ def test_a_position_of_zeros_is_none(
         assert_close(model(tokens_bt), without(tokens_bt), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("queries", "keys"), [(1, 1), (1, 9), (5, 9), (9, 9), (700, 700), (90, 1200)])
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_attention_with_a_bias_is_the_softmax_written_out(queries: int, keys: int, groups: int) -> None:
@@ -226,6 +230,7 @@ def test_a_fraction_of_a_head_turns_as_in_gpt_neox(fraction: float) -> None:
     assert_close(found, list(apply_rotary_pos_emb(q, k, cos, sin)), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 @BOTH
 @pytest.mark.parametrize(("kind", "context"), [(Decoder, 1), (Decoder, 24), (ParallelDecoder, 40)])
@@ -247,6 +252,7 @@ def test_parameters_and_flops_by_formula_are_those_of_the_built_model(
     assert counter.get_total_flops() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [*NEW, RoPE(), NoPE()], ids=str)
 @pytest.mark.parametrize("attention", [MHA(), GQA(), MLA(), MLA(q_rank=64)], ids=str)
 def test_predicted_activations_are_within_a_tenth_of_what_autograd_keeps(

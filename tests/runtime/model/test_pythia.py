@@ -135,6 +135,7 @@ def test_no_position_sees_a_later_token(alive, tokens_bt, variant):
     assert (before[:, 29] - after[:, 29]).abs().max() > 0.1
 
 
+@pytest.mark.slow
 @EVERY_VARIANT
 @pytest.mark.parametrize("cuts", [tuple(range(1, 50)), (20, 21, 44)], ids=len)
 def test_a_context_read_in_parts_with_a_cache_gives_the_logits_of_the_whole(alive, tokens_bt, variant, cuts):

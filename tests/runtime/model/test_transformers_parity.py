@@ -209,6 +209,7 @@ class TheirALiBi(Positions):
         return build_alibi_tensor(seen, self.heads, torch.float32)[None].expand(-1, -1, tokens, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("position", "by_them"),
     [
@@ -256,6 +257,7 @@ def test_every_position_equals_transformers_in_logits_and_gradients(
         assert_close(named[positions.ours].grad, positions.own.grad, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "parameters"),
     [(0.5 * B, 494_032_768), (1.5 * B, 1_543_714_304), (3 * B, 3_085_938_688)],

@@ -54,6 +54,7 @@ def test_polled_power_integrates_to_the_energy_that_the_counter_shows(replay: Re
     assert "energy_j" not in seen["columns"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unsupported", "meter", "scope", "watts"),
     [
@@ -138,6 +139,7 @@ def test_utilisation_that_a_device_does_not_know_is_missing_and_not_zero(replay:
     assert "mig" in seen["flags"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reasons", "flags"),
     [
@@ -156,6 +158,7 @@ def test_clocks_held_down_for_one_reading_are_flagged_with_the_reason(
     assert replay(rows, HALF_SECONDS, (0.5, 4.5))["flags"] == flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pids", "foreign"),
     [
@@ -203,6 +206,7 @@ def test_a_visible_device_that_is_not_there_is_reported_not_replaced_by_another(
     assert "Not Found" in seen["missing"]["amu_gb"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refused", ["name", "mig", "processes", "reasons", "memory_v2"])
 @pytest.mark.parametrize("why", ["3", "4"])
 def test_any_question_may_be_refused_alone(replay: Replay, refused: str, why: str) -> None:

@@ -124,6 +124,7 @@ def sampled(body: str, metric: str) -> float:
 BLOCK = 64 * 2**20
 
 
+@pytest.mark.slow
 def test_peak_memory_sees_what_was_freed_between_two_readings() -> None:
     empty = sampled("pass", "peak_memory_gb")
     assert sampled(f"held = b'x' * {BLOCK}; del held", "peak_memory_gb") >= empty + 0.9 * BLOCK

@@ -71,6 +71,7 @@ def chosen(query: Tensor, keys: list[Tensor], technique: MoBA) -> list[int]:
     return [own, *sorted(score, key=lambda block: -score[block])[: technique.top_k - 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "technique",
     [

@@ -132,6 +132,7 @@ class Naive:
         return torch.stack(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "technique",
     [
