@@ -19,7 +19,7 @@ from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from reporting import EFFDSL, Result, cpu_seconds, median, report
 from studies_of import write_study
 
-from effdsl.key import Canon
+from effdsl.key import CanonicalForms
 from effdsl.loading import load_study
 from effdsl.outcome import Outcome
 from effdsl.plan import make_plan
@@ -32,12 +32,12 @@ def fill(store: Store, study: Path) -> None:
     """A record for every task of ``study``, indexed."""
     loaded = load_study(str(study))
     plan = make_plan(loaded.study, detect())
-    canon = Canon()
+    forms = CanonicalForms()
     template: Record | None = None
     paths = []
     for number, planned in enumerate(plan.tasks):
         attempt = f"{number:032x}"
-        address, canonical = planned.address, canon(planned.task)
+        address, canonical = planned.address, forms(planned.task)
         if template is None:
             run = Run(Ending(Outcome.OK), datetime.now(UTC), 1.0)
             told = Assignment(planned.task, address, canonical, attempt, store.root, store.root, describe())

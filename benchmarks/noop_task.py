@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 from effdsl_registry.store import Store
 from effdsl_runtime.executing.executor import Executor
-from effdsl_runtime.handover import Finished
+from effdsl_runtime.handover import RecordedTask
 from effdsl_runtime.machine import detect
 from effdsl_runtime.observation import Progress
 from noop_engine import Noop
@@ -36,7 +36,7 @@ class Stopwatch:
     def elsewhere(self, task: PlannedTask) -> None: ...
     def waiting(self, tasks: int) -> None: ...
 
-    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+    def finished(self, task: PlannedTask, result: RecordedTask, seconds: float) -> None:
         assert result.ending.outcome is Outcome.OK, result.ending
         self.ends.append(time.perf_counter())
 

@@ -12,7 +12,7 @@ from effdsl.built_in import built_in
 from effdsl.shapes import shape_for
 from effdsl.techniques.architecture import Architecture
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.units import B, Count
 
 TARGET = Path(__file__).with_suffix(".md")

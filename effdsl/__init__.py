@@ -57,11 +57,11 @@ if TYPE_CHECKING:
     from effdsl.techniques.attention.moba import MoBA
     from effdsl.techniques.attention.nsa import NSA
     from effdsl.techniques.backbone import BackboneTechnique, Pythia, Transformer
-    from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
     from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
     from effdsl.techniques.rwkv import RWKV4
+    from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
     from effdsl.training import Budget, Recipe
     from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
 
@@ -80,7 +80,7 @@ _HOMES = {
     "problems": "StudyError",
     "study": "Seeds Study",
     "techniques.backbone": "BackboneTechnique",
-    "techniques.base": "AttentionTechnique FeedForwardTechnique PositionTechnique",
+    "techniques.technique": "AttentionTechnique FeedForwardTechnique PositionTechnique",
     "techniques.feed_forward": "ISO_FLOP",
     "training": "Budget Recipe",
     "units": "GB KB MB TB B Bytes Count K M T",
@@ -104,7 +104,7 @@ def __getattr__(name: str) -> Any:
 def _techniques() -> dict[str, Any]:
     """Techniques by name, collected from the files that declare them."""
     from effdsl.built_in import TECHNIQUES, declared_in
-    from effdsl.techniques.base import Technique
+    from effdsl.techniques.technique import Technique
 
     return dict(declared_in(TECHNIQUES, Technique))
 

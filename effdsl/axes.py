@@ -11,7 +11,7 @@ from effdsl.declare import Invalid, language, transport
 from effdsl.problems import Problem, is_broken, nearest, report, spelled
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 
 
 class Axis:

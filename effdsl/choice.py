@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from effdsl.techniques.base import Technique
+from effdsl.techniques.technique import Technique
 
 
 @attrs.frozen

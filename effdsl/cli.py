@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "new": ("effdsl.commands:new", "Write a short study file to start from."),
-    "ls": ("effdsl.commands:ls", "List the studies here, without running them."),
-    "plan": ("effdsl_runtime.commands:plan", "Show what a study would run, and what that costs."),
+    "new": ("effdsl.study_commands:new", "Write a short study file to start from."),
+    "ls": ("effdsl.study_commands:ls", "List the studies here, without running them."),
+    "plan": ("effdsl_runtime.run_commands:plan", "Show what a study would run, and what that costs."),
     "check": ("effdsl_runtime.check_command:check", "Check a technique of your own on a small model."),
-    "execute": ("effdsl_runtime.commands:execute", "Run what is missing of a study."),
-    "status": ("effdsl_runtime.commands:status", "Show what is done, running and left of a study."),
-    "show": ("effdsl_runtime.commands:show", "Show one result with its provenance."),
-    "doctor": ("effdsl_runtime.commands:doctor", "Check this machine: devices, meters, packages, store."),
+    "execute": ("effdsl_runtime.run_commands:execute", "Run what is missing of a study."),
+    "status": ("effdsl_runtime.run_commands:status", "Show what is done, running and left of a study."),
+    "show": ("effdsl_runtime.run_commands:show", "Show one result with its provenance."),
+    "doctor": ("effdsl_runtime.run_commands:doctor", "Check this machine: devices, meters, packages, store."),
     "rank": (
         "effdsl_analysis.commands.rank:rank",
         "Rank techniques by each metric, with ties.",
@@ -33,9 +33,12 @@ COMMANDS = {
     "audit": ("effdsl_analysis.commands.audit:audit", "Look for what cannot be right in any evidence."),
     "report": ("effdsl_analysis.commands.report:report", "Write one page of all that, which works offline."),
     "diff": ("effdsl_analysis.commands.diff:diff", "Name what differs between two results."),
-    "sql": ("effdsl_registry.commands:sql", "Ask the store one SELECT."),
-    "export": ("effdsl_registry.commands:export", "Write results as CSV, JSON, Parquet, Markdown or LaTeX."),
-    "store": ("effdsl_registry.commands:store", "Verify, rebuild, back up or clean the store."),
+    "sql": ("effdsl_registry.store_commands:sql", "Ask the store one SELECT."),
+    "export": (
+        "effdsl_registry.store_commands:export",
+        "Write results as CSV, JSON, Parquet, Markdown or LaTeX.",
+    ),
+    "store": ("effdsl_registry.store_commands:store", "Verify, rebuild, back up or clean the store."),
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED_QUERY = "Query interrupted"  # what DuckDB makes of Ctrl-C

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 
 COUNTER = "effdsl_runtime.counting"
 USUAL_CONTEXT = 512

@@ -10,10 +10,10 @@ from typing import Any
 
 import attrs
 
-from effdsl.costs.price import Pace, together
+from effdsl.costs.price import Speed, together
 from effdsl.costs.words import in_words, time_range
 from effdsl.expand import PlannedCell
-from effdsl.plan import Plan, PlannedTask, State
+from effdsl.plan import Plan, PlannedTask, TaskState
 from effdsl.study import Study
 from effdsl.task import Cell
 
@@ -57,11 +57,11 @@ def _rows(plan: Plan, limit: int | None) -> list[dict[str, str]]:
 def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict[str, str]:
     labels = planned.labels
     if planned.cell is None:
-        unsupported = f"{plan.repeats} {State.UNSUPPORTED.value}"
+        unsupported = f"{plan.repeats} {TaskState.UNSUPPORTED.value}"
         named = {"technique": labels.technique, "scale": labels.scale}
         return named | {"tasks": unsupported, "reason": planned.unsupported}
     work = planned.cell.workload
-    states = Counter(task.standing for task in tasks)
+    states = Counter(task.status for task in tasks)
     reasons = dict.fromkeys(filter(None, (*(task.reason for task in tasks), planned.remark)))
     size, cost = work.size(), planned.cost
     return {
@@ -112,9 +112,9 @@ def _flops(tasks: Sequence[PlannedTask]) -> float | None:
 
 def speed_in_words(cells: Sequence[PlannedCell]) -> str:
     """How fast ``cells`` are taken to run, and which of them nothing like it has run of."""
-    paces = [(cell.labels.technique, cell.pace) for cell in cells if cell.pace is not None]
-    counts = {pace.tasks for _, pace in paces}
-    rates = [rate for _, pace in paces if (rate := _rate(pace)) is not None]
+    speeds = [(cell.labels.technique, cell.speed) for cell in cells if cell.speed is not None]
+    counts = {speed.tasks for _, speed in speeds}
+    rates = [rate for _, speed in speeds if (rate := _rate(speed)) is not None]
     if len(rates) < len(cells):
         return "not known before a task has run"
     slow, fast = min(rates), max(rates)
@@ -123,15 +123,15 @@ def speed_in_words(cells: Sequence[PlannedCell]) -> str:
         return f"assumed {reached}"
     measured = max(counts)
     said = f"calibrated from {measured:,} task{'s' * (measured != 1)}: {reached}"
-    unseen = list(dict.fromkeys(name for name, pace in paces if pace.tasks and not pace.alike))
+    unseen = list(dict.fromkeys(name for name, speed in speeds if speed.tasks and not speed.alike))
     return f"{said}; a guess for {', '.join(unseen)}, not run yet" if unseen else said
 
 
-def _rate(pace: Pace) -> tuple[float, str] | None:
-    if pace.of_bound is not None:
-        return pace.of_bound, f"{pace.of_bound:.0%} of peak"
-    if pace.flops_per_s is not None:
-        return pace.flops_per_s, f"{pace.flops_per_s / 1e9:,.3g} GFLOP/s"
+def _rate(speed: Speed) -> tuple[float, str] | None:
+    if speed.of_bound is not None:
+        return speed.of_bound, f"{speed.of_bound:.0%} of peak"
+    if speed.flops_per_s is not None:
+        return speed.flops_per_s, f"{speed.flops_per_s / 1e9:,.3g} GFLOP/s"
     return None
 
 
@@ -155,11 +155,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "version": 1,
         "study": plan.study,
         "machine": str(plan.machine),
-        "counts": plan.standings(),
+        "counts": plan.status_counts(),
         "estimated": {
             "to_run": _total_json(plan.to_run()),
             "to_run_elsewhere": _total_json(() if plan.to_run() else plan.to_price()),
-            "speed": [attrs.asdict(pace) for pace in plan.paces()],
+            "speed": [attrs.asdict(speed) for speed in plan.speeds()],
         },
         "cells": [_cell_json(cell) for cell in plan.cells],
         "tasks": [_task_json(task) for task in plan.tasks],
@@ -179,7 +179,7 @@ def _cell_json(planned: PlannedCell) -> dict[str, Any]:
     base = {"technique": labels.technique, "scale": labels.scale, "full_name": labels.full_name}
     base |= {axis: has.label for axis, has in labels.choices.items()}
     if planned.cell is None:
-        return base | {"state": State.UNSUPPORTED.value, "reason": planned.unsupported}
+        return base | {"state": TaskState.UNSUPPORTED.value, "reason": planned.unsupported}
     work = planned.cell.workload
     return base | {
         "hardware": planned.cell.hardware.name,
@@ -212,7 +212,7 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
         "technique": labels.technique,
         "scale": labels.scale,
         "seed": task.task.seed,
-        "state": task.standing,
+        "state": task.status,
         "reason": task.reason,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from effdsl.choice import Choice
-from effdsl.costs.price import UNPRICED, Pace, Price
+from effdsl.costs.price import UNPRICED, Price, Speed
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware, ThisMachine
 from effdsl.labels import labels_of, written_labels
@@ -18,7 +18,7 @@ from effdsl.problems import Collector, Problem, StudyError, listed
 from effdsl.stages import Stage, stage_of
 from effdsl.study import Study
 from effdsl.task import Cell, Labels
-from effdsl.techniques.base import Technique, Unsupported
+from effdsl.techniques.technique import Technique, Unsupported
 from effdsl.workload import Cost, MemoryEstimate
 
 
@@ -34,7 +34,7 @@ class PlannedCell:
     cell: Cell | None
     cost: Cost = attrs.field(factory=Cost)
     memory: MemoryEstimate | None = None
-    pace: Pace | None = None
+    speed: Speed | None = None
     price: Price = UNPRICED
     unsupported: str = ""
     remark: str = ""

@@ -39,10 +39,10 @@ def short(key: str) -> str:
 
 def canonical_json(value: object) -> str:
     """The canonical form of ``value``: sorted keys, no spaces, ASCII."""
-    return Canon()(value)
+    return CanonicalForms()(value)
 
 
-class Canon:
+class CanonicalForms:
     """Canonical forms of many values that share parts; each frozen part inside them is written once.
 
     Shared parts are recognised by identity, not equality, because ``1 == 1.0 == True`` in Python.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from effdsl.choice import Choice
-from effdsl.stages.base import Stage
+from effdsl.stages.stage import Stage
 from effdsl.task import ChosenTechnique, Labels
 
 BETWEEN = " · "

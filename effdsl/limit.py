@@ -11,7 +11,7 @@ import attrs
 from effdsl.costs.price import JOULES_PER_KWH, Price
 from effdsl.costs.words import duration, energy, money, seconds_in
 from effdsl.declare import Invalid
-from effdsl.plan import Plan, PlannedTask, State
+from effdsl.plan import Plan, PlannedTask, TaskState
 
 NOISE = 1e-9  # of a sum of floats
 
@@ -114,13 +114,13 @@ def within(plan: Plan, limit: Limit) -> Plan:
             tasks.append(planned)
         else:
             closed_at = planned.task.seed if closed_at is None else closed_at
-            tasks.append(attrs.evolve(planned, state=State.LEFT_OUT, reason=f"not within {limit}"))
+            tasks.append(attrs.evolve(planned, state=TaskState.LEFT_OUT, reason=f"not within {limit}"))
     return attrs.evolve(plan, tasks=tuple(tasks))
 
 
 def advice(plan: Plan, limit: Limit) -> str:
     """What to do about the tasks that :func:`within` left out of ``plan``: run again, or give more."""
-    left_out = [task for task in plan.tasks if task.state is State.LEFT_OUT]
+    left_out = [task for task in plan.tasks if task.state is TaskState.LEFT_OUT]
     costs = [
         cost
         for task in left_out
@@ -129,7 +129,7 @@ def advice(plan: Plan, limit: Limit) -> str:
     cheapest = min(costs, default=0.0)
     if cheapest <= limit.most * (1 + NOISE):
         return "run again for more"
-    return f"the next takes about {attrs.evolve(limit, most=cheapest)}; give a larger --budget"
+    return f"the next takes about {attrs.evolve(limit, most=cheapest)}; give a larger --limit"
 
 
 def _unknown(planned: PlannedTask, limit: Limit) -> str:

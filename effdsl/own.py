@@ -28,7 +28,7 @@ from effdsl.declare import TAGS, identity, language, register, transport
 from effdsl.problems import Problem, report
 from effdsl.source import roots_of, source_digest
 from effdsl.techniques.backbone import BackboneTechnique
-from effdsl.techniques.base import Technique
+from effdsl.techniques.technique import Technique
 from effdsl.whole import assemble_own
 
 STUDY_MODULE = "study"  # what a study file is called while it runs

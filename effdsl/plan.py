@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import attrs
 
 from effdsl.choice import Choice
-from effdsl.costs import Calibration, Pace, Price, price_of
+from effdsl.costs import Calibration, Price, Speed, price_of
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
-from effdsl.key import Canon, KeyFieldError
+from effdsl.key import CanonicalForms, KeyFieldError
 from effdsl.outcome import Outcome
 from effdsl.problems import Collector, Problem, StudyError
 from effdsl.stages import stage_of
@@ -26,7 +26,7 @@ from effdsl.task import Address, Cell, Task, address_of
 from effdsl.workload import MemoryEstimate
 
 
-class State(enum.Enum):
+class TaskState(enum.Enum):
     """What a plan says of a task."""
 
     NEW = "new"
@@ -38,11 +38,11 @@ class State(enum.Enum):
     LEFT_OUT = "left out"
 
 
-TO_RUN = frozenset({State.NEW, State.STALE})
+TO_RUN = frozenset({TaskState.NEW, TaskState.STALE})
 
 
 @attrs.frozen
-class Known:
+class PastResult:
     """What the store knows of a key.
 
     Attributes:
@@ -64,7 +64,7 @@ class Known:
 class History:
     """The store's answer: what it knows of the keys, and which engine version each lineage was run with."""
 
-    known: Mapping[str, Known] = attrs.field(factory=dict)
+    known: Mapping[str, PastResult] = attrs.field(factory=dict)
     engine_versions: Mapping[str, int] = attrs.field(factory=dict)
 
 
@@ -78,14 +78,14 @@ class PlannedTask:
     task: Task
     of: PlannedCell
     address: Address
-    state: State
+    state: TaskState
     reason: str = ""
-    known: Known | None = None
+    known: PastResult | None = None
 
     @property
-    def standing(self) -> str:
+    def status(self) -> str:
         """Its state in a word; of a result that did not end well, how it ended."""
-        if self.state is State.CACHED and self.known is not None and self.known.outcome is not Outcome.OK:
+        if self.state is TaskState.CACHED and self.known is not None and self.known.outcome is not Outcome.OK:
             ended: str = self.known.outcome.value
             return ended
         return self.state.value
@@ -111,11 +111,11 @@ class Plan:
     tasks: tuple[PlannedTask, ...]
     repeats: int
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[TaskState, int]:
         """Number of tasks in each state; an unsupported cell counts once per repeat."""
         found = Counter(task.state for task in self.tasks)
-        found[State.UNSUPPORTED] = self.repeats * sum(cell.cell is None for cell in self.cells)
-        return {state: found[state] for state in State}
+        found[TaskState.UNSUPPORTED] = self.repeats * sum(cell.cell is None for cell in self.cells)
+        return {state: found[state] for state in TaskState}
 
     def to_run(self) -> tuple[PlannedTask, ...]:
         """The tasks that ``effdsl execute`` starts, in its order."""
@@ -123,19 +123,19 @@ class Plan:
 
     def to_price(self) -> tuple[PlannedTask, ...]:
         """What is to run here; where that is nothing, what is to run on other hardware."""
-        return self.to_run() or tuple(task for task in self.tasks if task.state is State.UNAVAILABLE)
+        return self.to_run() or tuple(task for task in self.tasks if task.state is TaskState.UNAVAILABLE)
 
-    def standings(self) -> dict[str, int]:
-        """Number of tasks by their standing; an unsupported cell counts once per repeat."""
-        found = Counter(task.standing for task in self.tasks)
-        found[State.UNSUPPORTED.value] += self.repeats * sum(cell.cell is None for cell in self.cells)
-        ended = sorted(found.keys() - {state.value for state in State})
-        new, cached, *others = (state.value for state in State)
+    def status_counts(self) -> dict[str, int]:
+        """Number of tasks by their status; an unsupported cell counts once per repeat."""
+        found = Counter(task.status for task in self.tasks)
+        found[TaskState.UNSUPPORTED.value] += self.repeats * sum(cell.cell is None for cell in self.cells)
+        ended = sorted(found.keys() - {state.value for state in TaskState})
+        new, cached, *others = (state.value for state in TaskState)
         return {name: found[name] for name in (new, cached, *ended, *others)}
 
-    def paces(self) -> tuple[Pace, ...]:
+    def speeds(self) -> tuple[Speed, ...]:
         """How fast tasks were taken to run for the prices of the cells."""
-        return tuple(dict.fromkeys(planned.pace for planned in self.cells if planned.pace is not None))
+        return tuple(dict.fromkeys(planned.speed for planned in self.cells if planned.speed is not None))
 
     def retrying(self, outcomes: Collection[Outcome]) -> Plan:
         """This plan with results of these outcomes to be run again."""
@@ -143,14 +143,14 @@ class Plan:
         def again(task: PlannedTask) -> PlannedTask:
             if task.known is None or task.known.outcome not in outcomes:
                 return task
-            return attrs.evolve(task, state=State.NEW, reason=f"retry, was {task.known.outcome.value}")
+            return attrs.evolve(task, state=TaskState.NEW, reason=f"retry, was {task.known.outcome.value}")
 
         return attrs.evolve(self, tasks=tuple(map(again, self.tasks)))
 
     def summary(self) -> str:
         """The last line of ``effdsl plan``."""
-        rare = (State.UNSUPPORTED.value, State.LEFT_OUT.value)
-        shown = [f"{n} {name}" for name, n in self.standings().items() if name not in rare or n]
+        rare = (TaskState.UNSUPPORTED.value, TaskState.LEFT_OUT.value)
+        shown = [f"{n} {name}" for name, n in self.status_counts().items() if name not in rare or n]
         return "Plan: " + ", ".join(shown)
 
     def _repr_html_(self) -> str:
@@ -186,8 +186,8 @@ def make_plan(
     """
     calibration = calibration or Calibration()
     cells = tuple(_priced(planned, study, calibration, remarks) for planned in expand(study, machine, place))
-    canon = Canon()
-    _refuse_duplicates(study, cells, canon, place)
+    forms = CanonicalForms()
+    _refuse_duplicates(study, cells, forms, place)
     judged = [
         (cell, planned, _obstacle(cell, planned.memory, unfit, unavailable))
         for planned in cells
@@ -198,14 +198,14 @@ def make_plan(
         for seed in study.repeats.values
         for cell, planned, obstacle in _shuffled(judged, seed)
     ]
-    addresses = [address_of(task, canon) for task, _, _ in tasks]
+    addresses = [address_of(task, forms) for task, _, _ in tasks]
     history = look_up(addresses)
     return Plan(
         study=study.name or "study",
         machine=machine,
         cells=cells,
         tasks=tuple(
-            PlannedTask(task, planned, address, *_state(task, address, obstacle, history, canon))
+            PlannedTask(task, planned, address, *_state(task, address, obstacle, history, forms))
             for (task, planned, obstacle), address in zip(tasks, addresses, strict=True)
         ),
         repeats=len(study.repeats.values),
@@ -218,12 +218,12 @@ def _priced(
     cell, cost = planned.cell, planned.cost
     if cell is None:
         return planned
-    pace = calibration.pace(cell, cost)
+    speed = calibration.speed(cell, cost)
     remark = "; ".join(filter(None, (planned.remark, remarks(cell))))
-    return attrs.evolve(planned, pace=pace, price=price_of(cell, cost, pace, study.rates), remark=remark)
+    return attrs.evolve(planned, speed=speed, price=price_of(cell, cost, speed, study.rates), remark=remark)
 
 
-Obstacle = tuple[State, str] | None
+Obstacle = tuple[TaskState, str] | None
 Judged = tuple[Cell, PlannedCell, Obstacle]
 
 
@@ -239,24 +239,24 @@ def _obstacle(
     if memory is not None and hardware.memory is not None and memory.total > hardware.memory.value:
         fits = f"{hardware.memory.value / 1e9:.1f} GB of {hardware.name}"
         needs = f"nothing is sharded or recomputed, so each device needs {memory}"
-        return State.INFEASIBLE, f"{needs}, more than the {fits}"
+        return TaskState.INFEASIBLE, f"{needs}, more than the {fits}"
     if reason := unfit(cell):
-        return State.INFEASIBLE, reason
+        return TaskState.INFEASIBLE, reason
     reason = unavailable(cell)
-    return (State.UNAVAILABLE, reason) if reason else None
+    return (TaskState.UNAVAILABLE, reason) if reason else None
 
 
 def _state(
-    task: Task, address: Address, obstacle: Obstacle, history: History, canon: Canon
-) -> tuple[State, str] | tuple[State, str, Known]:
+    task: Task, address: Address, obstacle: Obstacle, history: History, forms: CanonicalForms
+) -> tuple[TaskState, str] | tuple[TaskState, str, PastResult]:
     """What a plan says of a task, why, and what is known of it."""
     known = history.known.get(address.key)
     if known is not None:
-        if known.canonical != canon(task):
+        if known.canonical != forms(task):
             raise RuntimeError(
                 f"{address.key}: stored under this key is another task; run `effdsl store verify`"
             )
-        return State.CACHED, _cached_reason(known), known
+        return TaskState.CACHED, _cached_reason(known), known
     if obstacle is not None:
         return obstacle
     earlier = history.engine_versions.get(address.lineage)
@@ -264,11 +264,11 @@ def _state(
         reason = (
             f"measured with version {earlier} of the engine {task.engine.name}, now {task.engine.version}"
         )
-        return State.STALE, reason
-    return State.NEW, "not run yet"
+        return TaskState.STALE, reason
+    return TaskState.NEW, "not run yet"
 
 
-def _cached_reason(known: Known) -> str:
+def _cached_reason(known: PastResult) -> str:
     if known.outcome is not Outcome.OK:
         return f"{known.outcome.value}: {known.reason}"
     if known.changed:
@@ -285,14 +285,14 @@ def _shuffled(cells: list[Judged], seed: int) -> list[Judged]:
 
 
 def _refuse_duplicates(
-    study: Study, cells: Sequence[PlannedCell], canon: Canon, place: Collector | None
+    study: Study, cells: Sequence[PlannedCell], forms: CanonicalForms, place: Collector | None
 ) -> None:
     problems = []
     by_form: dict[str, list[PlannedCell]] = {}
     for cell in cells:
         if cell.cell is not None:
             try:
-                by_form.setdefault(canon(cell.cell), []).append(cell)
+                by_form.setdefault(forms(cell.cell), []).append(cell)
             except KeyFieldError as error:  # of a technique that a study brings
                 hint = "a field of the key is text, a finite number, a class declared with @keyed, or several"
                 problems.append(Problem(str(error), hint, *_place_of(cell.choice, study, place)))

@@ -130,27 +130,27 @@ def spelled(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
-class Broken:
+class UnresolvedName:
     """Stands for a name that could not be resolved, so that the rest of the file is still checked.
 
     Whatever is done with it gives itself; nothing that contains it is reported a second time.
     """
 
-    def __call__(self, *_: object, **__: object) -> Broken:
+    def __call__(self, *_: object, **__: object) -> UnresolvedName:
         return self
 
     __getattr__ = __mul__ = __rmul__ = __getitem__ = __add__ = __radd__ = __call__
 
-    def __iter__(self) -> Iterator[Broken]:
+    def __iter__(self) -> Iterator[UnresolvedName]:
         return iter(())
 
 
-BROKEN = Broken()
+BROKEN = UnresolvedName()
 
 
 def is_broken(value: object) -> bool:
     """Whether ``value`` stands for something that was already reported."""
-    return isinstance(value, Broken)
+    return isinstance(value, UnresolvedName)
 
 
 def _line_in(file: str) -> int:

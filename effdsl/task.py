@@ -9,7 +9,7 @@ import attrs
 from effdsl.declare import identity, keyed, transport
 from effdsl.engine import Engine
 from effdsl.hardware import Hardware
-from effdsl.key import Canon, key_of
+from effdsl.key import CanonicalForms, key_of
 from effdsl.workload import Workload
 
 
@@ -94,9 +94,9 @@ class Address:
     lineage: str
 
 
-def address_of(task: Task, canon: Canon) -> Address:
-    """The keys of ``task``; pass one ``canon`` for many tasks that share parts."""
+def address_of(task: Task, forms: CanonicalForms) -> Address:
+    """The keys of ``task``; pass one ``forms`` for many tasks that share parts."""
     cell = task.cell
-    engine = canon.without(cell.engine, "version")
-    lineage = f"lineage:{canon(cell.workload)}{canon(cell.hardware)}{engine}#{task.seed}"
-    return Address(key_of(canon(task)), key_of(canon(cell)), key_of(lineage))
+    engine = forms.without(cell.engine, "version")
+    lineage = f"lineage:{forms(cell.workload)}{forms(cell.hardware)}{engine}#{task.seed}"
+    return Address(key_of(forms(task)), key_of(forms(cell)), key_of(lineage))

@@ -7,7 +7,7 @@ from effdsl.declare import identity, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture
 from effdsl.techniques.backbone import BackboneTechnique, Parts
-from effdsl.techniques.base import BYTES_PER_ELEMENT, Unsupported
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, Unsupported
 
 
 @keyed("own-decoder")

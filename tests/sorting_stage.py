@@ -19,11 +19,11 @@ from effdsl.declare import identity, keyed, language, transport
 from effdsl.engine import Engine
 from effdsl.hardware import Hardware
 from effdsl.metrics import Better, Metric, declare_metrics
-from effdsl.stages.base import Mistakes, Stage, stage
+from effdsl.stages.stage import Mistakes, Stage, stage
 from effdsl.study import Study
 from effdsl.subject import Subject
 from effdsl.task import ChosenTechnique, Task
-from effdsl.techniques.base import Technique, Unsupported
+from effdsl.techniques.technique import Technique, Unsupported
 from effdsl.workload import Plain, Size, Workload
 
 declare_metrics(

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from effdsl_analysis.ask import UnknownName
-    from effdsl_analysis.questions.audit.audit import Audit, audit
-    from effdsl_analysis.questions.claims.claims import Claims, claims
+    from effdsl_analysis.questions.audit.auditing import Audit, audit
+    from effdsl_analysis.questions.claims.verdicts import Claims, claims
     from effdsl_analysis.questions.compare.agreement import Agreement, compare
     from effdsl_analysis.questions.diff.difference import Difference, diff
     from effdsl_analysis.questions.pareto.paretoset import ParetoSet, pareto
@@ -72,7 +72,7 @@ __all__ = [
 _HOMES = {
     "questions.compare.agreement": ("Agreement", "compare"),
     "ask": ("UnknownName",),
-    "questions.audit.audit": ("Audit", "audit"),
+    "questions.audit.auditing": ("Audit", "audit"),
     "questions.diff.difference": ("Difference", "diff"),
     "vocabulary": ("Evidence", "Rule"),
     "questions.pareto.paretoset": ("ParetoSet", "pareto"),
@@ -84,7 +84,7 @@ _HOMES = {
     "questions.recommend.recommendation": ("Recommendation", "recommend"),
     "relations": ("cells", "published", "relation", "results", "view"),
     "questions.scaling.laws": ("Scaling", "scaling"),
-    "questions.claims.claims": ("Claims", "claims"),
+    "questions.claims.verdicts": ("Claims", "claims"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -31,7 +31,7 @@ def quantity(metric: Metric) -> str:
 
 
 @attrs.frozen
-class Group:
+class ComparisonGroup:
     """Cells that may be compared: everything but the technique is the same.
 
     Attributes:
@@ -61,8 +61,8 @@ def spread_out(columns: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[Group]:
-    """One :class:`Group` for each (comparison, energy scope); titles name what differs among them."""
+def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[ComparisonGroup]:
+    """One :class:`ComparisonGroup` for each (comparison, energy scope); titles say what differs."""
     comparisons = [spread_out(comparison) for comparison, _ in found]
     varying = _varying(comparisons)
     several_scopes = len({scope for _, scope in found if scope}) > 1
@@ -76,7 +76,7 @@ def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[G
         ]
         if scope and several_scopes:
             parts.append(f"energy of the {scope}")
-        groups.append(Group(comparison, scope or "", " · ".join(parts)))
+        groups.append(ComparisonGroup(comparison, scope or "", " · ".join(parts)))
     return groups
 
 

@@ -38,7 +38,7 @@ NOTHING = {"nothing": "VARCHAR"}
 
 
 @attrs.frozen
-class Rows:
+class AnswerTable:
     """An answer as a table.
 
     Attributes:
@@ -50,7 +50,7 @@ class Rows:
     records: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, records: Iterable[Mapping[str, Any]], known: Mapping[str, str] | None = None) -> Rows:
+    def of(cls, records: Iterable[Mapping[str, Any]], known: Mapping[str, str] | None = None) -> AnswerTable:
         """``records``, of the ``known`` types, else of those that their values have."""
         kept, types = list(records), known or {}
         names = dict.fromkeys(name for record in kept for name in record) or types
@@ -73,7 +73,7 @@ def _enums(module: str) -> Iterable[str]:
 class Tabular(Protocol):
     """An answer that says how it looks as rows."""
 
-    def to_rows(self) -> Rows: ...
+    def to_rows(self) -> AnswerTable: ...
 
 
 class Listed(Protocol):
@@ -89,7 +89,7 @@ def relation(answer: Tabular | Listed) -> DuckDBPyRelation:
     """
     import duckdb
 
-    rows = answer.to_rows() if isinstance(answer, Tabular) else Rows.of(answer.to_json(), NOTHING)
+    rows = answer.to_rows() if isinstance(answer, Tabular) else AnswerTable.of(answer.to_json(), NOTHING)
     columns = ", ".join(
         f"unnest(from_json(${place}, '{json.dumps([kind])}')) AS {quoted(name)}"
         for place, (name, kind) in enumerate(rows.types.items(), start=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from effdsl.costs.price import ASSUMED, UNKNOWN, Pace, lower_bound_s
+from effdsl.costs.price import ASSUMED, UNKNOWN, Speed, lower_bound_s
 from effdsl.costs.spread import Spread
 from effdsl.task import Cell
 from effdsl.workload import Cost, Features, MemoryEstimate
@@ -16,7 +16,7 @@ OTHER_PART = 0.1
 
 
 @attrs.frozen
-class Finished:
+class FinishedTask:
     """A task that ended well.
 
     Attributes:
@@ -54,8 +54,8 @@ class Finished:
 
 
 @attrs.frozen
-class Group:
-    """What shares a pace."""
+class CalibrationGroup:
+    """What shares a speed."""
 
     stage: str
     hardware: str
@@ -64,7 +64,7 @@ class Group:
     dtype: str
 
     @classmethod
-    def of(cls, cell: Cell) -> Group:
+    def of(cls, cell: Cell) -> CalibrationGroup:
         work, hardware = cell.workload, cell.hardware
         return cls(work.stage, hardware.name, hardware.count, cell.engine.name, work.dtype)
 
@@ -82,7 +82,7 @@ class Accuracy:
         of_peak: the same over the peak rate, where that is known.
     """
 
-    group: Group
+    group: CalibrationGroup
     tasks: int
     time: Spread | None
     memory: Spread | None
@@ -101,13 +101,13 @@ class FinishedRates:
         outside_s: what it took beside its training.
     """
 
-    task: Finished
+    task: FinishedTask
     flops_per_s: float | None
     of_bound: float | None
     outside_s: float
 
     @classmethod
-    def of(cls, task: Finished) -> FinishedRates:
+    def of(cls, task: FinishedTask) -> FinishedRates:
         bound_s = task.lower_bound_s
         return cls(
             task=task,
@@ -129,22 +129,22 @@ def weight(features: Features, other: Features) -> float:
 
 @attrs.frozen
 class Calibration:
-    """What has finished, by group; an assumed pace for hardware whose peak rate is known."""
+    """What has finished, by group; an assumed speed for hardware whose peak rate is known."""
 
-    finished: Mapping[Group, tuple[FinishedRates, ...]] = attrs.field(factory=dict)
+    finished: Mapping[CalibrationGroup, tuple[FinishedRates, ...]] = attrs.field(factory=dict)
 
     @classmethod
-    def from_tasks(cls, tasks: Iterable[Finished]) -> Calibration:
-        groups: dict[Group, list[FinishedRates]] = {}
+    def from_tasks(cls, tasks: Iterable[FinishedTask]) -> Calibration:
+        groups: dict[CalibrationGroup, list[FinishedRates]] = {}
         for task in tasks:
-            groups.setdefault(Group.of(task.cell), []).append(FinishedRates.of(task))
+            groups.setdefault(CalibrationGroup.of(task.cell), []).append(FinishedRates.of(task))
         return cls({group: tuple(seen) for group, seen in groups.items()})
 
-    def pace(self, cell: Cell, cost: Cost) -> Pace:
+    def speed(self, cell: Cell, cost: Cost) -> Speed:
         """The median of what has run, the likest counting most; else an assumption, else nothing."""
-        seen = self.finished.get(Group.of(cell))
+        seen = self.finished.get(CalibrationGroup.of(cell))
         if seen:
-            return _pace(cost.features, seen)
+            return _speed(cost.features, seen)
         return UNKNOWN if lower_bound_s(cost, cell.workload.dtype, cell.hardware) is None else ASSUMED
 
     def accuracy(self) -> list[Accuracy]:
@@ -153,7 +153,7 @@ class Calibration:
         return [_accuracy(group, tasks) for group, tasks in ordered]
 
 
-def _pace(features: Features, seen: Sequence[FinishedRates]) -> Pace:
+def _speed(features: Features, seen: Sequence[FinishedRates]) -> Speed:
     weights = [weight(features, one.task.cost.features) for one in seen]
     rates = [one.flops_per_s for one in seen if one.flops_per_s is not None]
     shares = [one.of_bound for one in seen if one.of_bound is not None]
@@ -163,7 +163,7 @@ def _pace(features: Features, seen: Sequence[FinishedRates]) -> Pace:
     used = of_bound or rate
     if used is None or outside_s is None:
         return UNKNOWN
-    return Pace(
+    return Speed(
         of_bound=None if of_bound is None else of_bound.median,
         flops_per_s=None if rate is None else rate.median,
         tasks=len(seen),
@@ -174,7 +174,7 @@ def _pace(features: Features, seen: Sequence[FinishedRates]) -> Pace:
     )
 
 
-def _accuracy(group: Group, seen: Sequence[FinishedRates]) -> Accuracy:
+def _accuracy(group: CalibrationGroup, seen: Sequence[FinishedRates]) -> Accuracy:
     rates = [one.flops_per_s for one in seen if one.task.training_s and one.flops_per_s is not None]
     peaks = {one.task.cell.hardware.peak_flops.get(group.dtype) for one in seen}
     peak = next(iter(peaks)) if len(peaks) == 1 else None
@@ -200,5 +200,5 @@ def _time_ratio(one: FinishedRates, seen: Sequence[FinishedRates]) -> float | No
     if not others:
         return None
     cost = one.task.cost
-    seconds = _pace(cost.features, others).seconds(cost.flops, one.task.lower_bound_s)
+    seconds = _speed(cost.features, others).seconds(cost.flops, one.task.lower_bound_s)
     return None if seconds is None else seconds / one.task.seconds

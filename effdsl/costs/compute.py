@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from effdsl.techniques.base import BYTES_PER_ELEMENT
+from effdsl.techniques.technique import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
     from effdsl.techniques.architecture import Architecture

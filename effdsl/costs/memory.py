@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from effdsl.techniques.base import BYTES_PER_ELEMENT
+from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.workload import MemoryEstimate
 
 if TYPE_CHECKING:

@@ -51,16 +51,16 @@ UNPRICED = Price()
 
 
 @attrs.frozen
-class Pace:
+class Speed:
     """How fast tasks run on some hardware.
 
     Attributes:
-        of_bound: the fraction of the bound's speed that training reaches.
+        of_bound: the fraction of the bound's factor that training reaches.
         flops_per_s: the rate that it reaches where no bound is known.
         tasks: how many were measured for it; none means assumed.
         outside_s: seconds of a task outside its training: start, evaluation, generation.
         alike: how many of them had the same kinds of parts.
-        slowest, fastest: the 5th and 95th percentile of their speed, in units of this one.
+        slowest, fastest: the 5th and 95th percentile of their factor, in units of this one.
     """
 
     of_bound: float | None = None
@@ -71,18 +71,18 @@ class Pace:
     slowest: float = 1.0
     fastest: float = 1.0
 
-    def seconds(self, flops: float | None, bound_s: float | None, speed: float = 1.0) -> float | None:
-        """Time of a task of ``flops`` that takes at least ``bound_s``, at ``speed`` times this pace;
+    def seconds(self, flops: float | None, bound_s: float | None, factor: float = 1.0) -> float | None:
+        """Time of a task of ``flops`` that takes at least ``bound_s``, at ``factor`` times this speed;
         ``None`` when nothing is known."""
         if bound_s is not None and self.of_bound is not None:
-            return self.outside_s + bound_s / (self.of_bound * speed)
+            return self.outside_s + bound_s / (self.of_bound * factor)
         if self.flops_per_s is not None and flops is not None:
-            return self.outside_s + flops / (self.flops_per_s * speed)
+            return self.outside_s + flops / (self.flops_per_s * factor)
         return None
 
 
-ASSUMED = Pace(of_bound=ASSUMED_EFFICIENCY)
-UNKNOWN = Pace()
+ASSUMED = Speed(of_bound=ASSUMED_EFFICIENCY)
+UNKNOWN = Speed()
 
 
 def lower_bound_s(cost: Cost, dtype: str, hardware: Hardware) -> float | None:
@@ -100,12 +100,12 @@ def lower_bound_s(cost: Cost, dtype: str, hardware: Hardware) -> float | None:
     return max(compute_s, cost.bytes_moved / hardware.bandwidth)
 
 
-def price_of(cell: Cell, cost: Cost, pace: Pace, rates: Rates) -> Price:
-    """The price of one task of ``cell``, which takes ``cost``, at ``pace``."""
+def price_of(cell: Cell, cost: Cost, speed: Speed, rates: Rates) -> Price:
+    """The price of one task of ``cell``, which takes ``cost``, at ``speed``."""
     hardware = cell.hardware
     bound_s = lower_bound_s(cost, cell.workload.dtype, hardware)
     flops = cost.flops
-    seconds = pace.seconds(flops, bound_s)
+    seconds = speed.seconds(flops, bound_s)
     power_w = hardware.power_limit_w
     joules = None if seconds is None or power_w is None else seconds * power_w * hardware.count
     hourly, intensity = rates.usd_per_device_hour, rates.gco2e_per_kwh
@@ -117,8 +117,8 @@ def price_of(cell: Cell, cost: Cost, pace: Pace, rates: Rates) -> Price:
         if seconds is None or hourly is None
         else seconds / SECONDS_PER_HOUR * hourly * hardware.count,
         gco2e=None if joules is None or intensity is None else joules / JOULES_PER_KWH * intensity,
-        seconds_low=pace.seconds(flops, bound_s, pace.fastest) if pace.tasks else None,
-        seconds_high=pace.seconds(flops, bound_s, pace.slowest) if pace.tasks else None,
+        seconds_low=speed.seconds(flops, bound_s, speed.fastest) if speed.tasks else None,
+        seconds_high=speed.seconds(flops, bound_s, speed.slowest) if speed.tasks else None,
     )
 
 

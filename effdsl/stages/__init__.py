@@ -1,10 +1,10 @@
 """The stages: what is done to language models, a file each. A stage is added by adding a file.
 
 Importing this package declares the built-in ones. Any other is declared where its class stands, by
-``@stage`` (see :mod:`effdsl.stages.base`).
+``@stage`` (see :mod:`effdsl.stages.stage`).
 """
 
 from effdsl.stages import pretraining as pretraining
-from effdsl.stages.base import STAGES as STAGES
-from effdsl.stages.base import Stage as Stage
-from effdsl.stages.base import stage_of as stage_of
+from effdsl.stages.stage import STAGES as STAGES
+from effdsl.stages.stage import Stage as Stage
+from effdsl.stages.stage import stage_of as stage_of

@@ -16,13 +16,13 @@ from effdsl.declare import Invalid, identity, keyed, values_of
 from effdsl.engine import embedded_memory
 from effdsl.hardware import Hardware
 from effdsl.shapes import SMALL, shape_for
-from effdsl.stages.base import Mistakes, Stage, stage
 from effdsl.stages.remarks import ratios_at, remark_on
+from effdsl.stages.stage import Mistakes, Stage, stage
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
-from effdsl.techniques.base import Technique
+from effdsl.techniques.technique import Technique
 from effdsl.training import Recipe, TrainingBudget
 from effdsl.units import Count
 from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size, Workload

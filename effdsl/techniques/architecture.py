@@ -11,14 +11,14 @@ from abc import ABC, abstractmethod
 
 from effdsl.declare import HasTag, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import (
+from effdsl.techniques.feed_forward import MoE, SwiGLU
+from effdsl.techniques.technique import (
     BYTES_PER_ELEMENT,
     AttentionTechnique,
     FeedForwardTechnique,
     PositionTechnique,
     RecurrentTechnique,
 )
-from effdsl.techniques.feed_forward import MoE, SwiGLU
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 

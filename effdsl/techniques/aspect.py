@@ -6,7 +6,7 @@ from typing import Any
 
 from effdsl.declare import Invalid, identity, keyed
 from effdsl.shapes import DEEPEST, SHALLOWEST, Shape
-from effdsl.techniques.base import Technique
+from effdsl.techniques.technique import Technique
 from effdsl.validate import number, positive
 
 

@@ -10,7 +10,9 @@ from effdsl.declare import evolve, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.techniques.attention.gqa import GQA, MHA
-from effdsl.techniques.base import (
+from effdsl.techniques.feed_forward import GELU, SwiGLU
+from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import (
     AttentionTechnique,
     FeedForwardTechnique,
     PositionTechnique,
@@ -18,8 +20,6 @@ from effdsl.techniques.base import (
     Technique,
     Unsupported,
 )
-from effdsl.techniques.feed_forward import GELU, SwiGLU
-from effdsl.techniques.position import RoPE
 
 PYTHIA_THETA, PYTHIA_FRACTION, PYTHIA_NORM_EPS = 1e4, 0.25, 1e-5
 A = TypeVar("A", bound=Architecture)

@@ -11,7 +11,7 @@ import attrs
 
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import FeedForwardTechnique, Unsupported
+from effdsl.techniques.technique import FeedForwardTechnique, Unsupported
 from effdsl.validate import at_least_zero, number, positive_int, whole
 
 WIDTH_STEP = 8  # elements: GPU kernels of grouped matrix products want rows of whole 16 bytes

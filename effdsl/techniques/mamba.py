@@ -10,7 +10,7 @@ from __future__ import annotations
 from effdsl.declare import evolve, identity, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.backbone import Recurrent
-from effdsl.techniques.base import BYTES_PER_ELEMENT, RecurrentTechnique, Unsupported
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, RecurrentTechnique, Unsupported
 from effdsl.validate import optional, positive_int, whole
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]

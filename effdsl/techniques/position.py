@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from effdsl.declare import Invalid, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.validate import number, positive, positive_fraction, positive_int, whole
 
 QWEN_THETA = 1e6

@@ -9,7 +9,7 @@ from effdsl.declare import evolve, keyed
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import RecurrentDecoder
 from effdsl.techniques.backbone import Parts, Recurrent
-from effdsl.techniques.base import BYTES_PER_ELEMENT, RecurrentTechnique
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, RecurrentTechnique
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
 RWKV_NORM_EPS = 1e-5

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from effdsl.problems import nearest
-from effdsl_registry.door import ask
 from effdsl_registry.errors import SqlRefused
 from effdsl_registry.files import literal
+from effdsl_registry.guarded_sql import ask
 from effdsl_registry.output import delivering, write_output
 from effdsl_registry.rows import TEXT_FORMATS, Rows, write_rows_as_parquet
 from effdsl_registry.schema import PUBLIC_VIEWS

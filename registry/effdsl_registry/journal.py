@@ -22,7 +22,7 @@ _LINES = re.compile(r"^([0-9a-f]{64})/([0-9A-Za-z-]{1,64})$", re.MULTILINE)
 
 
 @attrs.frozen
-class Noted:
+class JournalState:
     """What the list said when it was read: (key, attempt) pairs, and its length in bytes then."""
 
     attempts: tuple[tuple[str, str], ...]
@@ -52,16 +52,16 @@ class Journal:
         finally:
             os.close(descriptor)
 
-    def read(self) -> Noted:
+    def read(self) -> JournalState:
         """The attempts on the list, each once."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
-            return Noted((), 0)
+            return JournalState((), 0)
         found = _LINES.findall(content.decode(errors="replace"))
-        return Noted(tuple(dict.fromkeys(found)), len(content))
+        return JournalState(tuple(dict.fromkeys(found)), len(content))
 
-    def clear(self, noted: Noted) -> None:
+    def clear(self, noted: JournalState) -> None:
         """Empty the list when nothing was noted since, and nobody is writing a record just now."""
         if not noted.length:
             return

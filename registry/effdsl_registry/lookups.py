@@ -34,7 +34,7 @@ class FinishedResult:
 
 
 @attrs.frozen
-class Known:
+class Lookup:
     """What the store knows of the keys and lineages it was asked for.
 
     Attributes:
@@ -48,7 +48,7 @@ class Known:
     engine_versions: dict[str, int] = attrs.field(factory=dict)
 
 
-def known(connection: DuckDBPyConnection, keys: Sequence[str], lineages: Sequence[str]) -> Known:
+def known(connection: DuckDBPyConnection, keys: Sequence[str], lineages: Sequence[str]) -> Lookup:
     """The latest results of ``keys``, and which engine versions have results of ``lineages``."""
     rows = connection.execute(_KNOWN, [",".join(keys)]).fetchall()
     results = {key: KnownResult(*rest) for key, *rest in rows}
@@ -58,7 +58,7 @@ def known(connection: DuckDBPyConnection, keys: Sequence[str], lineages: Sequenc
         if name in code:
             code[name][module] = digest
     versions = connection.execute(_ENGINE_VERSIONS, [",".join(lineages)]).fetchall()
-    return Known(results, code, dict(versions))
+    return Lookup(results, code, dict(versions))
 
 
 def finished(connection: DuckDBPyConnection, newest: int) -> list[FinishedResult]:

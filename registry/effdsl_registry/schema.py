@@ -13,7 +13,7 @@ import attrs
 
 from effdsl.key import SHOWN_DIGITS
 from effdsl.metrics import METRICS, Metric
-from effdsl.stages.base import STAGES
+from effdsl.stages.stage import STAGES
 from effdsl_registry import published
 from effdsl_registry.errors import REBUILD, StoreDamaged, StoreNewer
 from effdsl_registry.files import literal, quoted

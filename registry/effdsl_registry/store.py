@@ -23,7 +23,7 @@ from effdsl_registry.files import Table, locked, write_parquet, write_whole
 from effdsl_registry.index import insert_study, rebuild
 from effdsl_registry.ingest import insert_files
 from effdsl_registry.layout import Layout
-from effdsl_registry.lookups import FinishedResult, Known
+from effdsl_registry.lookups import FinishedResult, Lookup
 from effdsl_registry.records import Record, from_json, to_json
 from effdsl_registry.schema import create, has_our_columns, is_current, migrate, migrations
 from effdsl_registry.task_claims import ClaimInfo as ClaimInfo
@@ -159,11 +159,11 @@ class Store(Layout):
                 create(connection)
                 yield connection
 
-    def known(self, keys: Sequence[str], lineages: Sequence[str] = ()) -> Known:
+    def known(self, keys: Sequence[str], lineages: Sequence[str] = ()) -> Lookup:
         """The latest results of ``keys``, and which engine versions have results of ``lineages``."""
         self._catch_up()
         if not self.index.exists():
-            return Known()
+            return Lookup()
         with self._open_to_read(ASKING) as connection:
             return lookups.known(connection, keys, lineages)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Finding:
+class StoreFault:
     """Something that is not as it should be. ``remedy`` says what to do about it."""
 
     path: Path
@@ -30,11 +30,11 @@ class Finding:
 
 
 @attrs.frozen
-class Verdict:
+class Verification:
     """How many records were looked at, and what was found."""
 
     records: int
-    findings: tuple[Finding, ...]
+    findings: tuple[StoreFault, ...]
 
 
 REMOVE = "take it from a backup, or remove it and run its study again"
@@ -42,9 +42,9 @@ RESTORE = "take it from a backup; without it nobody sees whether code has change
 COLLECT = "`effdsl store gc --delete` removes it"
 
 
-def verify(store: Store) -> Verdict:
+def verify(store: Store) -> Verification:
     """Check every record file, what belongs to it, and the index, after indexing what waits."""
-    findings: list[Finding] = []
+    findings: list[StoreFault] = []
     paths = sorted(store.record_files())  # before the index is read, which then has those written meanwhile
     indexed = _index_rows(store, findings)
     count = 0
@@ -62,75 +62,75 @@ def verify(store: Store) -> Verdict:
             continue
         known = indexed.pop((file.key, file.attempt), None)
         if known is None and not wrong:
-            findings.append(Finding(path, "is not in the index", REBUILD))
+            findings.append(StoreFault(path, "is not in the index", REBUILD))
         elif known is not None and known != file.checksum:
-            findings.append(Finding(path, "is not the file that was indexed", REBUILD))
+            findings.append(StoreFault(path, "is not the file that was indexed", REBUILD))
     findings += [
-        Finding(path, "is in the index, but the file is gone", REBUILD)
+        StoreFault(path, "is in the index, but the file is gone", REBUILD)
         for path in (store.record_file(key, attempt) for key, attempt in indexed or {})
         if not path.exists()  # else it was written after the files were listed
     ]
     findings += [*_code_findings(store, code), *_table_findings(store)]
-    return Verdict(count, tuple(findings))
+    return Verification(count, tuple(findings))
 
 
-def _index_rows(store: Store, findings: list[Finding]) -> dict[tuple[str, str], int] | None:
+def _index_rows(store: Store, findings: list[StoreFault]) -> dict[tuple[str, str], int] | None:
     """Checksum by (key, attempt), as the index has it; ``None`` when it cannot be read."""
     try:
         with store.reading() as connection:
             rows = connection.execute("SELECT key, attempt, checksum FROM internal.attempts").fetchall()
             findings += _whole_index(store, connection)
     except StoreError as error:
-        findings.append(Finding(store.index, str(error).partition("\n")[0], REBUILD))
+        findings.append(StoreFault(store.index, str(error).partition("\n")[0], REBUILD))
         return None
     return {(key, attempt): digest for key, attempt, digest in rows}
 
 
-def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[Finding]:
+def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[StoreFault]:
     """Read every column once, so that a block with a wrong checksum shows."""
     connection.execute("SELECT max(hash(COLUMNS(*))) FROM internal.attempts").fetchall()
     row = connection.execute("SELECT count(*) - count(DISTINCT attempt) FROM internal.attempts").fetchone()
     if row and row[0]:
-        yield Finding(store.index, f"holds {row[0]} attempts twice", REBUILD)
+        yield StoreFault(store.index, f"holds {row[0]} attempts twice", REBUILD)
 
 
-def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record | None, list[Finding]]:
+def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record | None, list[StoreFault]]:
     try:
         record = from_json(file.content, path.name)
     except StoreError as error:
-        return None, [Finding(path, str(error), REMOVE)]
+        return None, [StoreFault(path, str(error), REMOVE)]
     found = []
     if key_of(record.canonical) != record.key:
-        found.append(Finding(path, "its key is not the hash of its task", REMOVE))
+        found.append(StoreFault(path, "its key is not the hash of its task", REMOVE))
     if (record.key, record.attempt) != (file.key, file.attempt):
-        found.append(Finding(path, f"says it is {record.key}/{record.attempt}", REMOVE))
+        found.append(StoreFault(path, f"says it is {record.key}/{record.attempt}", REMOVE))
     beside = store.iterations_file(file.key, file.attempt)
     if record.provenance.measured_iterations and not beside.exists():
-        found.append(Finding(beside, "is gone: the iteration times of a record", REMOVE))
+        found.append(StoreFault(beside, "is gone: the iteration times of a record", REMOVE))
     return record, found
 
 
-def _code_findings(store: Store, names: Iterable[str]) -> Iterator[Finding]:
+def _code_findings(store: Store, names: Iterable[str]) -> Iterator[StoreFault]:
     """Code sets that are gone or do not hash to their name."""
     for name in sorted(names):
         try:
             store.code_sets.read(name)
         except RecordDamaged as damaged:
-            yield Finding(store.code_sets.file(name), damaged.message, RESTORE)
+            yield StoreFault(store.code_sets.file(name), damaged.message, RESTORE)
 
 
-def _table_findings(store: Store) -> Iterator[Finding]:
+def _table_findings(store: Store) -> Iterator[StoreFault]:
     """Tables that cannot be read, and files that no record belongs to."""
     import duckdb
 
     with duckdb.connect() as connection:
         for path in sorted(store.attempt_files()):
             if path.name.endswith(TEMPORARY):
-                yield Finding(path, "was left unfinished, or is just being written", COLLECT)
+                yield StoreFault(path, "was left unfinished, or is just being written", COLLECT)
             elif path.suffix == ".parquet":
                 if not store.record_of(path).exists():
-                    yield Finding(path, "belongs to no record", COLLECT)
+                    yield StoreFault(path, "belongs to no record", COLLECT)
                 try:
                     connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})").fetchall()  # noqa: S608
                 except duckdb.Error as error:
-                    yield Finding(path, f"cannot be read: {str(error).partition(chr(10))[0]}", REMOVE)
+                    yield StoreFault(path, f"cannot be read: {str(error).partition(chr(10))[0]}", REMOVE)

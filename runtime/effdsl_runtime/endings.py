@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from effdsl.outcome import Outcome
-from effdsl.techniques.base import Unsupported
+from effdsl.techniques.technique import Unsupported
 
 
 class Diverged(ArithmeticError):

@@ -28,7 +28,7 @@ RESULT = "result.json"
 
 
 @attrs.frozen
-class Finished:
+class RecordedTask:
     """What is said of a task that has ended, once its record is written."""
 
     ending: Ending
@@ -51,11 +51,11 @@ class Result:
     code: Mapping[str, str]
 
 
-def keep(store: Store, result: Result) -> Finished:
+def keep(store: Store, result: Result) -> RecordedTask:
     """Write ``result`` into ``store``; its index is not touched."""
     record = with_code(result.record, store.code_sets.keep(result.code))
     path = store.write(record, result.iterations, result.samples)
-    return Finished(Ending(Outcome(record.outcome), record.reason), path, record.metrics)
+    return RecordedTask(Ending(Outcome(record.outcome), record.reason), path, record.metrics)
 
 
 def with_code(record: Record, code: str) -> Record:

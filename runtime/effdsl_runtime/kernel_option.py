@@ -25,7 +25,7 @@ def kernel_asked() -> Kernel:
     """
     asked = os.environ.get(KERNEL) or "auto"
     if asked not in KERNELS:
-        from effdsl.techniques.base import Unsupported
+        from effdsl.techniques.technique import Unsupported
 
         raise Unsupported(f"${KERNEL} is {asked!r}", f"allowed: {', '.join(KERNELS)}")
     return asked
@@ -42,7 +42,7 @@ def check_kernel(kernel: Kernel, device: str, *mixers: str) -> None:
     Raises:
         Unsupported: with what to do instead.
     """
-    from effdsl.techniques.base import Unsupported
+    from effdsl.techniques.technique import Unsupported
 
     if kernel in GPU_ONLY and device == "cpu":
         raise Unsupported(
@@ -61,7 +61,7 @@ def refusal(kernel: Kernel, plan: Plan) -> str:
 
     Asked before anything runs: a refusal is about the command, not a result of the tasks.
     """
-    from effdsl.techniques.base import Unsupported
+    from effdsl.techniques.technique import Unsupported
 
     if kernel not in GPU_ONLY:
         return ""

@@ -25,7 +25,7 @@ from effdsl_registry.store import Store
 import effdsl_runtime.stages  # noqa: F401  what a stage needs before and after a task, by dispatch
 from effdsl.outcome import Outcome
 from effdsl.workload import Input
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.endings import Ending, ending_of
 from effdsl_runtime.engines.contract import Report

@@ -14,7 +14,7 @@ import attrs
 import effdsl_registry
 import pytest
 from effdsl_analysis.queries import rows, session, statement
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.claims.verdicts import claims
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.records import Identity, Provenance, Record, Row
 from effdsl_registry.store import Store, StudyTask

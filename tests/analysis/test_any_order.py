@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from effdsl_analysis.questions.audit.audit import audit
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.audit.auditing import audit
+from effdsl_analysis.questions.claims.verdicts import claims
 from effdsl_analysis.questions.compare.agreement import compare
 from effdsl_analysis.questions.pareto.paretoset import pareto
 from effdsl_analysis.questions.pareto.published_paretoset import pareto_published

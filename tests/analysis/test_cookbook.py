@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_registry.door import ask
+from effdsl_registry.guarded_sql import ask
 from effdsl_registry.records import Row
 from effdsl_registry.schema import PUBLIC_VIEWS
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from effdsl_analysis import rank_published
-from effdsl_analysis.questions.claims.claims import Verdict
+from effdsl_analysis.questions.claims.verdicts import Verdict
 from effdsl_analysis.vocabulary import Rule, Severity
 from effdsl_registry.schema import PUBLIC_VIEWS
 from effdsl_registry.store import Store

@@ -22,8 +22,8 @@ from effdsl_analysis import (
     scaling,
     scores,
 )
-from effdsl_analysis.questions.audit.audit import audit
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.audit.auditing import audit
+from effdsl_analysis.questions.claims.verdicts import claims
 from effdsl_registry.errors import StoreError
 from effdsl_registry.store import Store
 

@@ -12,7 +12,7 @@ from effdsl.data import Shakespeare
 from effdsl.hardware import Hardware
 from effdsl.plan import make_plan
 from effdsl.study import Study
-from effdsl.techniques.base import Technique
+from effdsl.techniques.technique import Technique
 from effdsl.training import Budget
 from effdsl.units import M
 

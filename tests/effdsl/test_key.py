@@ -52,7 +52,7 @@ from effdsl import (
 )
 from effdsl.declare import ROLE, TAGS, identity, keyed, transport
 from effdsl.hardware import Hardware
-from effdsl.key import Canon, KeyFieldError, canonical_json, key_of
+from effdsl.key import CanonicalForms, KeyFieldError, canonical_json, key_of
 from effdsl.plan import make_plan
 from effdsl.task import Task
 from effdsl.units import Count
@@ -272,6 +272,6 @@ def test_a_quantity_is_written_as_its_number(number: int, unit: str) -> None:
 
 
 def test_parts_shared_by_many_tasks_are_written_as_if_alone() -> None:
-    canon = Canon()
+    forms = CanonicalForms()
     for task in some_tasks():
-        assert canon(task) == canonical_json(task)
+        assert forms(task) == canonical_json(task)

@@ -13,7 +13,7 @@ from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.limit import advice, limit_from, within
 from effdsl.outcome import Outcome
-from effdsl.plan import History, Known, Plan, State, make_plan
+from effdsl.plan import History, PastResult, Plan, TaskState, make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(
@@ -64,7 +64,7 @@ def test_within_a_repeat_nothing_is_left_out_that_would_still_have_fitted(part: 
     whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     limit = limit_from(f"${part * whole:.12f}")
     plan = within(PLAN, limit)
-    left_out = [t for t in plan.tasks if t.state is State.LEFT_OUT]
+    left_out = [t for t in plan.tasks if t.state is TaskState.LEFT_OUT]
     if left_out:
         left = limit.most - sum(t.price.usd or 0 for t in plan.to_run())
         first = [t for t in left_out if t.task.seed == left_out[0].task.seed]
@@ -84,11 +84,13 @@ def test_the_last_line_counts_what_is_left_out() -> None:
 
 
 def test_cached_tasks_cost_nothing() -> None:
-    known = {t.address.key: Known(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0}
+    known = {
+        t.address.key: PastResult(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks if t.task.seed == 0
+    }
     plan = make_plan(STUDY, LAPTOP, lambda addresses: History(known))
     one = plan.tasks[0].price.usd or 0.0
     limited = within(plan, limit_from(f"${20 * one:.9f}"))
-    assert limited.counts()[State.CACHED] == 6
+    assert limited.counts()[TaskState.CACHED] == 6
     assert {seed for seed, _ in picked(limited)} <= {1, 2}
 
 
@@ -108,7 +110,7 @@ def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
         limit = limit_from(f"${most:.12f}")
         first = within(PLAN, limit)
         ran = {task.address.key for task in first.to_run()}
-        known = {t.address.key: Known(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks}
+        known = {t.address.key: PastResult(Outcome.OK, canonical_json(t.task)) for t in PLAN.tasks}
         rest = make_plan(
             STUDY,
             LAPTOP,
@@ -116,7 +118,7 @@ def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
         )
         more = bool(within(rest, limit).to_run())
         assert (advice(first, limit) == "run again for more") is more
-        assert ("give a larger --budget" in advice(first, limit)) is not more
+        assert ("give a larger --limit" in advice(first, limit)) is not more
 
 
 def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
@@ -124,6 +126,6 @@ def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
     whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     half = within(plan, limit_from(f"${whole / 2:.9f}"))
     states = half.counts()
-    assert states[State.LEFT_OUT] > 0
-    assert states[State.UNAVAILABLE] + states[State.LEFT_OUT] == 18
+    assert states[TaskState.LEFT_OUT] > 0
+    assert states[TaskState.UNAVAILABLE] + states[TaskState.LEFT_OUT] == 18
     assert (together(t.price for t in half.to_price()).usd or 0) <= whole / 2

@@ -11,7 +11,7 @@ import pytest
 from effdsl import GQA, MQA, Attention, M, NoPE, Position, RoPE, Study
 from effdsl.hardware import Hardware
 from effdsl.loading import find_study, load_study, name_of, study_files, typed
-from effdsl.plan import State, make_plan
+from effdsl.plan import TaskState, make_plan
 from effdsl.problems import StudyError
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -261,7 +261,7 @@ def test_what_cannot_be_built_at_a_shape_is_planned_as_unsupported_with_the_reas
     file = tmp_path / "odd.py"
     file.write_text("from effdsl import *\nstudy = Study(Attention([GQA(kv_heads=3), MQA]), [3*M])\n")
     plan = make_plan(load_study(str(file)).study, LAPTOP)
-    assert plan.counts()[State.UNSUPPORTED] == 3
+    assert plan.counts()[TaskState.UNSUPPORTED] == 3
     assert "does not divide 8 heads; allowed: 1, 2, 4, 8" in plan.cells[0].unsupported
     assert plan.summary().endswith(", 3 unsupported")
 

@@ -36,7 +36,7 @@ from effdsl import (
 from effdsl.display import plan_table
 from effdsl.hardware import Hardware
 from effdsl.outcome import Outcome
-from effdsl.plan import History, Known, Plan, State, make_plan
+from effdsl.plan import History, PastResult, Plan, TaskState, make_plan
 from effdsl.task import Address
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -47,14 +47,14 @@ def knowing(plan: Plan, outcome: Outcome = Outcome.OK, **also: object) -> Histor
     """A store that knows every task of ``plan``."""
     from effdsl.key import canonical_json
 
-    return History({t.address.key: Known(outcome, canonical_json(t.task), **also) for t in plan.tasks})  # type: ignore[arg-type]
+    return History({t.address.key: PastResult(outcome, canonical_json(t.task), **also) for t in plan.tasks})  # type: ignore[arg-type]
 
 
 def test_the_card_study_plans_as_written() -> None:
     study = Study(axis=Attention([MQA, GQA, MLA, NSA]), scales=[0.5 * B, 1.5 * B, 3 * B], hw=GH200)
     plan = make_plan(study, LAPTOP, unavailable=lambda cell: f"needs {cell.hardware}")
     assert len(plan.cells) == 12
-    assert plan.counts()[State.UNAVAILABLE] + plan.counts()[State.INFEASIBLE] == 36
+    assert plan.counts()[TaskState.UNAVAILABLE] + plan.counts()[TaskState.INFEASIBLE] == 36
     gqa = [cell for cell in plan.cells if cell.labels.technique == "GQA"]
     # Qwen2.5's own counts, as transformers reports them.
     assert [c.cell.workload.size().parameters for c in gqa if c.cell] == [
@@ -87,7 +87,7 @@ def test_adding_a_technique_leaves_everything_else_cached() -> None:
     before = make_plan(SMALL, LAPTOP)
     more = SMALL.derive(axis=Attention([MQA, GQA, GQA(kv_heads=4), MLA]))
     plan = make_plan(more, LAPTOP, lambda addresses: knowing(before))
-    assert plan.counts()[State.CACHED] == 9
+    assert plan.counts()[TaskState.CACHED] == 9
     assert {t.task.labels.technique for t in plan.to_run()} == {"GQA(kv_heads=4)"}
 
 
@@ -95,7 +95,7 @@ def test_a_result_of_an_older_engine_is_stale_and_runs_again() -> None:
     plan = make_plan(SMALL, LAPTOP)
     old = History(engine_versions={t.address.lineage: 0 for t in plan.tasks})
     stale = make_plan(SMALL, LAPTOP, lambda addresses: old)
-    assert stale.counts()[State.STALE] == 9
+    assert stale.counts()[TaskState.STALE] == 9
     assert "version 0 of the engine torch, now 1" in stale.tasks[0].reason
     assert len(stale.to_run()) == 9
 
@@ -104,11 +104,11 @@ def test_the_lineage_survives_a_new_engine_version_and_the_key_does_not() -> Non
     task = make_plan(SMALL, LAPTOP).tasks[0]
     engine = attrs.evolve(task.task.cell.engine)
     object.__setattr__(engine, "version", 99)
-    from effdsl.key import Canon
+    from effdsl.key import CanonicalForms
     from effdsl.task import address_of
 
     newer: Address = address_of(
-        attrs.evolve(task.task, cell=attrs.evolve(task.task.cell, engine=engine)), Canon()
+        attrs.evolve(task.task, cell=attrs.evolve(task.task.cell, engine=engine)), CanonicalForms()
     )
     assert newer.lineage == task.address.lineage
     assert newer.key != task.address.key
@@ -138,7 +138,7 @@ def test_failures_are_kept_until_a_retry_names_them() -> None:
 
 def test_a_key_that_holds_another_task_is_an_error_not_a_hit() -> None:
     plan = make_plan(SMALL, LAPTOP)
-    wrong = History({t.address.key: Known(Outcome.OK, "{}") for t in plan.tasks})
+    wrong = History({t.address.key: PastResult(Outcome.OK, "{}") for t in plan.tasks})
     with pytest.raises(RuntimeError, match="effdsl store verify"):
         make_plan(SMALL, LAPTOP, lambda a: wrong)
 
@@ -146,7 +146,7 @@ def test_a_key_that_holds_another_task_is_an_error_not_a_hit() -> None:
 def test_what_cannot_fit_is_infeasible_with_the_arithmetic() -> None:
     study = Study(Attention([GQA]), [3 * B], hw=attrs.evolve(H200, memory=20 * GB), repeats=1)
     plan = make_plan(study, LAPTOP)
-    assert plan.counts()[State.INFEASIBLE] == 1
+    assert plan.counts()[TaskState.INFEASIBLE] == 1
     reason = plan.tasks[0].reason
     assert "optimizer" in reason
     assert "more than the 20.0 GB" in reason

@@ -8,7 +8,7 @@ import pytest
 from effdsl_runtime.endings import Diverged, ending_of, ending_of_death, oom_kills
 
 from effdsl.outcome import Outcome
-from effdsl.techniques.base import Unsupported
+from effdsl.techniques.technique import Unsupported
 
 
 class OutOfMemoryError(RuntimeError):

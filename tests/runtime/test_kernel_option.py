@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from effdsl_runtime import commands
+from effdsl_runtime import run_commands
 from effdsl_runtime.executing import running
 from effdsl_runtime.kernel_option import KERNEL
 
@@ -20,18 +20,18 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         return 0
 
     monkeypatch.setenv(KERNEL, "")  # and put back whatever the option leaves there
-    monkeypatch.setattr(commands, "prepare", lambda *args, **named: (None, None, None))
+    monkeypatch.setattr(run_commands, "prepare", lambda *args, **named: (None, None, None))
     monkeypatch.setattr(running, "run_study", run_study)
     return asked
 
 
 def test_the_kernel_reaches_the_tasks_by_the_environment(seen: list[str | None]) -> None:
-    assert CliRunner().invoke(commands.execute, ["any", "--kernel", "math"]).exit_code == 0
+    assert CliRunner().invoke(run_commands.execute, ["any", "--kernel", "math"]).exit_code == 0
     assert seen == ["math"]
 
 
 def test_a_kernel_that_does_not_exist_is_refused_with_those_that_do(seen: list[str | None]) -> None:
-    refused = CliRunner().invoke(commands.execute, ["any", "--kernel", "cudnn"])
+    refused = CliRunner().invoke(run_commands.execute, ["any", "--kernel", "cudnn"])
     assert refused.exit_code == 2
     assert "'auto', 'math', 'sdpa', 'flex', 'fla'" in refused.output
     assert not seen

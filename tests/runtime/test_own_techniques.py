@@ -17,8 +17,8 @@ from effdsl import *
 class Twice(FeedForwardTechnique):
     def module(self, shape):
         from torch import nn
-        from effdsl_runtime.model.feed_forward import FeedForward
-        class Module(FeedForward):
+        from effdsl_runtime.model.feed_forward import FeedForwardModule
+        class Module(FeedForwardModule):
             def __init__(self):
                 super().__init__()
                 self.up, self.down = nn.Linear(shape.hidden_size, 64), nn.Linear(64, shape.hidden_size)
@@ -129,7 +129,7 @@ def test_feed_forwards_positions_and_whole_backbones_go_the_same_way(text: str) 
 
 def test_planning_imports_torch_only_where_something_is_to_be_counted() -> None:
     Path("mine.py").write_text(WHOLE, encoding="utf-8")
-    code = "import sys; from effdsl_runtime.commands import prepare; prepare('mine.py', None); "
+    code = "import sys; from effdsl_runtime.run_commands import prepare; prepare('mine.py', None); "
     code += "print('torch' in sys.modules)"
     runs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in "12"

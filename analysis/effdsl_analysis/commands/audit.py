@@ -36,7 +36,7 @@ def audit(
     Each rule is one SQL file. An error is impossible or against a definition, a warning is not credible,
     a note is to be read with care; what a finding assumes, it says.
     """
-    from effdsl_analysis.questions.audit.audit import audit as audited
+    from effdsl_analysis.questions.audit.auditing import audit as audited
 
     kept = [Severity(name) for name in severities] or list(Severity)
     kind = evidence_of(evidence, study)

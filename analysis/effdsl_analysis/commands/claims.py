@@ -38,7 +38,7 @@ def claims(
     no case makes it fail, whichever way the effect goes; a range takes both its ends; what is said of
     every case fails if more than half of them contradict it.
     """
-    from effdsl_analysis.questions.claims.claims import claims as tested
+    from effdsl_analysis.questions.claims.verdicts import claims as tested
 
     kind = evidence_of(evidence, study)
     wanted = [name.strip() for listed in ids for name in listed.split(",")]

@@ -10,8 +10,8 @@ import attrs
 
 from effdsl_analysis.ask import scope_of
 from effdsl_analysis.queries import Row, rows, session
-from effdsl_analysis.questions.audit.audit import Audit, audit
-from effdsl_analysis.questions.claims.claims import Claims, claims
+from effdsl_analysis.questions.audit.auditing import Audit, audit
+from effdsl_analysis.questions.claims.verdicts import Claims, claims
 from effdsl_analysis.questions.rank.grid import Grid, grids
 from effdsl_analysis.questions.rank.published_ranking import rank_published
 from effdsl_analysis.questions.rank.ranking import rank

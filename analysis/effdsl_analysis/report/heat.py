@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from effdsl_analysis.questions.rank.grid import Grid, GridColumn, Standing
+from effdsl_analysis.questions.rank.grid import Grid, GridColumn, GridEntry
 from effdsl_analysis.text import number, numbers
 
 TIERS = 5
@@ -70,26 +70,26 @@ def heat_table(id_: str, grid: Grid) -> HeatTable:
 
 
 def _column(column: GridColumn) -> list[HeatCell]:
-    known = [standing for standing in column.standings if standing is not None]
-    worst = max((standing.rank for standing in known), default=1)
+    known = [entry for entry in column.entries if entry is not None]
+    worst = max((entry.rank for entry in known), default=1)
     shown = iter(numbers([s.value for s in known], [s.half_width for s in known]))
     return [
-        HeatCell(title=reason) if standing is None else _cell(standing, next(shown), worst, reason)
-        for standing, reason in zip(column.standings, column.reasons, strict=True)
+        HeatCell(title=reason) if entry is None else _cell(entry, next(shown), worst, reason)
+        for entry, reason in zip(column.entries, column.reasons, strict=True)
     ]
 
 
-def _cell(standing: Standing, value: str, worst: int, reason: str) -> HeatCell:
-    between = f" ({standing.rank_lo}–{standing.rank_hi})" if standing.rank_lo < standing.rank_hi else ""
-    half = standing.half_width
+def _cell(entry: GridEntry, value: str, worst: int, reason: str) -> HeatCell:
+    between = f" ({entry.rank_lo}–{entry.rank_hi})" if entry.rank_lo < entry.rank_hi else ""
+    half = entry.half_width
     return HeatCell(
         value=value,
         spread=f"±{number(half, half)}" if half else "",
-        rank=f"{standing.rank}{between}",
-        tier=None if worst == 1 else round((TIERS - 1) * (standing.rank - 1) / (worst - 1)),
-        best=standing.rank == 1,
-        sort=repr(standing.value),
-        title="; ".join(filter(None, [_ties(standing.tied_with), reason])),
+        rank=f"{entry.rank}{between}",
+        tier=None if worst == 1 else round((TIERS - 1) * (entry.rank - 1) / (worst - 1)),
+        best=entry.rank == 1,
+        sort=repr(entry.value),
+        title="; ".join(filter(None, [_ties(entry.tied_with), reason])),
     )
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from effdsl_analysis.questions.claims.claims import Verdict
+from effdsl_analysis.questions.claims.verdicts import Verdict
 from effdsl_analysis.report.heat import TIERS
 from effdsl_analysis.text import words
 from effdsl_analysis.vocabulary import Evidence, Severity

@@ -123,12 +123,12 @@ def measured_panel(id_: str, group: str, grid: Grid) -> Panel:
     values: dict[str, dict[str, float]] = {name: {} for name in grid.techniques}
     intervals: dict[str, dict[str, Interval]] = {name: {} for name in grid.techniques}
     for column in columns:
-        for name, standing in zip(grid.techniques, column.standings, strict=True):
-            if standing is None:
+        for name, entry in zip(grid.techniques, column.entries, strict=True):
+            if entry is None:
                 continue
-            values[name][column.metric.name] = standing.value
-            if standing.low is not None and standing.high is not None:
-                intervals[name][column.metric.name] = (standing.low, standing.high)
+            values[name][column.metric.name] = entry.value
+            if entry.low is not None and entry.high is not None:
+                intervals[name][column.metric.name] = (entry.low, entry.high)
     metrics = sorted((column.metric for column in columns), key=lambda m: not m.is_quality)
     return Panel(id_, group, grid.title, tuple(metrics), values, intervals)
 

@@ -6,7 +6,7 @@ A new file needs no list: see ``docs/contributing.md``.
 from typing import TYPE_CHECKING, Any
 
 from effdsl.built_in import declared_in
-from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.technique import AttentionTechnique
 
 globals().update(declared_in(__name__, AttentionTechnique))
 

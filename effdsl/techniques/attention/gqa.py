@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from effdsl.declare import identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique, check_kv_heads, labelled
+from effdsl.techniques.technique import AttentionTechnique, check_kv_heads, labelled
 from effdsl.validate import positive_int, whole
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique, Unsupported
+from effdsl.techniques.technique import AttentionTechnique, Unsupported
 from effdsl.validate import optional, positive_int, whole
 
 

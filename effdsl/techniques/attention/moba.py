@@ -16,9 +16,9 @@ from __future__ import annotations
 from effdsl.declare import evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
 from effdsl.techniques.attention.gqa import GroupedQuery
-from effdsl.techniques.base import PositionTechnique, check_kv_heads
 from effdsl.techniques.block_selection import SMALL_BELOW, selected_keys
 from effdsl.techniques.position import ScoreBias
+from effdsl.techniques.technique import PositionTechnique, check_kv_heads
 from effdsl.validate import optional, positive_int, whole
 
 PAPER_BLOCK, SMALL_BLOCK = 512, 32

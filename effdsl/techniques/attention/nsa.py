@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.shapes import Shape, reference_parameters
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported, check_kv_heads
 from effdsl.techniques.block_selection import SMALL_BELOW, selected_keys
 from effdsl.techniques.position import ScoreBias
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported, check_kv_heads
 from effdsl.validate import one_of, optional, positive_int, whole
 
 ALWAYS_SELECTED = 3  # the first block, the query's own and the one before it

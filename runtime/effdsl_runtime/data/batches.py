@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from effdsl_runtime.data.codec import Tokens
 from effdsl_runtime.data.corpus import Corpus
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.text_files import DataError
 
 Windows = npt.NDArray[np.int64]
 

@@ -14,7 +14,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from effdsl.data import BPE, ByteTokenizer, HubTokenizer
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.text_files import DataError
 
 TOKENIZER_FILE = "tokenizer.json"
 END_OF_TEXT = "<|endoftext|>"

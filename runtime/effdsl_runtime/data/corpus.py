@@ -20,7 +20,7 @@ HELD_OUT_FILE = "held_out.bin"
 
 
 @attrs.frozen
-class Facts:
+class CorpusFacts:
     """What is known of a corpus once it has been written.
 
     Attributes:
@@ -44,7 +44,7 @@ class Corpus:
     train: Tokens
     held_out: Tokens
     tokenizer: Codec
-    facts: Facts
+    facts: CorpusFacts
 
     @property
     def bytes_per_token(self) -> float:
@@ -107,15 +107,15 @@ def entropy(counts: npt.NDArray[np.int64]) -> float:
     return float(-(p * np.log(p)).sum())
 
 
-def write_facts(folder: Path, facts: Facts) -> None:
+def write_facts(folder: Path, facts: CorpusFacts) -> None:
     """Write the facts; a folder without them is no corpus."""
     (folder / FACTS_FILE).write_text(json.dumps(attrs.asdict(facts), indent=1), "utf-8")
 
 
-def read_facts(folder: Path, vocab_size: int) -> Facts | None:
+def read_facts(folder: Path, vocab_size: int) -> CorpusFacts | None:
     """The facts of the corpus in ``folder``; None where there is none, or its files are not whole."""
     try:
-        facts = Facts(**json.loads((folder / FACTS_FILE).read_text("utf-8")))
+        facts = CorpusFacts(**json.loads((folder / FACTS_FILE).read_text("utf-8")))
         width = token_dtype(vocab_size).itemsize
         whole = (folder / TRAIN_FILE).stat().st_size == facts.train_tokens * width
         whole &= (folder / HELD_OUT_FILE).stat().st_size == facts.held_out_tokens * width

@@ -22,15 +22,15 @@ from effdsl_runtime.data.corpus import (
     HELD_OUT_FILE,
     TRAIN_FILE,
     Corpus,
-    Facts,
+    CorpusFacts,
     TokenFile,
     entropy,
     read_facts,
     token_dtype,
     write_facts,
 )
-from effdsl_runtime.data.reading import DataError
 from effdsl_runtime.data.sources import Document, documents
+from effdsl_runtime.data.text_files import DataError
 
 Report = Callable[[str], None]
 BPE_TRAINING_CHARACTERS = 128 * 2**20
@@ -82,7 +82,7 @@ def _alone(folder: Path, report: Report) -> Iterator[None]:
         yield
 
 
-def _make(folder: Path, data: Data, tokens: int, report: Report) -> Facts:
+def _make(folder: Path, data: Data, tokens: int, report: Report) -> CorpusFacts:
     """Write the corpus beside ``folder`` and rename it when it is whole."""
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
@@ -113,7 +113,7 @@ def _training_texts(data: Data) -> Iterator[str]:
             yield text
 
 
-def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) -> Facts:
+def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) -> CorpusFacts:
     with (
         TokenFile(folder / TRAIN_FILE, data.vocab_size) as train,
         TokenFile(folder / HELD_OUT_FILE, data.vocab_size) as held_out,
@@ -126,7 +126,7 @@ def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) 
                 "give more documents, or another held_out_fraction"
             )
     size = int(held_out.counts_v[: codec.bytes_v.size] @ codec.bytes_v[: held_out.counts_v.size])
-    return Facts(train.tokens, held_out.tokens, size / held_out.tokens, entropy(train.counts_v))
+    return CorpusFacts(train.tokens, held_out.tokens, size / held_out.tokens, entropy(train.counts_v))
 
 
 def _fill(

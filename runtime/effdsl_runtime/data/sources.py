@@ -18,7 +18,7 @@ from effdsl.data import (
     content_hash,
 )
 from effdsl.declare import Invalid
-from effdsl_runtime.data.reading import DataError, texts
+from effdsl_runtime.data.text_files import DataError, texts
 
 
 class Document(NamedTuple):

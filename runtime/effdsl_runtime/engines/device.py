@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from effdsl.hardware import Hardware
-from effdsl.techniques.base import Unsupported
+from effdsl.techniques.technique import Unsupported
 from effdsl_runtime.cgroup import usable_cores
 from effdsl_runtime.probes.visible import keep_to_first_gpu
 

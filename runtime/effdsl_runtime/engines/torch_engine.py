@@ -26,7 +26,7 @@ from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
-from effdsl_runtime.model.routing import Routed, routed
+from effdsl_runtime.model.routing import RoutingStatistics, routed
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 
@@ -103,7 +103,7 @@ def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
     )
 
 
-def _tables(decoding: tuple[Decoding, ...], sent: Routed | None) -> dict[str, tuple[Row, ...]]:
+def _tables(decoding: tuple[Decoding, ...], sent: RoutingStatistics | None) -> dict[str, tuple[Row, ...]]:
     """Decoding by ascending context, and the share of the held-out tokens' work that each expert did."""
     tables = {"decoding": tuple(attrs.asdict(row) for row in decoding)}
     if sent is not None:

@@ -30,7 +30,7 @@ from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
 from effdsl_runtime.environments import python_of
 from effdsl_runtime.executing.process import POLL_S, Child, preload
 from effdsl_runtime.executing.spawned import Spawned
-from effdsl_runtime.handover import Finished, Result, keep, read_result, write_assignment
+from effdsl_runtime.handover import RecordedTask, Result, keep, read_result, write_assignment
 from effdsl_runtime.inputs import unfit_inputs
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
@@ -53,7 +53,7 @@ class Display(Protocol):
     def progress(self, task: PlannedTask, progress: Progress) -> None:
         """A task has moved on; called several times a second at most."""
 
-    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+    def finished(self, task: PlannedTask, result: RecordedTask, seconds: float) -> None:
         """A task has ended."""
 
     def elsewhere(self, task: PlannedTask) -> None:
@@ -75,7 +75,7 @@ class Stop(enum.IntEnum):
 
 
 @attrs.define
-class Tally:
+class RunTotals:
     """What an executor did.
 
     Attributes:
@@ -87,7 +87,7 @@ class Tally:
         cannot_start: why no task was started: the data are not to be had.
     """
 
-    endings: list[tuple[PlannedTask, Finished]] = attrs.field(factory=list)
+    endings: list[tuple[PlannedTask, RecordedTask]] = attrs.field(factory=list)
     elsewhere: int = 0
     infeasible: int = 0
     left: int = 0
@@ -117,40 +117,40 @@ class Executor:
     _stop: Stop = Stop.NOT
     _signal: int = 0
 
-    def run(self, plan: Plan) -> Tally:
+    def run(self, plan: Plan) -> RunTotals:
         """Run what is to run; returns when it is done, interrupted, or another process has done it."""
-        tally = Tally()
+        totals = RunTotals()
         queue = deque(plan.to_run())
         attempts = {task.address.key: self.store.attempts(task.address.key) for task in queue if task.known}
         refused = 0
         preload({engine_module(task.task) for task in queue if not task.task.engine.environment})
         with self._interruptible():
-            tally.cannot_start = self._prepare(plan) or self._refuse(queue, tally)
-            while queue and not tally.cannot_start and self._stop is Stop.NOT:
+            totals.cannot_start = self._prepare(plan) or self._refuse(queue, totals)
+            while queue and not totals.cannot_start and self._stop is Stop.NOT:
                 planned = queue.popleft()
                 with self.store.claim(planned.address.key) as won:
                     if not won:
                         queue.append(planned)
                         refused += 1
                     elif self._is_done(planned, attempts):
-                        tally.elsewhere += 1
+                        totals.elsewhere += 1
                         self.display.elsewhere(planned)
                     else:
                         refused = 0
-                        self._run_task(planned, tally)
+                        self._run_task(planned, totals)
                 if refused > len(queue):
                     self.display.waiting(len(queue))
                     time.sleep(POLL_S)
-        tally.left = len(plan.to_run()) - len(tally.endings) - tally.elsewhere - tally.infeasible
-        tally.signal = self._signal if tally.left else 0
-        return tally
+        totals.left = len(plan.to_run()) - len(totals.endings) - totals.elsewhere - totals.infeasible
+        totals.signal = self._signal if totals.left else 0
+        return totals
 
     def _is_done(self, planned: PlannedTask, attempts: Mapping[str, Set[str]]) -> bool:
         """Whether somebody has finished a task since this executor looked at ``attempts``."""
         key = planned.address.key
         return bool(self.store.attempts(key) - attempts.get(key, set())) or self._left_behind(key)
 
-    def _run_task(self, planned: PlannedTask, tally: Tally) -> None:
+    def _run_task(self, planned: PlannedTask, totals: RunTotals) -> None:
         changed = changed_since(planned.task.workload)
         if changed:  # what it was planned as is no longer there to run
             self.display.message(changed)
@@ -165,7 +165,7 @@ class Executor:
             self.store.ingest([result.record])
         except StoreBusy as busy:  # the record is on disk, and whoever opens the store next indexes it
             self.display.message(f"{busy}; the result is kept and will be indexed later")
-        tally.endings.append((planned, result))
+        totals.endings.append((planned, result))
         self.display.finished(planned, result, time.perf_counter() - start)
         if result.ending.outcome is Outcome.FAILED:
             self.display.message(_excerpt(assignment))
@@ -179,13 +179,13 @@ class Executor:
         store = self.store.root
         return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts)
 
-    def _supervise(self, planned: PlannedTask, assignment: Assignment) -> Finished | None:
+    def _supervise(self, planned: PlannedTask, assignment: Assignment) -> RecordedTask | None:
         """Start a worker and follow it to its end; ``None`` when the user stopped it."""
         kills, started = oom_kills(), time.monotonic()
         worker = self._start(assignment)
         ending: Ending | None = None
         for said in worker.messages():
-            if isinstance(said, Finished):
+            if isinstance(said, RecordedTask):
                 return said
             if isinstance(said, Result):
                 return self._take_in(assignment.address.key, said)
@@ -213,7 +213,7 @@ class Executor:
         rmtree(folder, ignore_errors=True)
         return Spawned(python_of(environment), write_assignment(folder, assignment), assignment.log)
 
-    def _take_in(self, key: str, result: Result) -> Finished:
+    def _take_in(self, key: str, result: Result) -> RecordedTask:
         """Keep what came back as files, which then have done their work."""
         finished = keep(self.store, result)
         rmtree(self.store.handover(key), ignore_errors=True)
@@ -257,7 +257,7 @@ class Executor:
                 return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
         return ""
 
-    def _refuse(self, queue: deque[PlannedTask], tally: Tally) -> str:
+    def _refuse(self, queue: deque[PlannedTask], totals: RunTotals) -> str:
         """Take tasks out of ``queue`` whose input is of no use; says why when that leaves none."""
         why_not = unfit_inputs()
         refused = {task.address.key: why for task in queue if (why := why_not(task.task.cell))}
@@ -265,7 +265,7 @@ class Executor:
             return next(iter(refused.values()))
         for why in dict.fromkeys(refused.values()):
             self.display.message(why)
-        tally.infeasible = len(refused)
+        totals.infeasible = len(refused)
         kept = [task for task in queue if task.address.key not in refused]
         queue.clear()
         queue.extend(kept)

@@ -16,7 +16,7 @@ from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
 from effdsl_runtime import observation
 from effdsl_runtime.executing.eta import Eta
-from effdsl_runtime.handover import Finished
+from effdsl_runtime.handover import RecordedTask
 
 PLAIN_EVERY_S = 5.0
 
@@ -35,7 +35,7 @@ def name(task: PlannedTask) -> str:
     return f"{labels.technique} {labels.scale} seed {task.task.seed}"
 
 
-def outcome_line(task: PlannedTask, result: Finished, seconds: float) -> str:
+def outcome_line(task: PlannedTask, result: RecordedTask, seconds: float) -> str:
     """One line for a finished task."""
     if result.ending.outcome is not Outcome.OK:
         return f"{name(task)}  {result.ending.outcome.value}: {result.ending.reason}"
@@ -92,7 +92,7 @@ class PlainDisplay:
             left = ", ".join(filter(None, (phase_line(progress), self._eta.text())))
             self._say(f"[{self._done + 1}/{self._eta.total}] {name(task)}: {left}")
 
-    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+    def finished(self, task: PlannedTask, result: RecordedTask, seconds: float) -> None:
         self._done += 1
         self._eta.finished(task, seconds)
         self._say(f"[{self._done}/{self._eta.total}] {outcome_line(task, result, seconds)}")
@@ -155,7 +155,7 @@ class RichDisplay:
             self._bars.update(self._task, total=progress.total, completed=progress.done)
         self._bars.update(self._study, note=self._eta.text())
 
-    def finished(self, task: PlannedTask, result: Finished, seconds: float) -> None:
+    def finished(self, task: PlannedTask, result: RecordedTask, seconds: float) -> None:
         self._eta.finished(task, seconds)
         self._bars.advance(self._study)
         mark = "[green]✓[/]" if result.ending.outcome is Outcome.OK else "[red]✗[/]"

@@ -15,7 +15,7 @@ from effdsl.limit import Limit, advice
 from effdsl.loading import LoadedStudy, typed
 from effdsl.outcome import Outcome
 from effdsl.outside import readable
-from effdsl.plan import Plan, State
+from effdsl.plan import Plan, TaskState
 
 ELSEWHERE = "by another process"
 
@@ -27,7 +27,7 @@ class RunOptions:
     progress: str = "auto"
     timeout_s: float | None = None
     fail_fast: bool = False
-    budget: Limit | None = None
+    limit: Limit | None = None
 
 
 @attrs.frozen
@@ -54,10 +54,10 @@ def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions
     if as_json:
         click.echo(json.dumps(_summary_json(plan, summary, store)))
     else:
-        click.echo("\n".join(_summary(plan, summary, store, options.budget, typed(loaded.file))))
+        click.echo("\n".join(_summary(plan, summary, store, options.limit, typed(loaded.file))))
     if summary.code:
         return summary.code
-    nothing_to_rank = not (_has_results(plan, summary) or plan.counts()[State.LEFT_OUT])
+    nothing_to_rank = not (_has_results(plan, summary) or plan.counts()[TaskState.LEFT_OUT])
     return 1 if failed(plan, summary) or nothing_to_rank else 0
 
 
@@ -71,13 +71,13 @@ def _say_whose_name(study: str, file: Path, store: Store) -> None:
 def failed(plan: Plan, summary: RunSummary) -> int:
     """Tasks that failed, now or earlier, and do not run again unasked."""
     word = Outcome.FAILED.value
-    return summary.ran.get(word, 0) + sum(task.standing == word for task in plan.tasks)
+    return summary.ran.get(word, 0) + sum(task.status == word for task in plan.tasks)
 
 
 def _has_results(plan: Plan, summary: RunSummary) -> bool:
     """Whether a task ended well, now or earlier, here or in another process."""
     ended_well = summary.ran.get(Outcome.OK.value) or summary.ran.get(ELSEWHERE)
-    return bool(ended_well) or any(task.standing == State.CACHED.value for task in plan.tasks)
+    return bool(ended_well) or any(task.status == TaskState.CACHED.value for task in plan.tasks)
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
@@ -95,16 +95,16 @@ def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
 
     with display_for(plan, options.progress) as display:
         display.message("starting: the first task waits a few seconds for torch to load")
-        tally = Executor(store, display, options.timeout_s, options.fail_fast).run(plan)
-    ran = {outcome.value: tally.count(outcome) for outcome in Outcome if tally.count(outcome)}
-    if tally.elsewhere:
-        ran[ELSEWHERE] = tally.elsewhere
-    if tally.infeasible:
-        ran[State.INFEASIBLE.value] = tally.infeasible
-    if tally.cannot_start:
-        click.echo(f"Nothing was run: {tally.cannot_start}", err=True)
+        totals = Executor(store, display, options.timeout_s, options.fail_fast).run(plan)
+    ran = {outcome.value: totals.count(outcome) for outcome in Outcome if totals.count(outcome)}
+    if totals.elsewhere:
+        ran[ELSEWHERE] = totals.elsewhere
+    if totals.infeasible:
+        ran[TaskState.INFEASIBLE.value] = totals.infeasible
+    if totals.cannot_start:
+        click.echo(f"Nothing was run: {totals.cannot_start}", err=True)
         return None
-    return RunSummary(ran, tally.left, 128 + tally.signal if tally.signal else 0)
+    return RunSummary(ran, totals.left, 128 + totals.signal if totals.signal else 0)
 
 
 def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, object]:
@@ -112,46 +112,44 @@ def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, ob
         "schema": "effdsl/execute",
         "version": 1,
         "study": plan.study,
-        "planned": plan.standings(),
+        "planned": plan.status_counts(),
         "ran": summary.ran,
         "left": summary.left,
         "store": str(store.root),
     }
 
 
-def _summary(
-    plan: Plan, summary: RunSummary, store: Store, budget: Limit | None, study: str
-) -> Iterator[str]:
+def _summary(plan: Plan, summary: RunSummary, store: Store, limit: Limit | None, study: str) -> Iterator[str]:
     """The lines that say how it went and what to type next; ``study`` is what stands for it there."""
     counts = plan.counts()
     done = [f"{n} {what}" for what, n in summary.ran.items()]
     done += [f"{summary.left} left to run"] if summary.left else []
-    nothing = "nothing fits the budget" if counts[State.LEFT_OUT] else "nothing to run"
+    nothing = "nothing fits the limit" if counts[TaskState.LEFT_OUT] else "nothing to run"
     kept = [f"{n} {what}" for what, n in _kept(plan).items()]
     yield f"{plan.study}: {', '.join([*(done or [nothing]), *kept])}. Store: {store.root}"
-    for state in (State.INFEASIBLE, State.UNAVAILABLE, State.UNSUPPORTED):
+    for state in (TaskState.INFEASIBLE, TaskState.UNAVAILABLE, TaskState.UNSUPPORTED):
         if counts[state]:
             yield f"{counts[state]} {state.value}; `effdsl plan {study}` says why."
-    if counts[State.LEFT_OUT] and budget is not None:
-        yield f"{counts[State.LEFT_OUT]} left out by the budget of {budget}; {advice(plan, budget)}."
+    if counts[TaskState.LEFT_OUT] and limit is not None:
+        yield f"{counts[TaskState.LEFT_OUT]} left out by the limit of {limit}; {advice(plan, limit)}."
     if summary.left:
         yield f"{summary.left} left to run; `effdsl execute {study}` goes on."
     if n := failed(plan, summary):
         yield f"{n} failed; `effdsl execute {study} --retry failed` runs {'them' if n > 1 else 'it'} again."
-    if changed := sum(task.state is State.CACHED and task.code_changed for task in plan.tasks):
+    if changed := sum(task.state is TaskState.CACHED and task.code_changed for task in plan.tasks):
         yield f"{changed} of the cached were measured with other code; `effdsl plan {study}` says which file."
     rank = f"effdsl rank {shlex.quote(plan.study)}"
     if _has_results(plan, summary):
         yield f"Next: {rank}"
-    elif counts[State.CACHED] or summary.ran:
+    elif counts[TaskState.CACHED] or summary.ran:
         yield f"None ended well; `{rank}` says how each ended."
 
 
 def _kept(plan: Plan) -> dict[str, int]:
     """Results that were there before, by how they stand."""
-    kept = [task.standing for task in plan.tasks if task.state is State.CACHED]
+    kept = [task.status for task in plan.tasks if task.state is TaskState.CACHED]
     return {
-        name if name == State.CACHED.value else f"{name} earlier": kept.count(name)
-        for name in plan.standings()
+        name if name == TaskState.CACHED.value else f"{name} earlier": kept.count(name)
+        for name in plan.status_counts()
         if name in kept
     }

@@ -13,13 +13,13 @@ class Cache:
 
     def __init__(self) -> None:
         self.length = 0
-        self._growing: dict[str, Growing] = {}
+        self._growing: dict[str, GrowingTensor] = {}
         self._states: dict[str, Tensor] = {}
 
     def extend(self, name: str, x_bgte: Tensor) -> Tensor:
         """Append ``x_bgte`` to what is held as ``name`` and return all of it."""
         if name not in self._growing:
-            self._growing[name] = Growing(x_bgte)
+            self._growing[name] = GrowingTensor(x_bgte)
         return self._growing[name].extend(x_bgte)
 
     def state(self, name: str) -> Tensor | None:
@@ -46,7 +46,7 @@ class Cache:
         return sum(x.numel() * x.element_size() for x in held)
 
 
-class Growing:
+class GrowingTensor:
     """A tensor that grows at the end of dimension 2 and is dropped from at its start.
 
     It lies in a wider one. That is made anew, for twice as many tokens as are held, when it is full or

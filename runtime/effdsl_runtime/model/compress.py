@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from effdsl.techniques.attention.nsa import NSA
 
 
-class Mean(nn.Module):
+class MeanCompression(nn.Module):
     """The mean of each complete block: ``(b, g, t, e)`` to ``(b, g, n, e)``."""
 
     def __init__(self, block: int, stride: int) -> None:
@@ -25,7 +25,7 @@ class Mean(nn.Module):
         return x_bgnle.mean(3)
 
 
-class Learned(Mean):
+class LearnedCompression(MeanCompression):
     """A learned map of each complete block, to which the places inside it add a learned code."""
 
     def __init__(self, block: int, stride: int, head_dim: int, layers: nn.Module) -> None:
@@ -42,8 +42,8 @@ def compressor(technique: NSA, head_dim: int) -> nn.Module:
     """The map that ``technique.phi`` means."""
     block, stride = technique.blocks().compress_block, technique.blocks().compress_stride
     if technique.phi == "mean":
-        return Mean(block, stride)
+        return MeanCompression(block, stride)
     layers: nn.Module = nn.Linear(block * head_dim, head_dim, bias=False)
     if technique.phi == "mlp":
         layers = nn.Sequential(layers, nn.SiLU(), nn.Linear(head_dim, head_dim, bias=False))
-    return Learned(block, stride, head_dim, layers)
+    return LearnedCompression(block, stride, head_dim, layers)

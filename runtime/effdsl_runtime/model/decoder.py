@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
-from effdsl_runtime.model.feed_forward import FeedForward, Routing
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing
 from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
 class Block(ResidualBlock):
     """Pre-norm residual block: mix tokens, then transform each."""
 
-    def __init__(self, mixer: Mixer, feed_forward: FeedForward, shape: Shape) -> None:
+    def __init__(self, mixer: Mixer, feed_forward: FeedForwardModule, shape: Shape) -> None:
         super().__init__()
         self.mixer_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.mixer = mixer

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.feed_forward import MoE
-from effdsl_runtime.model.feed_forward import FeedForward, Routing, feed_forward, gated
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing, feed_forward, gated
 from effdsl_runtime.model.grouped_matmul import grouped_product
 
 
@@ -29,7 +29,7 @@ class ExpertProjection(ExpertLinear):
     """The experts' maps into the residual stream; they start smaller, the deeper the model."""
 
 
-class Experts(FeedForward):
+class Experts(FeedForwardModule):
     """Mixtral's layer (Jiang et al. 2024, arXiv 2401.04088, section 2.1) without dropping a token.
 
     Tokens are sorted by expert, so that each expert multiplies its own at once; the router's
@@ -66,5 +66,5 @@ class Experts(FeedForward):
 
 
 @feed_forward.register
-def _(technique: MoE, shape: Shape) -> FeedForward:
+def _(technique: MoE, shape: Shape) -> FeedForwardModule:
     return Experts(technique, shape)

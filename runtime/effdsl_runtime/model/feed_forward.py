@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from effdsl.shapes import Shape
 from effdsl.techniques import feed_forward as declared
-from effdsl.techniques.base import FeedForwardTechnique
+from effdsl.techniques.technique import FeedForwardTechnique
 from effdsl_runtime.model.layers import Projection
 from effdsl_runtime.model.of_a_users_own import own_module
 
@@ -33,7 +33,7 @@ class Routing(NamedTuple):
     weight: float
 
 
-class FeedForward(nn.Module):
+class FeedForwardModule(nn.Module):
     """``forward(x_btd, routings)``: a layer with experts appends to ``routings`` where a list is given."""
 
     def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
@@ -41,12 +41,12 @@ class FeedForward(nn.Module):
 
 
 @singledispatch
-def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForward:
+def feed_forward(technique: FeedForwardTechnique, shape: Shape) -> FeedForwardModule:
     """The module of one block's feed-forward part; each built-in one registers beside its module."""
-    return own_module(technique, FeedForward, shape)
+    return own_module(technique, FeedForwardModule, shape)
 
 
-class SwiGLU(FeedForward):
+class SwiGLUModule(FeedForwardModule):
     """``down(silu(gate(x)) * up(x))`` (Shazeer 2020, arXiv 2002.05202)."""
 
     def __init__(self, hidden_size: int, intermediate_size: int) -> None:
@@ -61,11 +61,11 @@ class SwiGLU(FeedForward):
 
 
 @feed_forward.register
-def _(technique: declared.SwiGLU, shape: Shape) -> FeedForward:
-    return SwiGLU(shape.hidden_size, shape.intermediate_size)
+def _(technique: declared.SwiGLU, shape: Shape) -> FeedForwardModule:
+    return SwiGLUModule(shape.hidden_size, shape.intermediate_size)
 
 
-class GELU(FeedForward):
+class GELUModule(FeedForwardModule):
     """``down(gelu(up(x)))``, four times as wide as the model, with biases."""
 
     def __init__(self, hidden_size: int) -> None:
@@ -79,8 +79,8 @@ class GELU(FeedForward):
 
 
 @feed_forward.register
-def _(technique: declared.GELU, shape: Shape) -> FeedForward:
-    return GELU(shape.hidden_size)
+def _(technique: declared.GELU, shape: Shape) -> FeedForwardModule:
+    return GELUModule(shape.hidden_size)
 
 
 def gated(gate_f: Tensor, up_f: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
-from effdsl.techniques.base import Unsupported
+from effdsl.techniques.technique import Unsupported
 
 SMALLEST_GROUP = 16
 INSTALL = "pip install 'effdsl[fla]'"

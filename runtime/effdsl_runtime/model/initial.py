@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from effdsl_runtime.model.experts import ExpertLinear, ExpertProjection
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 
 STANDARD_DEVIATION = 0.02
 
 
 @runtime_checkable
-class StartsItself(Protocol):
+class InitializesItself(Protocol):
     """A module whose technique says how some of its own parameters start."""
 
     def initial_value(self, name: str, generator: torch.Generator) -> Tensor | None:
@@ -29,7 +29,7 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
 
     Matrices are normal with deviation 0.02, those that write into the residual stream 0.02 /
     sqrt(2 * layers) (GPT-2; Radford et al. 2019, section 2.3); biases are zero, norms one. A module that
-    is :class:`StartsItself` comes first.
+    is :class:`InitializesItself` comes first.
     """
     with torch.no_grad():
         for path, module in model.named_modules():
@@ -48,7 +48,7 @@ def initialise(model: nn.Module, layers: int, seed: int) -> None:
 
 
 def _own_value(module: nn.Module, path: str, name: str, seed: int) -> Tensor | None:
-    if not isinstance(module, StartsItself):
+    if not isinstance(module, InitializesItself):
         return None
     return module.initial_value(name, _generator(f"{path}.{name}", seed))
 
@@ -60,8 +60,8 @@ def _constant(module: nn.Module, parameter: Tensor) -> float | None:
 
 
 @_constant.register(nn.Linear)
-@_constant.register(Linears)
-def _(module: nn.Linear | Linears, parameter: Tensor) -> float | None:
+@_constant.register(FusedLinear)
+def _(module: nn.Linear | FusedLinear, parameter: Tensor) -> float | None:
     return 0 if parameter is module.bias else None
 
 
@@ -78,7 +78,7 @@ def _drawn(module: nn.Module, name: str, parameter: Tensor) -> list[tuple[str, T
 
 
 @_drawn.register
-def _(module: Linears, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
+def _(module: FusedLinear, name: str, parameter: Tensor) -> list[tuple[str, Tensor]]:
     pieces = torch.split(parameter, list(module.parts.values()))
     return [(f"{part}.{name}", piece) for part, piece in zip(module.parts, pieces, strict=True)]
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Linears(nn.Module):
+class FusedLinear(nn.Module):
     """Linear maps of one input, computed as one matrix product: faster where some of them are narrow.
 
     ``parts`` names each and gives its width. Weights start from a seed of their own part, so that a

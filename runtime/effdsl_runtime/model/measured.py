@@ -17,7 +17,7 @@ from effdsl.own import source_of
 from effdsl.problems import Problem, StudyError
 from effdsl.shapes import Shape
 from effdsl.techniques.backbone import BackboneTechnique
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
 from effdsl.whole import OwnDecoder
 from effdsl_runtime.model.build import assemble
 from effdsl_runtime.model.cache import Cache

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
-from effdsl.techniques.base import AttentionTechnique
+from effdsl.techniques.technique import AttentionTechnique
 from effdsl_runtime.model.cache import Cache as Cache
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.of_a_users_own import own_module

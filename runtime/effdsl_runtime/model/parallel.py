@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl_runtime.model.decoder import ResidualBlock
-from effdsl_runtime.model.feed_forward import FeedForward, Routing
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing
 from effdsl_runtime.model.mixer import Cache, Mixer
 
 
@@ -15,7 +15,7 @@ class ParallelBlock(ResidualBlock):
     """``x + mixer(norm(x)) + feed_forward(norm(x))``, each with a LayerNorm of its own (Black et al. 2022,
     arXiv 2204.06745, section 2.1). The bias of the mixer's output is the block's, whatever the mixer."""
 
-    def __init__(self, mixer: Mixer, feed_forward: FeedForward, shape: Shape) -> None:
+    def __init__(self, mixer: Mixer, feed_forward: FeedForwardModule, shape: Shape) -> None:
         super().__init__()
         self.mixer_norm = nn.LayerNorm(shape.hidden_size, eps=shape.norm_eps)
         self.mixer = mixer

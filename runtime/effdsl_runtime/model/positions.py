@@ -6,7 +6,6 @@ from functools import singledispatch
 
 from effdsl.own import source_of
 from effdsl.shapes import Shape
-from effdsl.techniques.base import PositionTechnique
 from effdsl.techniques.position import (
     AbsolutePosition,
     ALiBi,
@@ -16,6 +15,7 @@ from effdsl.techniques.position import (
     Sinusoidal,
     T5Bias,
 )
+from effdsl.techniques.technique import PositionTechnique
 from effdsl_runtime.model.absolute import LearnedStem, SinusoidalStem
 from effdsl_runtime.model.decoder import Stem
 from effdsl_runtime.model.encoding import Encoding

@@ -8,7 +8,7 @@ from functools import singledispatch
 from torch import nn
 
 from effdsl.shapes import Shape
-from effdsl.techniques.base import RecurrentTechnique
+from effdsl.techniques.technique import RecurrentTechnique
 from effdsl_runtime.model.decoder import DecoderLM, MixerBlock
 from effdsl_runtime.model.mixer import Mixer
 

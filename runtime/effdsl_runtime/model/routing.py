@@ -12,7 +12,7 @@ from effdsl_runtime.model.feed_forward import Routing
 
 
 @attrs.frozen
-class Routed:
+class RoutingStatistics:
     """How a trained model sent the held-out tokens to its experts.
 
     Attributes:
@@ -45,7 +45,7 @@ def balance_penalty(routings: Sequence[Routing]) -> Tensor | float:
     return torch.stack([routing.weight * balance_loss(routing) for routing in routings]).mean()
 
 
-def routed(routings: Sequence[Routing], layers: int) -> Routed | None:
+def routed(routings: Sequence[Routing], layers: int) -> RoutingStatistics | None:
     """How the tokens of several forward passes were sent; ``None`` without experts.
 
     Args:
@@ -58,7 +58,7 @@ def routed(routings: Sequence[Routing], layers: int) -> Routed | None:
     chance_le = torch.stack([torch.cat([r.chance_ne for r in layer]).double().mean(0) for layer in by_layer])
     computed_le = torch.stack([torch.stack([r.computed_e for r in layer]).sum(0) for layer in by_layer])
     sent = sum(routing.chosen_nk.numel() for routing in routings)
-    return Routed(
+    return RoutingStatistics(
         shares=tuple(map(tuple, (computed_le / computed_le.sum(1, keepdim=True)).tolist())),
         entropy=float(torch.special.entr(chance_le).sum(1).mean()),
         dropped=1 - int(computed_le.sum()) / sent,

@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from effdsl_registry.store import Store
 
-from effdsl.costs import Calibration, Finished
+from effdsl.costs import Calibration, FinishedTask
 from effdsl.declare import evolve
 from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware, catalogued
 from effdsl.outcome import Outcome
-from effdsl.plan import History, Known
+from effdsl.plan import History, PastResult
 from effdsl.task import Address, Cell
 from effdsl_runtime.recording.fingerprint import changed_files
 
@@ -24,7 +24,7 @@ def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
         answer = store.known([a.key for a in addresses], [a.lineage for a in addresses])
         changed = {code: changed_files(files) for code, files in answer.code.items()}
         known = {
-            key: Known(Outcome(r.outcome), r.canonical, r.reason, changed.get(r.code, ()), r.duration_s)
+            key: PastResult(Outcome(r.outcome), r.canonical, r.reason, changed.get(r.code, ()), r.duration_s)
             for key, r in answer.results.items()
         }
         return History(known, answer.engine_versions)
@@ -44,5 +44,5 @@ def calibration_in(store: Store, machine: Hardware) -> Calibration:
             cell: Cell = decoded(result.canonical).cell
             cell = evolve(cell, hardware=catalogued(cell.hardware, machine))
             memory = None if result.memory_gb is None else result.memory_gb * 1e9
-            tasks.append(Finished(cell, result.duration_s, result.training_s, memory))
+            tasks.append(FinishedTask(cell, result.duration_s, result.training_s, memory))
     return Calibration.from_tasks(tasks)

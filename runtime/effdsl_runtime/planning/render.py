@@ -25,7 +25,7 @@ from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS
-from effdsl.plan import Plan, PlannedTask, State
+from effdsl.plan import Plan, PlannedTask, TaskState
 from effdsl.tables import FittingTable
 from effdsl.task import Cell
 from effdsl_runtime.machine import detect
@@ -118,7 +118,7 @@ def calibration_json(accuracy: Sequence[Accuracy]) -> dict[str, Any]:
 
 
 def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
-    """State of every task, ``running`` where its claim is held."""
+    """TaskState of every task, ``running`` where its claim is held."""
     return {
         "schema": "effdsl/status",
         "version": 1,
@@ -141,11 +141,11 @@ def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
 def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> Iterator[RenderableType]:
     """One line per state, then what is running and where."""
     counts = Counter(_state(task, running) for task in plan.tasks)
-    counts |= Counter({State.UNSUPPORTED.value: plan.counts()[State.UNSUPPORTED]})
+    counts |= Counter({TaskState.UNSUPPORTED.value: plan.counts()[TaskState.UNSUPPORTED]})
     yield bold(plan.study, " · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     for task in plan.tasks:
         claim = running.get(task.address.key)
-        if claim is not None and task.state is not State.CACHED:
+        if claim is not None and task.state is not TaskState.CACHED:
             labels = task.task.labels
             name = f"{labels.technique} {labels.scale} seed {task.task.seed}"
             yield f"running: {name}, process {claim.pid} on {claim.host}"

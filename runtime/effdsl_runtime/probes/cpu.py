@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from effdsl_runtime.probes.probe import Meter, ProbeError, Reading
 from effdsl_runtime.probes.rapl import POWERCAP, Rapl
-from effdsl_runtime.probes.reading import Meter, ProbeError, Reading
 
 STATUS = Path("/proc/self/status")
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pynvml
 
-from effdsl_runtime.probes.reading import Meter, Probe, ProbeError, Reading
+from effdsl_runtime.probes.probe import Meter, Probe, ProbeError, Reading
 from effdsl_runtime.probes.visible import find_gpu, is_lost, leave_nvml
 
 T = TypeVar("T")

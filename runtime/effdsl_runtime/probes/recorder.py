@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from effdsl_runtime.cgroup import usable_cores
-from effdsl_runtime.probes.reading import Probe, ProbeError, Reading
+from effdsl_runtime.probes.probe import Probe, ProbeError, Reading
 from effdsl_runtime.probes.trace import Trace
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from effdsl_runtime.probes.cpu import CpuProbe
 from effdsl_runtime.probes.nvml import open_gpu
-from effdsl_runtime.probes.reading import Probe
+from effdsl_runtime.probes.probe import Probe
 from effdsl_runtime.probes.recorder import Recorder
 from effdsl_runtime.probes.summary import Measurement, summarise, unmeasurable
 from effdsl_runtime.probes.trace import Trace

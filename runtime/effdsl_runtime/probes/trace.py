@@ -32,7 +32,7 @@ class Trace:
         t_ns: ``time.perf_counter_ns`` of each reading, ascending.
         cpu_time_s: CPU time of this process so far, all threads.
         cores: cores this process may use.
-        The other columns are those of :class:`effdsl_runtime.probes.reading.Reading`.
+        The other columns are those of :class:`effdsl_runtime.probes.probe.Reading`.
     """
 
     t_ns: Sequence[int]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.questions.audit.audit import AuditRule, audit, rules
+from effdsl_analysis.questions.audit.auditing import AuditRule, audit, rules
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 

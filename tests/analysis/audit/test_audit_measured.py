@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from effdsl_analysis.questions.audit.audit import audit, rules
+from effdsl_analysis.questions.audit.auditing import audit, rules
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.records import Identity, Provenance, Record
 from effdsl_registry.store import Store, StudyTask

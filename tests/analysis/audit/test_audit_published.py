@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis.questions.audit.audit import Audit, audit, rules
+from effdsl_analysis.questions.audit.auditing import Audit, audit, rules
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.published import models
 from effdsl_registry.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from effdsl_analysis.questions.claims.claims import Claims, claims
+from effdsl_analysis.questions.claims.verdicts import Claims, claims
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.claims.verdicts import claims
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
 

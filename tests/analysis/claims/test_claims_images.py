@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.claims.verdicts import claims
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
 

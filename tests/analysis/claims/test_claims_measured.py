@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from effdsl_analysis.questions.claims.claims import Claim, claims
+from effdsl_analysis.questions.claims.verdicts import Claim, claims
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed
 

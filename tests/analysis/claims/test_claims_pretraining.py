@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_analysis.questions.claims.claims import Claim, claims
+from effdsl_analysis.questions.claims.verdicts import Claim, claims
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from effdsl_analysis.evidence import laid_out
 from effdsl_analysis.queries import rows, statement
-from effdsl_analysis.questions.claims.claims import Claim, Claims, Kind, claims
-from effdsl_analysis.questions.claims.claims import Tests as CaseTests
+from effdsl_analysis.questions.claims.verdicts import Claim, Claims, Kind, claims
+from effdsl_analysis.questions.claims.verdicts import Tests as CaseTests
 from effdsl_analysis.vocabulary import Evidence
 
 pytestmark = pytest.mark.slow  # every verdict of the paper is computed

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from effdsl_analysis.queries import define, statement
-from effdsl_analysis.questions.claims.claims import claims
+from effdsl_analysis.questions.claims.verdicts import claims
 
 SHARED = {"statements", "words", "tables", "sizes", "methods", "kinds", "verdicts"}
 FOLDER = files("effdsl_analysis").joinpath("sql", "claims")

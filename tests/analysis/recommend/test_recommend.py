@@ -91,11 +91,11 @@ def test_what_is_recommended_of_the_paper_is_what_a_search_through_its_files_fin
     assert len(tables) >= 3
     for key, decision in decided.items():
         assert set(decision.chosen) == set(by_hand(tables[key], question, is_exact=True)), key
-        for stretch in decision.path:
-            assert_stretch(tables[key], question, decision, stretch.condition, stretch.edge, stretch.chosen)
+        for segment in decision.path:
+            assert_segment(tables[key], question, decision, segment.condition, segment.edge, segment.chosen)
 
 
-def assert_stretch(
+def assert_segment(
     found: Candidates,
     question: Question,
     decision: Decision,
@@ -103,7 +103,7 @@ def assert_stretch(
     edge: float | None,
     chosen: tuple[str, ...],
 ) -> None:
-    """The search by hand, asked at the edge of a stretch, finds what the stretch says."""
+    """The search by hand, asked at the edge of a segment, finds what the segment says."""
     if edge is None:
         return
     if condition is None:
@@ -271,8 +271,8 @@ def assert_best(found: Candidates, question: Question, decision: Decision) -> No
 def edges_of(decision: Decision) -> Iterator[tuple[Condition | None, float, bool]]:
     """Condition, edge and direction of each flip, from the path."""
     for before, after in zip(decision.path, decision.path[1:], strict=False):
-        if before.condition is after.condition and after.edge is not None and 0 in (before.away, after.away):
-            yield after.condition, after.edge, before.away == 0
+        if before.condition is after.condition and after.edge is not None and 0 in (before.step, after.step):
+            yield after.condition, after.edge, before.step == 0
 
 
 def moves(
@@ -372,7 +372,7 @@ def test_a_condition_that_an_interval_reaches_across_is_marked(empty: Any) -> No
         for candidate in decision.candidates
     }
     assert meets == {"A": ("possibly not",), "B": ("possibly",), "C": ("certainly",), "D": ("no",)}
-    assert (decision.chosen, decision.cautious, decision.hopeful) == (("B",), ("C",), ("A",))
+    assert (decision.chosen, decision.pessimistic, decision.optimistic) == (("B",), ("C",), ("A",))
 
 
 @pytest.mark.slow

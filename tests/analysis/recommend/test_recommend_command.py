@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.questions.recommend.bounds import bounds
 from effdsl_analysis.questions.recommend.conditions import parse_conditions, parse_tolerance
-from effdsl_analysis.questions.recommend.decisions import Decision, Stretch
+from effdsl_analysis.questions.recommend.decisions import BoundSegment, Decision
 from effdsl_analysis.questions.recommend.recommendation import recommend
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
@@ -172,13 +172,13 @@ def test_every_bound_that_is_shown_gives_the_choice_that_is_said_of_it(
 
     tested = 0
     for place, decision in enumerate(asked(within, bound)):
-        for _, along in groupby(decision.path, key=lambda stretch: stretch.condition):
-            stretches = list(along)
-            for stretch, shown in zip(stretches, bounds(stretches, parse_tolerance(within)), strict=True):
+        for _, along in groupby(decision.path, key=lambda segment: segment.condition):
+            segments = list(along)
+            for segment, shown in zip(segments, bounds(segments, parse_tolerance(within)), strict=True):
                 if shown.startswith("from"):
                     edge = shown.split()[1]
-                    moved = (edge, bound) if stretch.condition is None else (within, edge)
-                    assert asked(*moved)[place].chosen == stretch.chosen, (decision.size, shown)
+                    moved = (edge, bound) if segment.condition is None else (within, edge)
+                    assert asked(*moved)[place].chosen == segment.chosen, (decision.size, shown)
                     tested += 1
     assert tested >= 8
 
@@ -192,10 +192,10 @@ def test_a_measured_bound_is_rounded_to_the_loose_side() -> None:
         (">", ["down to 1.234568", "below 1.234567"]),
     ):
         (condition,) = parse_conditions([f"amu_gb {relation} {'2' if '<' in relation else '1'}"])
-        path = [Stretch(condition, None, (), -1), Stretch(condition, 1.23456789, ("A",), 0)]
+        path = [BoundSegment(condition, None, (), -1), BoundSegment(condition, 1.23456789, ("A",), 0)]
         assert bounds(path, None) == shown
     (condition,) = parse_conditions(["amu_gb <= 1.2345679"])
-    near = [Stretch(condition, 1.23456789, ("A",), 0), Stretch(condition, 1.2345682, ("B",), 1)]
+    near = [BoundSegment(condition, 1.23456789, ("A",), 0), BoundSegment(condition, 1.2345682, ("B",), 1)]
     assert bounds(near, None) == ["from 1.2345679", "from 1.234569"], "not beyond what was asked"
 
 

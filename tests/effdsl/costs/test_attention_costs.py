@@ -8,8 +8,8 @@ from effdsl.problems import StudyError
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.techniques.position import NoPE, RoPE
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.units import B, M
 
 QWEN = {scale: shape_for(scale * B, 151_936) for scale in (0.5, 1.5, 3)}

@@ -29,8 +29,8 @@ from effdsl import (
     Study,
     Transformer,
 )
-from effdsl.costs import Calibration, Finished, lower_bound_s
-from effdsl.costs.price import UNKNOWN, Pace
+from effdsl.costs import Calibration, FinishedTask, lower_bound_s
+from effdsl.costs.price import UNKNOWN, Speed
 from effdsl.costs.spread import Spread
 from effdsl.display import totals
 from effdsl.from_canonical import CannotDecode, decoded
@@ -43,8 +43,8 @@ LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(Attention([MQA, GQA, MLA, NSA]), [1 * M], budget=Budget(steps=10))
 
 
-def pace_of(cell: Cell, calibration: Calibration) -> Pace:
-    return calibration.pace(cell, cell.workload.cost(cell.hardware))
+def speed_of(cell: Cell, calibration: Calibration) -> Speed:
+    return calibration.speed(cell, cell.workload.cost(cell.hardware))
 
 
 def cells(plan: Plan) -> list[Cell]:
@@ -57,7 +57,7 @@ def at(seconds: list[float], plan: Plan) -> Calibration:
     tasks = []
     for cell, s in zip(cells(plan), seconds, strict=True):
         memory = cell.engine.memory(cell.workload, cell.hardware).total
-        tasks.append(Finished(cell, s, training_s=s / 2, memory_bytes=2 * memory))
+        tasks.append(FinishedTask(cell, s, training_s=s / 2, memory_bytes=2 * memory))
     return Calibration.from_tasks(tasks)
 
 
@@ -65,11 +65,11 @@ def test_without_a_peak_the_pace_is_the_median_rate_of_what_has_run() -> None:
     plan = make_plan(STUDY.derive(axis=Attention([GQA]), repeats=4), LAPTOP)
     (cell,) = cells(plan)
     seconds = [1.0, 2.0, 4.0, 8.0]
-    calibration = Calibration.from_tasks([Finished(cell, s, training_s=s / 2) for s in seconds])
+    calibration = Calibration.from_tasks([FinishedTask(cell, s, training_s=s / 2) for s in seconds])
     rates = [cell.workload.train_flops / (s / 2) for s in seconds]
-    pace = pace_of(cell, calibration)
-    assert pace.flops_per_s == pytest.approx(statistics.median(rates))
-    assert (pace.tasks, pace.alike) == (4, 4)
+    speed = speed_of(cell, calibration)
+    assert speed.flops_per_s == pytest.approx(statistics.median(rates))
+    assert (speed.tasks, speed.alike) == (4, 4)
     again = make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP, calibration=calibration)
     expected = statistics.median(s / 2 for s in seconds) + cell.workload.train_flops / statistics.median(
         rates
@@ -85,17 +85,17 @@ def test_what_has_run_of_a_technique_says_most_of_its_speed() -> None:
     both = make_plan(Study(Backbone([Transformer, Mamba]), [1 * M], budget=Budget(steps=10)), LAPTOP)
     dense, scan = cells(both)
     rate = 1e11
-    tasks = [Finished(dense, dense.workload.train_flops / rate) for _ in range(9)]
+    tasks = [FinishedTask(dense, dense.workload.train_flops / rate) for _ in range(9)]
     unseen = make_plan(
         STUDY.derive(axis=Backbone([Mamba])), LAPTOP, calibration=Calibration.from_tasks(tasks)
     )
-    assert unseen.paces()[0].flops_per_s == pytest.approx(rate)
+    assert unseen.speeds()[0].flops_per_s == pytest.approx(rate)
     assert "100 GFLOP/s; a guess for Mamba, not run yet" in totals(unseen)
-    tasks.append(Finished(scan, scan.workload.train_flops / (rate / 5)))
+    tasks.append(FinishedTask(scan, scan.workload.train_flops / (rate / 5)))
     calibrated = make_plan(
         STUDY.derive(axis=Backbone([Transformer, Mamba])), LAPTOP, calibration=Calibration.from_tasks(tasks)
     )
-    speeds = {p.labels.technique: p.pace.flops_per_s for p in calibrated.cells if p.pace}
+    speeds = {p.labels.technique: p.speed.flops_per_s for p in calibrated.cells if p.speed}
     assert speeds == pytest.approx({"Transformer": rate, "Mamba": rate / 5}, rel=0.05)
     assert "calibrated from 10 tasks: 20" in totals(calibrated)
     assert "guess" not in totals(calibrated)
@@ -105,18 +105,18 @@ def test_many_tiny_tasks_do_not_make_a_large_one_look_slow() -> None:
     (large,) = cells(make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP))
     tiny_budget = Budget(steps=12, batch_size=1, micro_batch_size=1, context_length=64)
     (tiny,) = cells(make_plan(STUDY.derive(axis=Attention([GQA]), budget=tiny_budget), LAPTOP))
-    tasks = [Finished(tiny, tiny.workload.train_flops / 3e10) for _ in range(8)]
-    tasks += [Finished(large, large.workload.train_flops / 1e11) for _ in range(3)]
+    tasks = [FinishedTask(tiny, tiny.workload.train_flops / 3e10) for _ in range(8)]
+    tasks += [FinishedTask(large, large.workload.train_flops / 1e11) for _ in range(3)]
     calibration = Calibration.from_tasks(tasks)
-    assert pace_of(large, calibration).flops_per_s == pytest.approx(1e11, rel=0.05)
-    assert pace_of(tiny, calibration).flops_per_s == pytest.approx(3e10, rel=0.05)
+    assert speed_of(large, calibration).flops_per_s == pytest.approx(1e11, rel=0.05)
+    assert speed_of(tiny, calibration).flops_per_s == pytest.approx(3e10, rel=0.05)
 
 
 def test_a_few_short_tasks_do_not_make_long_ones_look_slow() -> None:
     """What a task takes beside its training is not multiplied by the number of steps."""
     plan = make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP)
     (cell,) = cells(plan)
-    calibration = Calibration.from_tasks([Finished(cell, seconds=10.0, training_s=0.5)])
+    calibration = Calibration.from_tasks([FinishedTask(cell, seconds=10.0, training_s=0.5)])
     hundredfold = STUDY.derive(axis=Attention([GQA]), budget=Budget(steps=1000))
     (longer,) = make_plan(hundredfold, LAPTOP, calibration=calibration).cells
     assert longer.price.seconds == pytest.approx(9.5 + 100 * 0.5)
@@ -129,16 +129,16 @@ def test_with_a_peak_the_pace_is_the_median_part_of_the_bound_that_was_reached()
         for cell in cells(plan)
     ]
     calibration = at([4 * bound for bound in bounds], plan)
-    assert pace_of(cells(plan)[0], calibration).of_bound == pytest.approx(0.5)
-    assert make_plan(STUDY.derive(hw=GH200), LAPTOP).paces()[0].of_bound == 0.4
+    assert speed_of(cells(plan)[0], calibration).of_bound == pytest.approx(0.5)
+    assert make_plan(STUDY.derive(hw=GH200), LAPTOP).speeds()[0].of_bound == 0.4
 
 
 def test_other_hardware_and_other_dtypes_have_a_pace_of_their_own() -> None:
     calibration = at([1.0] * 4, make_plan(STUDY, LAPTOP))
     other = make_plan(STUDY, Hardware(name="another laptop", kind="cpu"))
-    assert pace_of(cells(other)[0], calibration) == UNKNOWN
+    assert speed_of(cells(other)[0], calibration) == UNKNOWN
     half = make_plan(STUDY.derive(recipe=Recipe(dtype="bfloat16")), LAPTOP)
-    assert pace_of(cells(half)[0], calibration) == UNKNOWN
+    assert speed_of(cells(half)[0], calibration) == UNKNOWN
 
 
 def test_accuracy_is_predicted_over_actual_each_task_by_the_others() -> None:
@@ -150,7 +150,7 @@ def test_accuracy_is_predicted_over_actual_each_task_by_the_others() -> None:
     assert alone.flops_per_s.median == pytest.approx(cells(plan)[0].workload.train_flops)
     assert alone.of_peak is None
     (cell,) = cells(plan)
-    (two,) = Calibration.from_tasks([Finished(cell, 1.0), Finished(cell, 4.0)]).accuracy()
+    (two,) = Calibration.from_tasks([FinishedTask(cell, 1.0), FinishedTask(cell, 4.0)]).accuracy()
     assert two.time is not None
     assert two.time.median == pytest.approx((4 + 1 / 4) / 2)
 

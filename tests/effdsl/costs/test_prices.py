@@ -25,9 +25,9 @@ from effdsl import (
     StudyError,
 )
 from effdsl.costs import (
-    Pace,
     Price,
     Rates,
+    Speed,
     decode_bytes_per_token,
     decode_flops_per_token,
     lower_bound_s,
@@ -128,7 +128,7 @@ def test_four_devices_share_the_flops() -> None:
 
 def test_seconds_joules_money_and_emissions_follow_from_each_other() -> None:
     cell = attrs.evolve(a_cell(), hardware=2 * GPU)
-    price = price_of(cell, cell.workload.cost(cell.hardware), Pace(of_bound=0.5), Rates(3.60, 400.0))
+    price = price_of(cell, cell.workload.cost(cell.hardware), Speed(of_bound=0.5), Rates(3.60, 400.0))
     assert price.lower_bound_s
     assert price.seconds == 2 * price.lower_bound_s
     assert price.joules == price.seconds * 500 * 2

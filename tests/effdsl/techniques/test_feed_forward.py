@@ -12,9 +12,9 @@ from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
 from effdsl.techniques.backbone import Parts, Pythia, Transformer
-from effdsl.techniques.base import Unsupported
 from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import Unsupported
 from effdsl.units import B, M
 
 SMALL = shape_for(3 * M, 2048)

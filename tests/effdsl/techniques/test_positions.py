@@ -25,10 +25,10 @@ from effdsl import (
     T5Bias,
 )
 from effdsl.hardware import Hardware
-from effdsl.plan import State, make_plan
+from effdsl.plan import TaskState, make_plan
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.architecture import Decoder
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 SMALL = shape_for(3 * M, 2048)
@@ -89,7 +89,7 @@ def test_every_attention_takes_every_position_but_sparse_ones_no_bias() -> None:
     for cell in plan.cells:
         refused = isinstance(cell.choice.attention, sparse) and isinstance(cell.choice.position, BIASES)
         assert (cell.cell is None) == refused, cell.labels.technique
-    assert {task.state for task in plan.tasks} == {State.NEW}
+    assert {task.state for task in plan.tasks} == {TaskState.NEW}
     reasons = {cell.labels.technique: cell.unsupported for cell in plan.cells if cell.unsupported}
     assert reasons == {
         f"{name} · {bias.__name__}": f"{name} takes no {bias.__name__}: {why}"

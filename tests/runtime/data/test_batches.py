@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.codec import ByteCodec
-from effdsl_runtime.data.corpus import Corpus, Facts
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.corpus import Corpus, CorpusFacts
+from effdsl_runtime.data.text_files import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ sizes = st.integers(1, 40)
 def counting(train: int, held_out: int = 2) -> Corpus:
     """A corpus whose tokens are their own positions."""
     parts = (np.arange(n, dtype=np.uint32) for n in (train, held_out))
-    return Corpus(*parts, ByteCodec(), Facts(train, held_out, 1.0, 0.0))
+    return Corpus(*parts, ByteCodec(), CorpusFacts(train, held_out, 1.0, 0.0))
 
 
 @given(windows=st.integers(1, 30), context_length=sizes, seed=st.integers(0, 2**31), extra=st.integers(0, 39))

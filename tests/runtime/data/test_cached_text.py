@@ -8,14 +8,14 @@ import pytest
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.cached_text import corpus_folder, most_tokens
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
 from effdsl_runtime.stages import pretraining  # noqa: F401  registers its inputs
 
 from effdsl import JSONL, Attention, Budget, ByteTokenizer, LocalText, M, Parquet, Shakespeare, Study
 from effdsl.data import Data
 from effdsl.hardware import Hardware
-from effdsl.plan import State, make_plan
+from effdsl.plan import TaskState, make_plan
 from effdsl.task import Cell
 from effdsl.techniques.attention import GQA
 
@@ -87,7 +87,7 @@ def test_a_damaged_note_of_how_much_there_is_counts_as_none(text: Data) -> None:
 def test_a_cell_whose_text_is_too_short_is_infeasible_with_the_reason(text: Data) -> None:
     study = Study(Attention([GQA]), [1 * M], data=text, budget=Budget(steps=1, context_length=10**6))
     plan = make_plan(study, LAPTOP, unfit=unfit_inputs())
-    assert plan.counts()[State.INFEASIBLE] == 3
+    assert plan.counts()[TaskState.INFEASIBLE] == 3
     assert "give more text or a shorter context_length" in plan.tasks[0].reason
 
 

@@ -16,8 +16,8 @@ import pytest
 from effdsl_runtime.data.cached_text import cache_folder
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.reading import DataError, pieces
 from effdsl_runtime.data.sources import documents, is_held_out
+from effdsl_runtime.data.text_files import DataError, pieces
 
 from effdsl.data import BPE, JSONL, ByteTokenizer, Data, FineWebEdu, LocalText, Parquet, Shakespeare
 
@@ -309,7 +309,7 @@ def test_a_tokenizer_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, text
     program = f"""
 from effdsl.data import *
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.reading import DataError
+from effdsl_runtime.data.text_files import DataError
 data = LocalText({text.paths[0]!r}, tokenizer=HubTokenizer("some/tokenizer", vocab_size=300)).resolve()
 try: prepare(data, lambda text: None)
 except DataError as error: print(error)

@@ -11,7 +11,7 @@ import pytest
 from effdsl_runtime.data.batches import held_out_windows
 from effdsl_runtime.data.codec import LibraryCodec, make, token_bytes
 from effdsl_runtime.data.prepare import prepare
-from effdsl_runtime.data.reading import DataError, pieces, texts
+from effdsl_runtime.data.text_files import DataError, pieces, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers

@@ -12,8 +12,8 @@ from effdsl.shapes import Shape, shape_for
 from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MoBA
-from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique
 from effdsl.training import Recipe, TrainingBudget
 from effdsl.units import M
 

@@ -20,8 +20,8 @@ from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention import GQA, NSA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)
 MILLISECOND = 10**6

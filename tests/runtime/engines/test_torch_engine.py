@@ -35,9 +35,9 @@ from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder, RecurrentDecoder
 from effdsl.techniques.attention import GQA, MQA
-from effdsl.techniques.base import AttentionTechnique, Unsupported
 from effdsl.techniques.mamba import Mamba
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique, Unsupported
 from effdsl.training import Recipe, TrainingBudget, learning_rate_at
 
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=64, vocab_size=256)

@@ -21,10 +21,10 @@ from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA, MoBA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Pythia
-from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.mamba import Mamba, Mamba2
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.rwkv import RWKV4
+from effdsl.techniques.technique import AttentionTechnique
 from effdsl.training import Recipe
 
 pytestmark = pytest.mark.slow

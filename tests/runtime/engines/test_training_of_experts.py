@@ -30,9 +30,9 @@ from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA
-from effdsl.techniques.base import FeedForwardTechnique
 from effdsl.techniques.feed_forward import MoE, SwiGLU
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import FeedForwardTechnique
 from effdsl.training import Recipe, TrainingBudget
 
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=48, vocab_size=256)

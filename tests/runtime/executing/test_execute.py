@@ -135,15 +135,15 @@ def test_an_added_technique_runs_alone(project: Path) -> None:
 
 def test_a_budget_is_refused_until_the_speed_is_known_and_then_kept(project: Path) -> None:
     write_study(project, "MQA", seconds=1, repeats=1)
-    refused = effdsl("execute", "mine.py", "--budget", "1h")
+    refused = effdsl("execute", "mine.py", "--limit", "1h")
     assert refused.returncode == 2
     assert "run one task of it first" in " ".join(refused.stderr.split())
     executed()
     write_study(project, "MQA, GQA", seconds=1, repeats=3)
-    planned = effdsl("plan", "mine.py", "--budget", "3s")
+    planned = effdsl("plan", "mine.py", "--limit", "3s")
     assert planned.stdout.splitlines()[-1].endswith("left out")
-    ran = effdsl("execute", "mine.py", "--budget", "3s")
-    assert "left out by the budget of 3s; run again for more." in ran.stdout
+    ran = effdsl("execute", "mine.py", "--limit", "3s")
+    assert "left out by the limit of 3s; run again for more." in ran.stdout
     assert 2 <= len(records(project)) < 6
 
 

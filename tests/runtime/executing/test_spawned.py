@@ -94,8 +94,8 @@ def test_a_result_that_nobody_came_for_is_taken_in_and_its_task_not_run_again(
     """As after a crash of the executor between the end of a task and its record."""
     store, notes = Store(tmp_path / "store"), Notes()
     folder = run_the_file(store, plan)
-    tally = Executor(store, notes).run(plan)
-    assert (tally.cannot_start, tally.endings, notes.told) == ("", [], ["elsewhere"])
+    totals = Executor(store, notes).run(plan)
+    assert (totals.cannot_start, totals.endings, notes.told) == ("", [], ["elsewhere"])
     assert store.record(plan.tasks[0].address.key).outcome == "ok"
     assert not folder.exists()
 

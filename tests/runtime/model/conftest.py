@@ -13,8 +13,8 @@ from torch import nn
 from effdsl.built_in import built_in
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture, Decoder
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique
 
 CONTEXT = 64
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=96, vocab_size=50)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from effdsl_runtime.model.cache import Cache, Growing
+from effdsl_runtime.model.cache import Cache, GrowingTensor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,8 +47,8 @@ def test_bytes_count_tokens_and_states_not_the_room_for_more() -> None:
 def test_appending_a_token_moves_what_is_held_a_few_times_only(monkeypatch) -> None:
     """1,000 single tokens move what is held 10 times: its room doubles."""
     moves: list[int] = []
-    plain = Growing._move
-    monkeypatch.setattr(Growing, "_move", lambda self, room: (moves.append(room), plain(self, room)))
+    plain = GrowingTensor._move
+    monkeypatch.setattr(GrowingTensor, "_move", lambda self, room: (moves.append(room), plain(self, room)))
     cache = Cache()
     for _ in range(1000):
         cache.extend("k", torch.zeros(1, 1, 1, 1))
@@ -57,7 +57,7 @@ def test_appending_a_token_moves_what_is_held_a_few_times_only(monkeypatch) -> N
 
 def test_a_window_frees_the_room_of_the_prompt_that_passed_it() -> None:
     """Of a prompt of 1,000 tokens a window of 16 stays, in room for at most 64; 1,000 more keep it there."""
-    growing = Growing(torch.zeros(1, 1, 0, 1))
+    growing = GrowingTensor(torch.zeros(1, 1, 0, 1))
     growing.extend(torch.zeros(1, 1, 1000, 1))
     growing.drop_first(984)
     for _ in range(1000):

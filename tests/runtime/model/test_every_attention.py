@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from effdsl.built_in import built_in
 from effdsl.techniques.architecture import Decoder
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique, Unsupported
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported
 
 TESTS = Path(__file__).parent / "mixers"
 EVERY = built_in(AttentionTechnique)

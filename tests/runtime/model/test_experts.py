@@ -10,7 +10,7 @@ import torch
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
 from effdsl_runtime.model.experts import Experts
-from effdsl_runtime.model.feed_forward import Routing, SwiGLU, feed_forward
+from effdsl_runtime.model.feed_forward import Routing, SwiGLUModule, feed_forward
 from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.grouped_matmul import grouped_product
 from effdsl_runtime.model.kernel import use_kernel
@@ -116,7 +116,7 @@ def test_output_balance_and_every_gradient_equal_mixtrals(technique: MoE, x_btd:
 def test_identical_experts_are_one_dense_layer(technique: MoE, x_btd: Tensor) -> None:
     """Whatever the router says, because the weights of a token's experts add up to one."""
     ours = layer(technique)
-    dense = SwiGLU(SHAPE.hidden_size, technique.resolve(SHAPE).width())
+    dense = SwiGLUModule(SHAPE.hidden_size, technique.resolve(SHAPE).width())
     livened(dense)
     with torch.no_grad():
         for name in ("gate", "up", "down"):
@@ -132,7 +132,7 @@ def test_all_experts_with_an_undecided_router_are_their_mean(x_btd: Tensor) -> N
         ours.router.weight.zero_()
         outputs = []
         for e in range(4):
-            dense = SwiGLU(SHAPE.hidden_size, SHAPE.intermediate_size)
+            dense = SwiGLUModule(SHAPE.hidden_size, SHAPE.intermediate_size)
             for name in ("gate", "up", "down"):
                 getattr(dense, name).weight.copy_(getattr(ours, name).weight[e])
             outputs.append(dense(x_btd))

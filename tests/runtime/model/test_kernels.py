@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from effdsl.techniques.attention import GQA, MLA, NSA, MoBA
-from effdsl.techniques.base import Unsupported
 from effdsl.techniques.position import ALiBi, RoPE, T5Bias
+from effdsl.techniques.technique import Unsupported
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 UNCOMPILED = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

@@ -27,8 +27,8 @@ from effdsl.costs.memory import ON_CPU
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Decoder, ParallelDecoder
 from effdsl.techniques.attention import GQA, MHA, MLA
-from effdsl.techniques.base import AttentionTechnique, PositionTechnique
 from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
+from effdsl.techniques.technique import AttentionTechnique, PositionTechnique
 
 PARTIAL = RoPE(fraction=0.25)
 NEW = [Sinusoidal(), Learned(), T5Bias(), T5Bias(buckets=8, max_distance=20), ALiBi(), PARTIAL]

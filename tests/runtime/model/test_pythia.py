@@ -19,9 +19,9 @@ from effdsl.shapes import Shape, reference_parameters, shape_for
 from effdsl.techniques.architecture import ParallelDecoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MQA, NSA
 from effdsl.techniques.backbone import Parts, Pythia
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.techniques.feed_forward import GELU, MoE, SwiGLU
 from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.units import B
 
 SHAPE = Shape(2, 64, 4, 16, 96, vocab_size=50)

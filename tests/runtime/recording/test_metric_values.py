@@ -26,8 +26,8 @@ from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell, Task
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention.gqa import GQA
-from effdsl.techniques.base import AttentionTechnique
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique
 from effdsl.training import Recipe, TrainingBudget
 
 SECOND = 10**9

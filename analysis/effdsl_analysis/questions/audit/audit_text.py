@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.questions.audit.audit import Audit, Finding
+from effdsl_analysis.questions.audit.auditing import Audit, Finding
 from effdsl_analysis.text import words
 from effdsl_analysis.vocabulary import Evidence, Severity
 

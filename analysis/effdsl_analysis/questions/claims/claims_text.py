@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.questions.claims.claims import Case, Claim, Claims, Count, Kind, Tests, Verdict
+from effdsl_analysis.questions.claims.verdicts import Case, CaseCount, Claim, Claims, Kind, Tests, Verdict
 from effdsl_analysis.text import table, words
 from effdsl_analysis.vocabulary import Evidence
 
@@ -72,7 +72,7 @@ def _shares(claim: Claim) -> list[str]:
     return shares
 
 
-def _share(claim: Claim, tests: Tests | None, count: Count) -> str:
+def _share(claim: Claim, tests: Tests | None, count: CaseCount) -> str:
     """How many cases support it, and how many of the rest are open rather than against it."""
     share = f"{count.supporting} of {count.cases}"
     if tests is Tests.SIZE and Kind.RANGE in claim.kinds:

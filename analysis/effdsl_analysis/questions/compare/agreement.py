@@ -11,7 +11,7 @@ from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.evidence import lay_out
 from effdsl_analysis.queries import Row, read_as, rows, session, statement
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 from effdsl_analysis.text import names
 from effdsl_analysis.vocabulary import Contrast, Evidence
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class SetUp:
+class SetupDifference:
     """A fact in which the printed table and the measured results differ; ``None``: nothing is said."""
 
     name: str
@@ -44,7 +44,7 @@ class Value:
 
 
 @attrs.frozen
-class Pair:
+class TechniquePair:
     """Two techniques, and what each side says of ``b`` against ``a``.
 
     Attributes:
@@ -65,7 +65,7 @@ class Pair:
 
 
 @attrs.frozen
-class Tau:
+class KendallTau:
     """Kendall's tau-b of a printed and a measured order.
 
     Attributes:
@@ -93,8 +93,8 @@ class MetricAgreement:
     metric: Metric
     setting: str
     values: tuple[Value, ...]
-    pairs: tuple[Pair, ...]
-    taus: tuple[Tau, ...]
+    pairs: tuple[TechniquePair, ...]
+    taus: tuple[KendallTau, ...]
 
 
 @attrs.frozen
@@ -110,7 +110,7 @@ class Agreement(Answer):
 
     study: str | None
     table: int
-    differs: tuple[SetUp, ...]
+    differs: tuple[SetupDifference, ...]
     metrics: tuple[MetricAgreement, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -135,11 +135,11 @@ class Agreement(Answer):
             ],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per metric and pair of techniques: what each side says of their order."""
-        types = types_of(Pair) | {"metric": "VARCHAR", "setting": "VARCHAR", "table": "VARCHAR"}
+        types = types_of(TechniquePair) | {"metric": "VARCHAR", "setting": "VARCHAR", "table": "VARCHAR"}
         about = {"study": self.study, "table": f"Table {self.table}"}
-        return Rows.of(
+        return AnswerTable.of(
             (
                 {**about, "metric": found.metric.name, "setting": found.setting, **plain(pair)}
                 for found in self.metrics
@@ -165,7 +165,7 @@ def compare(source: Source, study: str | None = None, *, table: int) -> Agreemen
         metrics = _metrics(connection)
         if not metrics:
             raise UnknownName(_nothing_shared(connection, study, table))
-        differs = tuple(SetUp(**row) for row in rows(connection, "compare/set_up", {}))
+        differs = tuple(SetupDifference(**row) for row in rows(connection, "compare/set_up", {}))
     return Agreement(scope.study, table, differs, tuple(metrics))
 
 
@@ -180,8 +180,8 @@ def _metrics(connection: DuckDBPyConnection) -> list[MetricAgreement]:
             BY_NAME[metric],
             next(row["source"] for row in pairs if _is_of(row, metric, (setting,))),
             tuple(read_as(Value, row) for row in values if _is_of(row, metric, ("", setting))),
-            tuple(read_as(Pair, row) for row in pairs if _is_of(row, metric, (setting,))),
-            tuple(read_as(Tau, row) for row in taus if _is_of(row, metric, (setting,))),
+            tuple(read_as(TechniquePair, row) for row in pairs if _is_of(row, metric, (setting,))),
+            tuple(read_as(KendallTau, row) for row in taus if _is_of(row, metric, (setting,))),
         )
         for metric, setting in sorted(found, key=lambda key: (places[key[0]], key[1]))
     ]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from effdsl_analysis.answer import look
 from effdsl_analysis.naming import quantity
-from effdsl_analysis.questions.compare.agreement import Agreement, MetricAgreement, Pair, Value
+from effdsl_analysis.questions.compare.agreement import Agreement, MetricAgreement, TechniquePair, Value
 from effdsl_analysis.text import number, table, words
 from effdsl_analysis.vocabulary import Contrast
 
@@ -104,7 +104,7 @@ def _pairs(found: MetricAgreement) -> Table:
     return shown
 
 
-def _agree(pairs: Sequence[Pair]) -> str:
+def _agree(pairs: Sequence[TechniquePair]) -> str:
     decided = [pair for pair in pairs if pair.agrees is not None]
     if not decided:
         return "not told apart"

@@ -13,7 +13,7 @@ from effdsl.metrics import METRICS, Better, Metric
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.queries import store_of
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,9 +83,9 @@ class Difference(Answer):
             "changes": [attrs.asdict(change) for change in self.changes],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per change."""
-        return Rows.of(map(attrs.asdict, self.changes), types_of(Change))
+        return AnswerTable.of(map(attrs.asdict, self.changes), types_of(Change))
 
 
 def diff(store: Store | str | Path, a: str, b: str) -> Difference:

@@ -11,15 +11,15 @@ import attrs
 
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import EXACT, Objective, Scope, parse_objectives, scope_of
-from effdsl_analysis.naming import Group, name_cells, name_groups
+from effdsl_analysis.naming import ComparisonGroup, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
 
-class Place(enum.Enum):
+class ParetoPlace(enum.Enum):
     """Where a technique stands among those that it is compared with, by several objectives at once."""
 
     FRONT = "front"
@@ -52,7 +52,7 @@ class ParetoCell:
 
     technique: str
     cell: str
-    place: Place
+    place: ParetoPlace
     certain: bool | None
     values: tuple[float, ...] | None
     n: int
@@ -71,13 +71,13 @@ class ParetoCell:
 class ParetoGroup:
     """The cells of one comparison group: the front first, then what it dominates, then the rest."""
 
-    group: Group
+    group: ComparisonGroup
     cells: tuple[ParetoCell, ...]
 
     @property
     def front(self) -> tuple[ParetoCell, ...]:
         """The cells that no other dominates."""
-        return tuple(cell for cell in self.cells if cell.place is Place.FRONT)
+        return tuple(cell for cell in self.cells if cell.place is ParetoPlace.FRONT)
 
 
 @attrs.frozen
@@ -111,10 +111,10 @@ class ParetoSet(Answer):
             ],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per group and cell, with a column for each objective."""
         names = [objective.metric.name for objective in self.objectives]
-        return Rows.of(
+        return AnswerTable.of(
             (
                 {
                     "study": self.scope.study,
@@ -177,7 +177,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
         ParetoCell(
             technique=names[row["cell"]],
             cell=row["cell"],
-            place=Place(row["place"]),
+            place=ParetoPlace(row["place"]),
             certain=row["certain"],
             values=None if row["values"] is None else tuple(row["values"]),
             n=row["n"],

@@ -9,7 +9,7 @@ from rich.text import Text
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats
-from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoSet, Place
+from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoPlace, ParetoSet
 from effdsl_analysis.text import names, number, table, words
 
 
@@ -53,7 +53,10 @@ def _table(result: ParetoSet, found: ParetoGroup) -> Table:
         shown.add_row(*map(words, row))
     for why, techniques in by_reason((cell for cell in found.cells if cell.values is None), _gap):
         shown.add_row(
-            *map(words, (", ".join(techniques), *["–"] * len(labels), Place.NOT_COMPARABLE.value, "", why))
+            *map(
+                words,
+                (", ".join(techniques), *["–"] * len(labels), ParetoPlace.NOT_COMPARABLE.value, "", why),
+            )
         )
     return shown
 
@@ -65,7 +68,7 @@ def _gap(cell: ParetoCell) -> str:
 
 
 def _why(cell: ParetoCell, others: int) -> str:
-    if cell.place is Place.DOMINATED:
+    if cell.place is ParetoPlace.DOMINATED:
         by_means = f"dominated by {names(cell.dominated_by, others)} (on the front)"
         if cell.certainly_by in ((), cell.dominated_by):
             return by_means
@@ -89,12 +92,12 @@ def _uneven(found: ParetoGroup) -> list[Text]:
 
 
 def _sentence(found: ParetoGroup) -> Text:
-    comparable = [cell for cell in found.cells if cell.place is not Place.NOT_COMPARABLE]
+    comparable = [cell for cell in found.cells if cell.place is not ParetoPlace.NOT_COMPARABLE]
     if not comparable:
         return words("No cell has a value for every objective.")
     front = found.front
     sure = [cell.technique for cell in front if cell.certain]
-    out = [cell.technique for cell in comparable if cell.place is Place.DOMINATED and cell.certain]
+    out = [cell.technique for cell in comparable if cell.place is ParetoPlace.DOMINATED and cell.certain]
     is_are = "is" if len(front) == 1 else "are"
     return words(
         f"{len(front)} of {len(comparable)} {is_are} on the front. "

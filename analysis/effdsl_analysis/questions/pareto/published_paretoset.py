@@ -12,8 +12,8 @@ from effdsl.metrics import BY_NAME, Better, Metric
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import Objective, UnknownName, named_metrics, split_objectives, unknown
 from effdsl_analysis.queries import Row, rows, session
-from effdsl_analysis.questions.pareto.paretoset import Place
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.questions.pareto.paretoset import ParetoPlace
+from effdsl_analysis.relations import AnswerTable, types_of
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -35,7 +35,7 @@ class PrintedTechnique:
     """
 
     technique: str
-    place: Place
+    place: ParetoPlace
     values: tuple[float, ...] | None
     sizes: tuple[str, ...]
     dominated_by: tuple[str, ...]
@@ -65,7 +65,7 @@ class PrintedGroup:
     @property
     def front(self) -> tuple[PrintedTechnique, ...]:
         """The techniques that no other dominates."""
-        return tuple(cell for cell in self.cells if cell.place is Place.FRONT)
+        return tuple(cell for cell in self.cells if cell.place is ParetoPlace.FRONT)
 
     @property
     def missing(self) -> tuple[Metric, ...]:
@@ -110,9 +110,9 @@ class PublishedParetoSet(Answer):
             "groups": [group.to_json() for group in self.groups],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per group and technique, with a column for each objective."""
-        return Rows.of(
+        return AnswerTable.of(
             (
                 {
                     "group": found.name,
@@ -207,7 +207,7 @@ def _group(found: list[Row], given: Sequence[Better | None]) -> PrintedGroup:
         cells=tuple(
             PrintedTechnique(
                 technique=row["technique"],
-                place=Place(row["place"]),
+                place=ParetoPlace(row["place"]),
                 values=None if row["values"] is None else tuple(row["values"]),
                 sizes=tuple(row["sizes"]),
                 dominated_by=tuple(row["dominated_by"]),

@@ -15,7 +15,7 @@ from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Rankin
 
 
 @attrs.frozen
-class Standing:
+class GridEntry:
     """Where a technique stands by one metric.
 
     Attributes:
@@ -48,14 +48,14 @@ class GridColumn:
         metric: what was ranked.
         label: its name.
         unit: of its values, empty where the label says it; with the meter's scope where a grid holds several.
-        standings: per row; ``None`` where the metric does not apply or has no value.
+        entries: per row; ``None`` where the metric does not apply or has no value.
         reasons: per row, why there is no value, or why some repeats have none.
     """
 
     metric: Metric
     label: str
     unit: str
-    standings: tuple[Standing | None, ...]
+    entries: tuple[GridEntry | None, ...]
     reasons: tuple[str, ...]
 
 
@@ -114,7 +114,7 @@ def _published_grid(ranking: PublishedRanking, ranks: Sequence[PublishedRank]) -
                 BY_NAME[first.column],
                 first.label,
                 first.unit,
-                tuple(_printed_standing(found.get(name)) for name in techniques),
+                tuple(_printed_entry(found.get(name)) for name in techniques),
                 ("",) * len(techniques),
             )
         )
@@ -122,8 +122,8 @@ def _published_grid(ranking: PublishedRanking, ranks: Sequence[PublishedRank]) -
     return Grid(ranks[0].title, f"{ranking.rule.words}{where}{over}.", techniques, (), tuple(columns))
 
 
-def _printed_standing(rank: PublishedRank | None) -> Standing | None:
-    return None if rank is None else Standing(rank.value, None, None, rank.rank, rank.rank, rank.rank)
+def _printed_entry(rank: PublishedRank | None) -> GridEntry | None:
+    return None if rank is None else GridEntry(rank.value, None, None, rank.rank, rank.rank, rank.rank)
 
 
 def _grid(blocks: Sequence[RankBlock]) -> Grid:
@@ -143,7 +143,7 @@ def _grid(blocks: Sequence[RankBlock]) -> Grid:
                 block.metric,
                 block.metric.label,
                 unit,
-                tuple(None if cell is None else _standing(cell) for cell in found),
+                tuple(None if cell is None else _entry(cell) for cell in found),
                 tuple("" if cell is None else _reason(cell) for cell in found),
             )
         )
@@ -167,11 +167,11 @@ def _by_rank(blocks: Sequence[RankBlock]) -> list[str]:
     return [*(cell.cell for cell in ranked), *unranked]
 
 
-def _standing(cell: RankedCell) -> Standing | None:
+def _entry(cell: RankedCell) -> GridEntry | None:
     if cell.mean is None or cell.rank is None or cell.rank_lo is None or cell.rank_hi is None:
         return None
     tied = (*cell.tied_with, *cell.undecided_with)
-    return Standing(cell.mean, cell.low, cell.high, cell.rank, cell.rank_lo, cell.rank_hi, tied)
+    return GridEntry(cell.mean, cell.low, cell.high, cell.rank, cell.rank_lo, cell.rank_hi, tied)
 
 
 def _reason(cell: RankedCell) -> str:

@@ -11,7 +11,7 @@ from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, unknown
 from effdsl_analysis.queries import rows, statement
 from effdsl_analysis.questions.rank.grouped import grouped
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 from effdsl_analysis.vocabulary import Evidence, Rule
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class PublishedRanking(Answer):
         """One plain document per rank."""
         return [attrs.asdict(rank) | {"evidence": Evidence.PUBLISHED.value} for rank in self.ranks]
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per group, metric and technique."""
-        return Rows.of(self.to_json(), types_of(PublishedRank))
+        return AnswerTable.of(self.to_json(), types_of(PublishedRank))
 
 
 def rank_published(

@@ -11,9 +11,9 @@ import attrs
 from effdsl.metrics import BY_NAME, METRICS, Metric
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import EXACT, Scope, named_metrics, scope_of
-from effdsl_analysis.naming import Group, name_cells, name_groups
+from effdsl_analysis.naming import ComparisonGroup, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -63,7 +63,7 @@ class RankBlock:
     """The ranking by one metric within one comparison group."""
 
     metric: Metric
-    group: Group
+    group: ComparisonGroup
     cells: tuple[RankedCell, ...]
 
     @property
@@ -112,9 +112,9 @@ class Ranking(Answer):
             "without_value": {metric.name: reason for metric, reason in self.without_value},
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per metric, comparison group and cell."""
-        return Rows.of(
+        return AnswerTable.of(
             (
                 {
                     "study": self.scope.study,

@@ -10,7 +10,7 @@ import attrs
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.queries import Row, rows, statement
 from effdsl_analysis.questions.rank.grouped import grouped
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 from effdsl_analysis.vocabulary import Evidence, Rule
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class RuleComparison(Answer):
         """One plain document per group, metric and technique, agreeing ones included."""
         return [attrs.asdict(row) | {"evidence": self.evidence.value} for row in self.rows]
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per group, metric and technique."""
-        return Rows.of(self.to_json(), types_of(RuledRanks))
+        return AnswerTable.of(self.to_json(), types_of(RuledRanks))
 
 
 def compare_rules(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 from effdsl_registry.rows import latex_text, markdown_text
 
-from effdsl_analysis.questions.rank.grid import Grid, GridColumn, Standing, grids
+from effdsl_analysis.questions.rank.grid import Grid, GridColumn, GridEntry, grids
 from effdsl_analysis.text import number, numbers, words
 
 if TYPE_CHECKING:
@@ -91,22 +91,22 @@ def _note(grid: Grid, escape: Callable[[str], str]) -> str:
 
 def _marked_ranks(column: GridColumn) -> list[int]:
     """The best rank and the next; none where all share a rank, for then none stands out."""
-    found = sorted({standing.rank for standing in column.standings if standing is not None})
+    found = sorted({entry.rank for entry in column.entries if entry is not None})
     return found[:2] if len(found) > 1 else []
 
 
 def _column(column: GridColumn, form: _Form) -> list[str]:
     marks = dict(zip(_marked_ranks(column), (form.best, form.second), strict=False))
-    known = [standing for standing in column.standings if standing is not None]
+    known = [entry for entry in column.entries if entry is not None]
     shown = iter(numbers([s.value for s in known], [s.half_width for s in known]))
     return [
-        "" if standing is None else marks.get(standing.rank, "{}").format(_value(standing, next(shown), form))
-        for standing in column.standings
+        "" if entry is None else marks.get(entry.rank, "{}").format(_value(entry, next(shown), form))
+        for entry in column.entries
     ]
 
 
-def _value(standing: Standing, value: str, form: _Form) -> str:
-    half = standing.half_width
+def _value(entry: GridEntry, value: str, form: _Form) -> str:
+    half = entry.half_width
     return form.value(value, number(half, half) if half else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-from effdsl_analysis.questions.recommend.decisions import Stretch
+from effdsl_analysis.questions.recommend.decisions import BoundSegment
 
 MOST_DIGITS = 12
 """On which values of the evidence are compared."""
@@ -16,33 +16,35 @@ FEWEST = 7
 FEWEST_PERCENT = 3
 
 
-def bounds(stretches: Sequence[Stretch], within: float | None) -> list[str]:
-    """Where each stretch lies, e.g. ``from 43.57``, from tight to loose.
+def bounds(segments: Sequence[BoundSegment], within: float | None) -> list[str]:
+    """Where each segment lies, e.g. ``from 43.57``, from tight to loose.
 
     At the bound that is shown the choice is the one that is said of it: a bound is rounded towards the
     loose side, on as many digits as keep it before the next one and before the bound that was asked for.
 
     Args:
-        stretches: of one condition, or of the tolerance.
+        segments: of one condition, or of the tolerance.
         within: the tolerance asked for, as a share.
     """
-    edges = [None if s.edge is None else _exact(s, s.edge) for s in stretches]
+    edges = [None if s.edge is None else _exact(s, s.edge) for s in segments]
     return [
-        _between(stretch, edge, following, within)
-        for stretch, edge, following in zip(stretches, edges, [*edges[1:], None], strict=True)
+        _between(segment, edge, following, within)
+        for segment, edge, following in zip(segments, edges, [*edges[1:], None], strict=True)
     ]
 
 
-def _between(stretch: Stretch, edge: Decimal | None, following: Decimal | None, within: float | None) -> str:
+def _between(
+    segment: BoundSegment, edge: Decimal | None, following: Decimal | None, within: float | None
+) -> str:
     """From its own edge on, or, for the tightest, up to that of the next."""
     if edge is not None:
-        asked = within if stretch.condition is None else stretch.condition.bound
-        most = None if asked is None or stretch.away > 0 else _exact(stretch, asked)
-        loose = _spelled(stretch, _loosened(edge, following, most, _fewest(stretch)))
-        return _FROM[_sign(stretch), _is_strict(stretch)].format(loose)
+        asked = within if segment.condition is None else segment.condition.bound
+        most = None if asked is None or segment.step > 0 else _exact(segment, asked)
+        loose = _spelled(segment, _loosened(edge, following, most, _fewest(segment)))
+        return _FROM[_sign(segment), _is_strict(segment)].format(loose)
     if following is not None:
-        tight = _spelled(stretch, _rounded(following, _fewest(stretch), ROUND_FLOOR))
-        return _BEFORE[_sign(stretch), _is_strict(stretch)].format(tight)
+        tight = _spelled(segment, _rounded(following, _fewest(segment), ROUND_FLOOR))
+        return _BEFORE[_sign(segment), _is_strict(segment)].format(tight)
     return ""
 
 
@@ -59,27 +61,27 @@ def _loosened(edge: Decimal, following: Decimal | None, most: Decimal | None, fe
     return edge
 
 
-def _exact(stretch: Stretch, bound: float) -> Decimal:
+def _exact(segment: BoundSegment, bound: float) -> Decimal:
     """A bound, turned so that larger is looser; tolerances in percent."""
-    return Decimal(repr(bound)) * (100 if stretch.condition is None else _sign(stretch))
+    return Decimal(repr(bound)) * (100 if segment.condition is None else _sign(segment))
 
 
-def _sign(stretch: Stretch) -> int:
-    return 1 if stretch.condition is None else stretch.condition.sign
+def _sign(segment: BoundSegment) -> int:
+    return 1 if segment.condition is None else segment.condition.sign
 
 
-def _is_strict(stretch: Stretch) -> bool:
-    return stretch.condition is not None and stretch.condition.is_strict
+def _is_strict(segment: BoundSegment) -> bool:
+    return segment.condition is not None and segment.condition.is_strict
 
 
-def _fewest(stretch: Stretch) -> int:
-    return FEWEST_PERCENT if stretch.condition is None else FEWEST
+def _fewest(segment: BoundSegment) -> int:
+    return FEWEST_PERCENT if segment.condition is None else FEWEST
 
 
 def _rounded(exact: Decimal, digits: int, rounding: str) -> Decimal:
     return Context(prec=digits, rounding=rounding).plus(exact)
 
 
-def _spelled(stretch: Stretch, bound: Decimal) -> str:
-    spelled = f"{float(bound * _sign(stretch)):.{MOST_DIGITS}g}"
-    return f"{spelled}%" if stretch.condition is None else spelled
+def _spelled(segment: BoundSegment, bound: Decimal) -> str:
+    spelled = f"{float(bound * _sign(segment)):.{MOST_DIGITS}g}"
+    return f"{spelled}%" if segment.condition is None else spelled

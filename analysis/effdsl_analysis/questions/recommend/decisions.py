@@ -25,7 +25,7 @@ class DecisionVerdict(enum.Enum):
     """Fewer than two candidates have a value of every metric."""
 
 
-class State(enum.Enum):
+class CandidateState(enum.Enum):
     """What becomes of a candidate."""
 
     CHOICE = "choice"
@@ -38,7 +38,7 @@ class State(enum.Enum):
     """Of a metric that is asked for."""
 
 
-class Meets(enum.Enum):
+class Satisfaction(enum.Enum):
     """Whether a candidate meets a condition."""
 
     CERTAINLY = "certainly"
@@ -82,7 +82,7 @@ class Question:
 
 
 @attrs.frozen
-class Figure:
+class Estimate:
     """A candidate's value of a metric: ``low`` to ``high`` is its 95% interval, ``n`` the repeats."""
 
     value: float
@@ -125,9 +125,9 @@ class Candidate:
     """
 
     technique: str
-    state: State
-    values: Mapping[str, Figure]
-    meets: tuple[Meets, ...]
+    state: CandidateState
+    values: Mapping[str, Estimate]
+    meets: tuple[Satisfaction, ...]
     lacking: tuple[str, ...]
     gaps: Mapping[str, Gap]
 
@@ -141,20 +141,20 @@ class Binding:
 
 
 @attrs.frozen
-class Stretch:
+class BoundSegment:
     """Bounds of one condition, or tolerances, between which the choice stays the same.
 
     Attributes:
         condition: ``None`` for the tolerance.
-        edge: the tightest bound of the stretch, which is a candidate's value; ``None``: any tighter one.
+        edge: the tightest bound of the segment, which is a candidate's value; ``None``: any tighter one.
         chosen: several are tied; empty where nothing satisfies.
-        away: 0 where the bound asked for lies, -1 and 1 for the neighbours, where the choice flips.
+        step: 0 where the bound asked for lies, -1 and 1 for the neighbours, where the choice flips.
     """
 
     condition: Condition | None
     edge: float | None
     chosen: tuple[str, ...]
-    away: int
+    step: int
 
 
 @attrs.frozen
@@ -183,8 +183,8 @@ class Decision:
         unsure: those of which the repeats do not tell whether they are within the tolerance, where the
             choice hangs on it.
         binding: the conditions that rule out what would otherwise be chosen.
-        cautious: what is chosen of those that certainly satisfy, where that differs; else ``None``.
-        hopeful: what is chosen of those that possibly do, where that differs; else ``None``.
+        pessimistic: what is chosen of those that certainly satisfy, where that differs; else ``None``.
+        optimistic: what is chosen of those that possibly do, where that differs; else ``None``.
         leader: the best of all that satisfy, whatever the second criterion says.
         runner_up: what comes next after the choice.
         nearest: where nothing satisfies, what comes nearest, and by which share it breaks its bounds.
@@ -201,12 +201,12 @@ class Decision:
     undecided: bool
     unsure: tuple[str, ...]
     binding: tuple[Binding, ...]
-    cautious: tuple[str, ...] | None
-    hopeful: tuple[str, ...] | None
+    pessimistic: tuple[str, ...] | None
+    optimistic: tuple[str, ...] | None
     leader: str | None
     runner_up: str | None
     nearest: tuple[str, float] | None
-    path: tuple[Stretch, ...]
+    path: tuple[BoundSegment, ...]
     candidates: tuple[Candidate, ...]
 
     @property
@@ -215,9 +215,9 @@ class Decision:
         found = []
         for before, after in zip(self.path, self.path[1:], strict=False):
             if before.condition is after.condition and after.edge is not None:
-                if before.away == 0:
+                if before.step == 0:
                     found.append(Flip(_loosened(after.condition, after.edge), after.chosen))
-                elif after.away == 0:
+                elif after.step == 0:
                     found.append(Flip(_tightened(after.condition, after.edge), before.chosen))
         return tuple(found)
 
@@ -235,7 +235,7 @@ class Decision:
                     "along": "within" if found.condition is None else str(found.condition),
                     "from": found.edge,
                     "chosen": found.chosen,
-                    "asked": found.away == 0,
+                    "asked": found.step == 0,
                 }
                 for found in self.path
             ],

@@ -17,17 +17,17 @@ from effdsl_analysis.queries import Row, T, read_as, rows, statement
 from effdsl_analysis.questions.recommend.conditions import Condition, parse_conditions, parse_tolerance
 from effdsl_analysis.questions.recommend.decisions import (
     Binding,
+    BoundSegment,
     Candidate,
+    CandidateState,
     Decision,
     DecisionVerdict,
-    Figure,
+    Estimate,
     Gap,
-    Meets,
     Question,
-    State,
-    Stretch,
+    Satisfaction,
 )
-from effdsl_analysis.relations import Rows
+from effdsl_analysis.relations import AnswerTable
 from effdsl_analysis.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ class Recommendation(Answer):
             "decisions": [decision.to_json() for decision in self.decisions],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per decision and candidate, with a column for each metric asked for."""
         metrics = dict.fromkeys(name for d in self.decisions for c in d.candidates for name in c.values)
         kinds = {"size": "VARCHAR", **dict.fromkeys(metrics, "DOUBLE")}
-        return Rows.of((row for d in self.decisions for row in _candidate_rows(d, list(metrics))), kinds)
+        return AnswerTable.of(
+            (row for d in self.decisions for row in _candidate_rows(d, list(metrics))), kinds
+        )
 
 
 def _candidate_rows(decision: Decision, metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -229,12 +231,12 @@ def _decision(
         undecided=answer["undecided"],
         unsure=named(answer["unsure"]),
         binding=tuple(binding),
-        cautious=None if answer["cautious"] is None else named(answer["cautious"]),
-        hopeful=None if answer["hopeful"] is None else named(answer["hopeful"]),
+        pessimistic=None if answer["pessimistic"] is None else named(answer["pessimistic"]),
+        optimistic=None if answer["optimistic"] is None else named(answer["optimistic"]),
         leader=answer["leader"] and called[answer["leader"]],
         runner_up=answer["runner_up"] and called[answer["runner_up"]],
         nearest=nearest and (called[nearest["cell"]], nearest["excess"]),
-        path=tuple(_stretch(row, conditions, named(row["chosen"])) for row in path),
+        path=tuple(_segment(row, conditions, named(row["chosen"])) for row in path),
         candidates=tuple(_candidate(row, called[row["cell"]]) for row in shown),
     )
 
@@ -243,20 +245,20 @@ def _meter(scope: str | None) -> str:
     return f"energy of the {scope}" if scope else ""
 
 
-def _stretch(row: Row, conditions: Sequence[Condition], chosen: tuple[str, ...]) -> Stretch:
+def _segment(row: Row, conditions: Sequence[Condition], chosen: tuple[str, ...]) -> BoundSegment:
     condition = conditions[row["number"] - 1] if row["number"] else None
     edge = row["edge"]
     if condition is not None and edge is not None:
         edge *= condition.sign
-    return Stretch(condition, edge, chosen, row["away"])
+    return BoundSegment(condition, edge, chosen, row["step"])
 
 
 def _candidate(row: Row, name: str) -> Candidate:
     return Candidate(
         technique=name,
-        state=State(row["state"]),
-        values=_by_metric(Figure, row["values"]),
-        meets=tuple(map(Meets, row["meets"])),
+        state=CandidateState(row["state"]),
+        values=_by_metric(Estimate, row["values"]),
+        meets=tuple(map(Satisfaction, row["meets"])),
         lacking=tuple(row["lacking"]),
         gaps=_by_metric(Gap, row["gaps"]),
     )

@@ -18,13 +18,13 @@ from effdsl_analysis.naming import quantity
 from effdsl_analysis.questions.recommend.bounds import bounds
 from effdsl_analysis.questions.recommend.conditions import Condition, percent
 from effdsl_analysis.questions.recommend.decisions import (
+    BoundSegment,
     Candidate,
     Decision,
     DecisionVerdict,
-    Figure,
+    Estimate,
     Gap,
-    Meets,
-    Stretch,
+    Satisfaction,
 )
 from effdsl_analysis.questions.recommend.recommendation import Recommendation
 from effdsl_analysis.text import number, words
@@ -110,12 +110,12 @@ def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, st
 def _flips(decision: Decision, within: float | None) -> Iterator[tuple[str, Text]]:
     """The choice along each bound that matters, from tight to loose."""
     moved = False
-    for _, along in groupby(decision.path, key=lambda stretch: stretch.condition):
-        stretches = list(along)
-        if len(stretches) > 1:
+    for _, along in groupby(decision.path, key=lambda segment: segment.condition):
+        segments = list(along)
+        if len(segments) > 1:
             moved = True
-            metric = stretches[0].condition.metric.name if stretches[0].condition else "within"
-            yield "flips", _path(metric, stretches, within)
+            metric = segments[0].condition.metric.name if segments[0].condition else "within"
+            yield "flips", _path(metric, segments, within)
     if decision.path and not moved:
         yield "flips", words("no one bound changes this")
 
@@ -153,7 +153,7 @@ def _nothing(result: Recommendation, decision: Decision) -> Iterator[tuple[str, 
         broken = [
             f"{_excess(condition, found.values[condition.metric.name].value)} beyond {condition}"
             for condition, meets in zip(result.question.conditions, found.meets, strict=True)
-            if meets in (Meets.NO, Meets.POSSIBLY_NOT)
+            if meets in (Satisfaction.NO, Satisfaction.POSSIBLY_NOT)
         ]
         yield "nearest", f"{found.technique}: {_values(found)}; {' and '.join(broken)}"
 
@@ -180,18 +180,18 @@ def _binding(result: Recommendation, decision: Decision) -> Iterator[tuple[str, 
 
 
 def _doubts(result: Recommendation, decision: Decision) -> Iterator[tuple[str, str]]:
-    if decision.cautious is not None and decision.chosen:
-        conditions = _that_are(Meets.POSSIBLY, result, decision.chosen, decision)
-        instead = ", ".join(decision.cautious) or "nothing"
+    if decision.pessimistic is not None and decision.chosen:
+        conditions = _that_are(Satisfaction.POSSIBLY, result, decision.chosen, decision)
+        instead = ", ".join(decision.pessimistic) or "nothing"
         yield "not certain", f"the interval reaches out of {conditions}; certainly within: {instead}"
-    also = [name for name in decision.hopeful or () if name not in decision.chosen]
-    if also and decision.hopeful:
-        conditions = _that_are(Meets.POSSIBLY_NOT, result, also, decision)
-        then = f"if within, the choice is {', '.join(decision.hopeful)}"
+    also = [name for name in decision.optimistic or () if name not in decision.chosen]
+    if also and decision.optimistic:
+        conditions = _that_are(Satisfaction.POSSIBLY_NOT, result, also, decision)
+        then = f"if within, the choice is {', '.join(decision.optimistic)}"
         yield "not certain", f"the interval of {', '.join(also)} reaches into {conditions}; {then}"
 
 
-def _that_are(meets: Meets, result: Recommendation, names: Iterable[str], decision: Decision) -> str:
+def _that_are(meets: Satisfaction, result: Recommendation, names: Iterable[str], decision: Decision) -> str:
     """The conditions that one of the candidates meets in this way."""
     how = [decision.candidate(name).meets for name in names]
     found = [
@@ -212,7 +212,7 @@ def _values(found: Candidate, metrics: Sequence[Metric] = (), *, gaps: bool = Fa
     return ", ".join(shown)
 
 
-def _value(metric: Metric, figure: Figure) -> str:
+def _value(metric: Metric, figure: Estimate) -> str:
     unit = _unit(metric)
     if figure.printed is not None:
         return f"{metric.label} {figure.printed}{unit}"
@@ -248,12 +248,12 @@ def _signed(share: float) -> str:
     return f"{percentage:+,.0f}%" if abs(percentage) >= 999.5 else f"{percentage:+.3g}%"
 
 
-def _path(metric: str, stretches: Sequence[Stretch], within: float | None) -> Text:
+def _path(metric: str, segments: Sequence[BoundSegment], within: float | None) -> Text:
     """The choice along one bound, from tight to loose; where the question stands is bold."""
     parts = [words(f"{metric}: ")]
-    for stretch, where in zip(stretches, bounds(stretches, within), strict=True):
-        who = ", ".join(stretch.chosen) or "nothing"
-        parts += [words(f"{who} {where}", "bold" if stretch.away == 0 else ""), words(" · ")]
+    for segment, where in zip(segments, bounds(segments, within), strict=True):
+        who = ", ".join(segment.chosen) or "nothing"
+        parts += [words(f"{who} {where}", "bold" if segment.step == 0 else ""), words(" · ")]
     return Text.assemble(*parts[:-1])
 
 

@@ -14,7 +14,7 @@ from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import UnknownName, named_metrics, unknown
 from effdsl_analysis.evidence import laid_out
 from effdsl_analysis.queries import Row, read_as, rows, statement
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 from effdsl_analysis.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -163,9 +163,9 @@ class Scaling(Answer):
             "groups": [plain(found) for found in self.groups],
         }
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per axis, setting, metric and technique."""
-        return Rows.of(
+        return AnswerTable.of(
             (
                 {"axis": found.axis, "source": found.source, **plain(law)}
                 for found in self.groups

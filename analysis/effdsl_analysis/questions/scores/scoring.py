@@ -10,7 +10,7 @@ import attrs
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.queries import Row, rows
 from effdsl_analysis.questions.rank.grouped import grouped
-from effdsl_analysis.relations import Rows, types_of
+from effdsl_analysis.relations import AnswerTable, types_of
 from effdsl_analysis.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class Scores(Answer):
         """One plain document per group, scale and technique."""
         return [attrs.asdict(score) | {"evidence": self.evidence.value} for score in self.scores]
 
-    def to_rows(self) -> Rows:
+    def to_rows(self) -> AnswerTable:
         """One row per group, scale and technique, both forms of eq. 12 in columns of their own."""
         records = self.to_json()
         for record in records:
             record |= record.pop("efficiency") or {}
-        return Rows.of(records, types_of(TechniqueScores) | types_of(EfficiencyScore))
+        return AnswerTable.of(records, types_of(TechniqueScores) | types_of(EfficiencyScore))
 
 
 def scores(

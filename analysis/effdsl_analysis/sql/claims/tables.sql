@@ -70,7 +70,7 @@ WHERE x.block_size IS NOT DISTINCT FROM y.block_size;
 CREATE OR REPLACE TEMP MACRO best_on_all() AS TABLE
 WITH
 wanted AS (SELECT axis, modality, count(*) AS metrics FROM judged_metrics() GROUP BY axis, modality),
-standings AS (
+places AS (
   SELECT setting, source, axis, modality, block, a, technique_a AS technique, min(billions) AS billions, label,
          bool_or(worse) AS beaten, bool_or(unclear) AS unclear
   FROM block_contrasts() GROUP BY setting, source, axis, modality, block, a, technique_a, label
@@ -80,7 +80,7 @@ methods AS (
          bool_or(beaten) AS beaten, bool_or(unclear) OR count(*) < any_value(metrics) AS unclear,
          count(*) FILTER (NOT beaten AND NOT unclear) AS best, count(*) AS compared, any_value(metrics) AS metrics,
          string_agg(label, ', ' ORDER BY label) FILTER (NOT beaten AND NOT unclear) AS labels
-  FROM standings JOIN wanted USING (axis, modality)
+  FROM places JOIN wanted USING (axis, modality)
   GROUP BY setting, source, axis, modality, block, a, technique
 )
 SELECT block AS "case",

@@ -6,8 +6,8 @@
 -- chosen      cells, the best first
 -- binding     the conditions without which something else would be chosen, each with that; `together` when only all of
 --             them at once make a difference
--- cautious    what is chosen of those that satisfy every condition certainly, where that is something else
--- hopeful     what would be chosen if all that possibly satisfies did, where that is something else
+-- pessimistic    what is chosen of those that satisfy every condition certainly, where that is something else
+-- optimistic     what would be chosen if all that possibly satisfies did, where that is something else
 -- leader      the best by the first criterion of all that satisfy, whatever the second says
 -- runner_up   the next one: of those within the tolerance by the second criterion, else by the first
 -- nearest     where nothing satisfies: what breaks its conditions by the least share of their bounds, and by how much
@@ -28,7 +28,7 @@ binding AS (
   SELECT decision, list({number: number, chosen: chosen} ORDER BY number) AS binding
   FROM others WHERE kind = 'without' GROUP BY decision
 ),
-standing AS (
+remaining AS (
   SELECT a.decision, l.cell, list_contains(a.chosen, l.cell) AS chosen, p.cell IS NOT NULL AS in_pool, k.sign * f.value AS cost, t.sign * g.value AS then_cost
   FROM asked a JOIN allowed l USING ("case") LEFT JOIN pool p ON p.run."case" = a."case" AND p.run.reach = 'possibly' AND p.cell = l.cell
   JOIN criteria k ON k.role = 'best' JOIN figures f ON f.cell = l.cell AND f.metric = k.metric
@@ -37,7 +37,7 @@ standing AS (
 next AS (
   SELECT decision, first(cell ORDER BY cost, cell) AS leader,
          first(cell ORDER BY in_pool DESC, CASE WHEN in_pool THEN then_cost END, cost, cell) FILTER (NOT chosen) AS runner_up
-  FROM standing GROUP BY decision
+  FROM remaining GROUP BY decision
 ),
 broken AS (
   SELECT decision, cell, max(abs(position - edge) / coalesce(nullif(abs(edge), 0), 1)) AS excess
@@ -49,11 +49,11 @@ SELECT d.*, a.undecided, a.unsure, a.chosen,
             WHEN len(a.chosen) = 1 THEN 'chosen' ELSE 'tied' END AS verdict,
        coalesce(b.binding, []) AS binding,
        CASE WHEN b.binding IS NULL THEN f.chosen END AS together,
-       c.chosen AS cautious, h.chosen AS hopeful, n.leader, n.runner_up,
+       c.chosen AS pessimistic, h.chosen AS optimistic, n.leader, n.runner_up,
        CASE WHEN a.chosen = [] THEN nearest END AS nearest
 FROM described d JOIN asked a USING (decision)
 LEFT JOIN binding b USING (decision) LEFT JOIN next n USING (decision) LEFT JOIN nearest USING (decision)
 LEFT JOIN (FROM others WHERE kind = 'free') f USING (decision)
-LEFT JOIN (FROM others WHERE kind = 'cautious') c USING (decision)
-LEFT JOIN (FROM others WHERE kind = 'hopeful') h USING (decision)
+LEFT JOIN (FROM others WHERE kind = 'pessimistic') c USING (decision)
+LEFT JOIN (FROM others WHERE kind = 'optimistic') h USING (decision)
 ORDER BY decision;

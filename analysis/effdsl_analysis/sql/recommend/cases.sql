@@ -4,21 +4,21 @@
 --   asked      all conditions as they are
 --   free       no condition
 --   without    all but one condition
---   cautious   only what satisfies every condition certainly
---   hopeful    also what possibly does, though its value does not
+--   pessimistic   only what satisfies every condition certainly
+--   optimistic    also what possibly does, though its value does not
 --   edge       one condition with its bound moved to the value of a candidate, so that this one just satisfies it
 -- gaps      the tolerances at which a candidate becomes possibly near enough, and certainly
 -- allowed   the candidates of each case, with its tolerance
 
 CREATE OR REPLACE TEMP TABLE gaps AS
 WITH
-standing AS (
+remaining AS (
   SELECT decision AS "case", cell, NULL::DOUBLE AS tolerance FROM candidates
   WHERE lacking = [] AND cell NOT IN (SELECT cell FROM met WHERE NOT within)
 ),
 costs AS (
   SELECT "case", cell, metric, sign, sign * value AS cost, k.tolerance
-  FROM standing JOIN figures f USING (cell) JOIN criteria k USING (metric) WHERE role = 'best' AND k.tolerance IS NOT NULL
+  FROM remaining JOIN figures f USING (cell) JOIN criteria k USING (metric) WHERE role = 'best' AND k.tolerance IS NOT NULL
 ),
 leaders AS (SELECT "case", first(cell ORDER BY cost, cell) AS leader FROM costs GROUP BY "case")
 SELECT "case" AS decision, s.cell, s.tolerance,
@@ -37,7 +37,7 @@ CREATE OR REPLACE TEMP TABLE cases AS
 WITH
 decisions AS (SELECT DISTINCT decision FROM candidates),
 wanted AS (
-  SELECT decision, unnest(['asked', 'free', 'cautious', 'hopeful']) AS kind, NULL::BIGINT AS number, NULL::DOUBLE AS edge
+  SELECT decision, unnest(['asked', 'free', 'pessimistic', 'optimistic']) AS kind, NULL::BIGINT AS number, NULL::DOUBLE AS edge
   FROM decisions
   UNION ALL SELECT decision, 'without', number, NULL FROM decisions CROSS JOIN conditions
   UNION ALL SELECT decision, 'edge', number, edge FROM edges
@@ -49,8 +49,8 @@ WITH refused AS (
   SELECT "case", m.cell FROM cases k JOIN met m USING (decision)
   WHERE CASE k.kind
           WHEN 'free' THEN false
-          WHEN 'cautious' THEN m.meets <> 'certainly'
-          WHEN 'hopeful' THEN m.meets = 'no'
+          WHEN 'pessimistic' THEN m.meets <> 'certainly'
+          WHEN 'optimistic' THEN m.meets = 'no'
           ELSE CASE WHEN m.number IS DISTINCT FROM k.number THEN NOT m.within ELSE m.position > k.edge END
         END
 )

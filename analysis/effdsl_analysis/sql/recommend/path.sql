@@ -1,8 +1,8 @@
--- How does the choice change as one bound moves, from tight to loose? One row per stretch of bounds with one choice:
+-- How does the choice change as one bound moves, from tight to loose? One row per segment of bounds with one choice:
 --   decision, number   of the condition (0: the tolerance)
---   edge               where the stretch begins: the bound at which its choice just becomes possible; NULL: the tightest
+--   edge               where the segment begins: the bound at which its choice just becomes possible; NULL: the tightest
 --   chosen             cells, the best first; empty where nothing satisfies
---   away               0 for the stretch that holds the bound asked for, -1 and 1 for its neighbours: where the choice flips
+--   step               0 for the segment that holds the bound asked for, -1 and 1 for its neighbours: where the choice flips
 
 WITH
 steps AS (
@@ -17,14 +17,14 @@ marked AS (
   FROM steps WINDOW along AS (PARTITION BY decision, number ORDER BY edge NULLS FIRST)
 ),
 numbered AS (
-  SELECT *, sum(begins::INTEGER) OVER (PARTITION BY decision, number ORDER BY edge NULLS FIRST) AS stretch FROM marked
+  SELECT *, sum(begins::INTEGER) OVER (PARTITION BY decision, number ORDER BY edge NULLS FIRST) AS segment FROM marked
 ),
-stretches AS (
-  SELECT decision, number, stretch, first(edge ORDER BY edge NULLS FIRST) AS edge,
+segments AS (
+  SELECT decision, number, segment, first(edge ORDER BY edge NULLS FIRST) AS edge,
          first(chosen ORDER BY edge NULLS FIRST) AS chosen, bool_or(within) AS reached
-  FROM numbered GROUP BY decision, number, stretch
+  FROM numbered GROUP BY decision, number, segment
 )
 SELECT decision, number, edge, chosen,
-       stretch - max(stretch) FILTER (reached) OVER (PARTITION BY decision, number) AS away
-FROM stretches
-ORDER BY decision, number, stretch;
+       segment - max(segment) FILTER (reached) OVER (PARTITION BY decision, number) AS step
+FROM segments
+ORDER BY decision, number, segment;

@@ -9,7 +9,7 @@ from effdsl.techniques.attention.gqa import GQA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer
 
 
@@ -21,7 +21,7 @@ class GroupedQueryAttention(Mixer):
         self.head_dim, self.position = shape.head_dim, position
         groups = technique.kv_heads * shape.head_dim
         parts = {"q": shape.heads * shape.head_dim, "k": groups, "v": groups}
-        self.qkv = Linears(shape.hidden_size, parts, bias=True)
+        self.qkv = FusedLinear(shape.hidden_size, parts, bias=True)
         self.out = Projection(parts["q"], shape.hidden_size)
 
     @property

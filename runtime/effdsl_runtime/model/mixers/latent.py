@@ -10,7 +10,7 @@ from effdsl.techniques.attention.mla import MLA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer, rotated_dim
 
 LATENT_NORM_EPS = 1e-6  # DeepSeek's, whatever the model's own
@@ -32,10 +32,10 @@ class LatentAttention(Mixer):
         q_dim = nope_dim + rope_dim
         self.scale = q_dim**-0.5
         from_input = {"q_latent": technique.q_rank} if technique.q_rank else {"q": shape.heads * q_dim}
-        self.project = Linears(shape.hidden_size, {**from_input, "latent": kv_rank, "key": rope_dim})
+        self.project = FusedLinear(shape.hidden_size, {**from_input, "latent": kv_rank, "key": rope_dim})
         self.q_up = _Query(technique.q_rank, shape.heads * q_dim) if technique.q_rank else nn.Identity()
         self.norm = nn.RMSNorm(kv_rank, eps=LATENT_NORM_EPS)
-        self.up = Linears(kv_rank, {"k": shape.heads * nope_dim, "v": shape.heads * v_dim})
+        self.up = FusedLinear(kv_rank, {"k": shape.heads * nope_dim, "v": shape.heads * v_dim})
         self.out = Projection(shape.heads * v_dim, shape.hidden_size)
 
     @property

@@ -12,7 +12,7 @@ from effdsl.techniques.mamba import MambaLayer
 from effdsl_runtime.model.conv import CausalConv
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import gated
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer
 from effdsl_runtime.model.recurrent import mixers_alone, recurrent
 from effdsl_runtime.model.scan import selective_scan
@@ -26,9 +26,9 @@ class SelectiveMixer(Mixer):
     def __init__(self, layer: MambaLayer, shape: Shape) -> None:
         super().__init__()
         inner, state_size, rank = layer.inner, layer.state_size, layer.step_rank
-        self.project = Linears(shape.hidden_size, {"x": inner, "gate": inner})
+        self.project = FusedLinear(shape.hidden_size, {"x": inner, "gate": inner})
         self.conv = CausalConv(inner, layer.conv_width)
-        self.select = Linears(inner, {"step": rank, "B": state_size, "C": state_size})
+        self.select = FusedLinear(inner, {"step": rank, "B": state_size, "C": state_size})
         self.step = StepProjection(rank, inner)
         self.A_log = nn.Parameter(torch.empty(inner, state_size))
         self.D = nn.Parameter(torch.empty(inner))

@@ -11,7 +11,7 @@ from effdsl_runtime.model.conv import CausalConv
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.dual import dual_scan
 from effdsl_runtime.model.feed_forward import gated
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer
 from effdsl_runtime.model.mixers.mamba import step_bias
 from effdsl_runtime.model.recurrent import mixers_alone, recurrent
@@ -26,7 +26,7 @@ class DualMixer(Mixer):
         super().__init__()
         inner, state_size = layer.inner, layer.state_size
         self.widths = [inner, state_size, state_size]
-        self.project = Linears(
+        self.project = FusedLinear(
             shape.hidden_size, {"gate": inner, "conv": sum(self.widths), "step": layer.heads}
         )
         self.conv = CausalConv(sum(self.widths), layer.conv_width)

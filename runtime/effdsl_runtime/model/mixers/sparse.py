@@ -24,7 +24,7 @@ from effdsl_runtime.model.compress import compressor
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.fla import attend_selected, check_fla
 from effdsl_runtime.model.kernel import attend, kernel_name
-from effdsl_runtime.model.layers import Linears, Projection
+from effdsl_runtime.model.layers import FusedLinear, Projection
 from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer
 
 BRANCHES = ("compressed", "selected", "near")
@@ -41,7 +41,7 @@ class NativeSparseAttention(Mixer):
         suffixes = ("",) if technique.shared_kv else tuple(f"_{branch}" for branch in BRANCHES)
         width = technique.kv_heads * shape.head_dim
         parts = {f"{part}{suffix}": width for suffix in suffixes for part in "kv"}
-        self.qkv = Linears(shape.hidden_size, {"q": shape.heads * shape.head_dim, **parts}, bias=True)
+        self.qkv = FusedLinear(shape.hidden_size, {"q": shape.heads * shape.head_dim, **parts}, bias=True)
         self.compress_k = compressor(technique, shape.head_dim)
         self.compress_v = compressor(technique, shape.head_dim)
         self.gate = gate(technique, shape)

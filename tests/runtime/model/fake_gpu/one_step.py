@@ -28,8 +28,8 @@ from effdsl.built_in import built_in
 from effdsl.shapes import Shape
 from effdsl.techniques.attention import MoBA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
-from effdsl.techniques.base import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.techniques.position import RoPE
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.training import Recipe
 
 GPU = torch.device("cuda", 0)

@@ -16,8 +16,8 @@ from effdsl.cli import COMMANDS, group
 from effdsl.hardware import CATALOG, Hardware
 from effdsl.loading import load_study
 from effdsl.metrics import BY_NAME, METRICS
-from effdsl.plan import State, make_plan
-from effdsl.techniques.base import Technique
+from effdsl.plan import TaskState, make_plan
+from effdsl.techniques.technique import Technique
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 
@@ -35,7 +35,7 @@ def test_a_new_study_plans_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "effdsl plan studies/my_study.py" in made.output
     plan = make_plan(load_study("my_study").study, LAPTOP)
     assert plan.study == "my_study"
-    assert plan.counts()[State.NEW] == 9
+    assert plan.counts()[TaskState.NEW] == 9
     again = CliRunner().invoke(group, ["new", "my_study"])
     assert (again.exit_code, "exists" in again.output) == (2, True)
     odd = CliRunner().invoke(group, ["new", "my-study"])
@@ -87,9 +87,9 @@ def test_ls_names_files_that_python_cannot_read(tmp_path: Path, monkeypatch: pyt
 
 def run_main(body: str) -> subprocess.CompletedProcess[str]:
     """The command line with its command ``new`` replaced by ``body``."""
-    code = "import signal, sys, click, effdsl.cli, effdsl.commands\n"
+    code = "import signal, sys, click, effdsl.cli, effdsl.study_commands\n"
     code += "@click.command()\ndef new():\n    " + body.replace("\n", "\n    ") + "\n"
-    code += "effdsl.commands.new = new; sys.argv = ['effdsl', 'new']; effdsl.cli.main()\n"
+    code += "effdsl.study_commands.new = new; sys.argv = ['effdsl', 'new']; effdsl.cli.main()\n"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 

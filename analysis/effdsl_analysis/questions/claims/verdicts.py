@@ -74,7 +74,7 @@ class Case:
 
 
 @attrs.frozen
-class Count:
+class CaseCount:
     """How many cases support a claim, contradict it, and are left open by the evidence."""
 
     supporting: int
@@ -82,7 +82,7 @@ class Count:
     undecided: int
 
     @classmethod
-    def of(cls, cases: Iterable[Case]) -> Count:
+    def of(cls, cases: Iterable[Case]) -> CaseCount:
         """Counts ``cases``."""
         found = [case.supports for case in cases]
         return cls(found.count(True), found.count(False), found.count(None))
@@ -118,23 +118,23 @@ class Claim:
     @property
     def supporting(self) -> int:
         """How many cases support it."""
-        return Count.of(self.cases).supporting
+        return CaseCount.of(self.cases).supporting
 
     @property
     def contradicting(self) -> int:
         """How many cases contradict it."""
-        return Count.of(self.cases).contradicting
+        return CaseCount.of(self.cases).contradicting
 
     @property
     def undecided(self) -> int:
         """How many cases the evidence cannot decide."""
-        return Count.of(self.cases).undecided
+        return CaseCount.of(self.cases).undecided
 
     @property
-    def counts(self) -> Mapping[Tests | None, Count]:
+    def counts(self) -> Mapping[Tests | None, CaseCount]:
         """The cases counted by what they test, direction first; by ``None`` where no number is named."""
         found = {tests: [case for case in self.cases if case.tests is tests] for tests in (*Tests, None)}
-        return {tests: Count.of(cases) for tests, cases in found.items() if cases}
+        return {tests: CaseCount.of(cases) for tests, cases in found.items() if cases}
 
 
 @attrs.frozen
@@ -164,7 +164,7 @@ class Claims(Answer):
                 "id": claim.id,
                 "verdict": claim.verdict.value,
                 "kinds": [kind.value for kind in claim.kinds],
-                **attrs.asdict(Count.of(claim.cases)),
+                **attrs.asdict(CaseCount.of(claim.cases)),
                 **{
                     tests.value: attrs.asdict(claim.counts[tests]) if tests in claim.counts else None
                     for tests in Tests

@@ -61,10 +61,10 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     return loaded, plan, store
 
 
-class Budget(click.ParamType["Limit"]):
+class LimitType(click.ParamType["Limit"]):
     """``2h30m``, ``50kWh`` or ``$100``."""
 
-    name = "budget"
+    name = "limit"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Limit:
         from effdsl.declare import Invalid
@@ -85,8 +85,8 @@ def _refuse_odd_threads() -> None:
         )
 
 
-budget_option = click.option(
-    "--budget", type=Budget(), default=None,
+limit_option = click.option(
+    "--limit", type=LimitType(), default=None,
     help="As many tasks as this pays for, e.g. 2h, 50kWh or '$100'; whole repeats first.",
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ budget_option = click.option(
     is_flag=True,
     help="Instead: predictions beside what finished tasks took, of all studies.",
 )
-@budget_option
+@limit_option
 @AS_JSON
 @STORE
 def plan(
@@ -108,7 +108,7 @@ def plan(
     show_all: bool,
     detailed_exitcode: bool,
     calibration: bool,
-    budget: Limit | None,
+    limit: Limit | None,
     as_json: bool,
     store_path: Path | None,
 ) -> None:
@@ -127,9 +127,9 @@ def plan(
     if study is None:
         raise click.UsageError("Missing argument 'STUDY'; `effdsl ls` lists the studies here.")
     _, made, _ = prepare(study, store_path, priced=True)
-    if not made.to_price() and budget is not None:
-        click.echo("--budget: nothing is left to run, so it leaves nothing out", err=True)
-    made = _within(made, budget)
+    if not made.to_price() and limit is not None:
+        click.echo("--limit: nothing is left to run, so it leaves nothing out", err=True)
+    made = _within(made, limit)
     if as_json:
         click.echo(json.dumps(plan_json(made), indent=2))
     else:
@@ -138,14 +138,14 @@ def plan(
         sys.exit(4)
 
 
-def _within(made: Plan, budget: Limit | None) -> Plan:
+def _within(made: Plan, limit: Limit | None) -> Plan:
     from effdsl.declare import Invalid
     from effdsl.limit import within
 
-    if budget is None or not made.to_price():
+    if limit is None or not made.to_price():
         return made
     try:
-        return within(made, budget)
+        return within(made, limit)
     except Invalid as error:
         raise click.UsageError(f"{error}; {error.hint}") from error
 
@@ -202,7 +202,7 @@ class Outcomes(click.ParamType[frozenset[Outcome]]):
 @click.argument("study")
 @click.option("--retry", type=Outcomes(), default=None, help="Run these outcomes again, e.g. failed,oom.")
 @click.option("--timeout", type=Duration(), default=None, help="Stop a task after this long, e.g. 20m.")
-@budget_option
+@limit_option
 @click.option("--fail-fast", is_flag=True, help="Stop after the first task that fails.")
 @click.option("--progress", type=click.Choice(["auto", "rich", "plain"]), default="auto", show_default=True)
 @click.option(
@@ -218,7 +218,7 @@ def execute(
     study: str,
     retry: frozenset[Outcome] | None,
     timeout: float | None,
-    budget: Limit | None,
+    limit: Limit | None,
     fail_fast: bool,
     progress: str,
     kernel: str | None,
@@ -236,12 +236,12 @@ def execute(
     if kernel:
         os.environ[KERNEL] = kernel  # which every task's process inherits
     _refuse_odd_threads()
-    loaded, made, store = prepare(study, store_path, priced=budget is not None)
+    loaded, made, store = prepare(study, store_path, priced=limit is not None)
     made = made.retrying(retry) if retry else made
-    made = _within(made, budget)
+    made = _within(made, limit)
     if why := refusal(kernel_asked(), made):
         raise click.UsageError(why)
-    sys.exit(run_study(loaded, made, store, RunOptions(progress, timeout, fail_fast, budget), as_json))
+    sys.exit(run_study(loaded, made, store, RunOptions(progress, timeout, fail_fast, limit), as_json))
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The guarded door: one SELECT of anybody's, on a connection that can do nothing else.
+"""Guarded SQL: one SELECT of anybody's, on a connection that can do nothing else.
 
 DuckDB calls SQL as powerful as a shell, so every layer here closes what another leaves open: read-only
 (no change to the store), no external access and no file system at all (``COPY`` could overwrite the

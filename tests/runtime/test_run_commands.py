@@ -62,8 +62,8 @@ def test_a_plan_for_other_hardware_has_a_total_and_keeps_to_a_budget(tmp_path: P
     whole = json.loads(invoke(tmp_path, "plan", "--json", more=elsewhere).output)["estimated"]
     assert whole["to_run"] is None
     assert (whole["to_run_elsewhere"]["tasks"], whole["to_run_elsewhere"]["seconds"] > 0) == (1, True)
-    assert "To run elsewhere: 1 task, " in invoke(tmp_path, "plan", "--budget", "$10", more=elsewhere).output
-    nothing = invoke(tmp_path, "plan", "--budget", "$0", more=elsewhere).output
+    assert "To run elsewhere: 1 task, " in invoke(tmp_path, "plan", "--limit", "$10", more=elsewhere).output
+    nothing = invoke(tmp_path, "plan", "--limit", "$0", more=elsewhere).output
     assert "To run elsewhere" not in nothing
     assert "0 unavailable, 1 left out" in nothing
 

@@ -45,7 +45,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
     effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"
     effdsl sql "DESCRIBE results"
     """
-    from effdsl_registry.door import ask
+    from effdsl_registry.guarded_sql import ask
     from effdsl_registry.store import Store
 
     if as_json and as_csv:

@@ -1,4 +1,4 @@
-"""The guarded SQL door: one SELECT, and nothing that leaves a trace or reads a file."""
+"""The guarded SQL: one SELECT, and nothing that leaves a trace or reads a file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effdsl_registry.door import ask
 from effdsl_registry.errors import SqlRefused
+from effdsl_registry.guarded_sql import ask
 from effdsl_registry.store import Store
 
 READING_FILES = [
@@ -161,7 +161,7 @@ def test_a_query_that_takes_too_long_is_stopped(filled: Store) -> None:
 
 INTERRUPTED = """\
 import os, signal, sys, threading
-from effdsl_registry.door import ask
+from effdsl_registry.guarded_sql import ask
 from effdsl_registry.store import Store
 threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from effdsl.hardware import Hardware
     from effdsl.study import Study
     from effdsl.task import ChosenTechnique
-    from effdsl.techniques.base import Technique
+    from effdsl.techniques.technique import Technique
     from effdsl.workload import Workload
 
 
