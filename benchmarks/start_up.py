@@ -8,5 +8,5 @@ cpu_seconds([EFFDSL, "--help"])  # the first call compiles the byte code
 seconds = [cpu_seconds([EFFDSL, "--help"]) for _ in range(REPEATS)]
 report(
     "start_up",
-    [Result("`effdsl --help`", median(seconds), "CPU s", at_most=0.10, note=f"median of {REPEATS}")],
+    [Result("`effdsl --help`", median(seconds), "CPU s", at_most=0.06, note=f"median of {REPEATS}")],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.text import Text
@@ -26,6 +26,9 @@ class Shown(Protocol):
     @property
     def kernel(self) -> str: ...
 
+    @property
+    def threads(self) -> tuple[int, ...]: ...
+
 
 W = TypeVar("W", bound=Hashable)
 C = TypeVar("C", bound=Shown)
@@ -37,6 +40,20 @@ def plain_code(cells: Iterable[Shown]) -> list[Text]:
     if not named:
         return []
     return [words(f"Plain code, slower than a tuned kernel would be: {', '.join(named)}.")]
+
+
+def uneven_threads(compared: Iterable[Sequence[Shown]]) -> list[Text]:
+    """Cells that are compared with each other but ran with different numbers of CPU threads."""
+    uneven = {
+        f"{cell.technique} with {' and '.join(map(str, cell.threads))}"
+        for cells in compared
+        if len({count for cell in cells for count in cell.threads}) > 1
+        for cell in cells
+        if cell.threads
+    }
+    if not uneven:
+        return []
+    return [words(f"Times are of different numbers of CPU threads: {', '.join(sorted(uneven))}.")]
 
 
 def by_reason(cells: Iterable[C], why: Callable[[C], W]) -> Iterable[tuple[W, list[str]]]:

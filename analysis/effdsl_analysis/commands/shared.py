@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,12 +64,6 @@ def show(
     if write is not None:
         click.echo(write(result), nl=False)
         return
-    from rich.console import Console
+    from effdsl.printing import print_parts
 
-    if sys.stdout.isatty():
-        Console(highlight=False).print(result)
-        return
-    console = Console(width=PIPED_WIDTH, highlight=False)
-    with console.capture() as captured:
-        console.print(result)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    print_parts([result], PIPED_WIDTH)

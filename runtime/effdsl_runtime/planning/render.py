@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ParamSpec
 
 import attrs
-import click
 from effdsl_registry.records import Identity, Record
 from effdsl_registry.store import ClaimInfo
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +23,7 @@ from effdsl.hardware import catalogued
 from effdsl.key import short
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, TaskState
+from effdsl.printing import print_parts
 from effdsl.tables import FittingTable
 from effdsl.task import Cell
 from effdsl_runtime.machine import detect
@@ -36,23 +34,13 @@ P = ParamSpec("P")
 
 
 def printed(parts: Callable[P, Iterator[RenderableType]]) -> Callable[P, None]:
-    """Print what ``parts`` yields: as wide as the terminal, or in a pipe always as wide, so that lines do
-    not depend on a window, and without blanks at their ends.
-
-    Brackets mean what they are: names and reasons come from users.
-    """
+    """Print what ``parts`` yields."""
 
     @wraps(parts)
-    def print_parts(*args: P.args, **kwargs: P.kwargs) -> None:
-        in_pipe = not sys.stdout.isatty()
-        console = Console(width=PIPED_WIDTH if in_pipe else None, highlight=False, markup=False)
-        with console.capture() if in_pipe else nullcontext() as captured:
-            for part in parts(*args, **kwargs):
-                console.print(part)
-        if captured is not None:
-            click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    def print_them(*args: P.args, **kwargs: P.kwargs) -> None:
+        print_parts(parts(*args, **kwargs), PIPED_WIDTH)
 
-    return print_parts
+    return print_them
 
 
 def bold(text: str, rest: str) -> Text:

@@ -290,6 +290,24 @@ def test_techniques_that_ran_as_plain_code_are_named_below_rankings_and_fronts(s
 
 
 @pytest.mark.slow
+def test_techniques_that_ran_with_other_numbers_of_threads_are_named(shelf: Any) -> None:
+    """Below what compares them: rankings and fronts; where all ran with as many nothing is said."""
+    shelf.add("GQA", al_s_per_iter=1.0, ppl=50.0, threads=2)
+    shelf.add("GQA", seed=1, al_s_per_iter=1.2, ppl=50.5, threads=1)
+    shelf.add("NSA", al_s_per_iter=2.0, ppl=40.0, threads=2)
+    shelf.add("NSA", scale="9M", parameters=9_000_000, al_s_per_iter=2.0, ppl=40.0, threads=4)
+    said = "Times are of different numbers of CPU threads: GQA with 1 and 2, NSA with 2."
+    for scale, expected in (("3M", True), ("9M", False)):
+        for answer in (
+            rank(shelf.store, scale=scale),
+            pareto(shelf.store, scale=scale, on=["ppl", "al_s_per_iter"]),
+        ):
+            console = Console(width=200, record=True)
+            console.print(answer)
+            assert (said in console.export_text()) is expected
+
+
+@pytest.mark.slow
 def test_a_file_does_not_stand_for_another_file_of_the_same_name(shelf: Any, tmp_path: Path) -> None:
     """`rank FILE` is about that file: one of the same name that ran since is refused, with the reason."""
     mine, other = tmp_path / "mine" / "one.py", tmp_path / "other" / "one.py"

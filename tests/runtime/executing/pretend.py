@@ -60,12 +60,13 @@ def run(task: Task, report: Any, sampler: Any) -> Observation:
     if engine.ends == "exits":
         os._exit(7)
     seconds = max(engine.seconds, 0.01) / 10
+    loss: Any = "much" if engine.ends == "odd" else 1.0 + 0.01 * task.seed
     return Observation(
         iterations=tuple(Iteration(step, seconds, 1.0) for step in range(10)),
         warmup=1,
         windows=(Window(start, time.perf_counter_ns()),),
         parameters=task.workload.size().parameters,
-        values={"held_out_loss": 1.0 + 0.01 * task.seed, "bytes_per_token": 1.0},
+        values={"held_out_loss": loss, "bytes_per_token": 1.0},
         curves={"train": (Point(0, 2.0), Point(9, 1.0)), "held_out": (Point(10, 1.0),)},
         artifacts={"sample": "to be"},
         kernel="reference",

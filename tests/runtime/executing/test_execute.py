@@ -243,6 +243,7 @@ def test_the_store_answers_while_execute_runs(project: Path, start: Start) -> No
         ("diverged", "diverged", "the loss is nan at step 3"),
         ("oom", "oom", "can't allocate memory"),
         ("failed", "failed", "KeyError: 'no such thing'"),
+        ("odd", "failed", "TypeError: '<=' not supported"),
         ("killed", "failed", "killed by signal 9"),
         ("exits", "failed", "exited with code 7"),
     ],

@@ -47,6 +47,7 @@ class ParetoCell:
         absent: objectives without a value.
         outcomes: how repeats ended that are not ``ok``.
         kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
+        threads: CPU threads that its repeats computed with; usually one number.
         reason: why values or repeats are missing.
     """
 
@@ -64,6 +65,7 @@ class ParetoCell:
     absent: tuple[str, ...]
     outcomes: tuple[str, ...]
     kernel: str
+    threads: tuple[int, ...]
     reason: str
 
 
@@ -189,6 +191,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             absent=tuple(row["absent"]),
             outcomes=tuple(row["outcomes"]),
             kernel=row["kernel"],
+            threads=tuple(row["threads"]),
             reason=row["reason"],
         )
         for row in group

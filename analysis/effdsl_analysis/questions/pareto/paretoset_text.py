@@ -8,7 +8,7 @@ from rich.text import Text
 
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
-from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats
+from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoPlace, ParetoSet
 from effdsl_analysis.text import names, number, table, words
 
@@ -26,7 +26,8 @@ def pareto_set(result: ParetoSet) -> Group:
             Text(""),
         ]
     cells = [cell for found in result.groups for cell in found.cells]
-    return Group(*parts, *plain_code(cells), *left(result.scope, len(result.groups)))
+    threads = uneven_threads(found.cells for found in result.groups)
+    return Group(*parts, *plain_code(cells), *threads, *left(result.scope, len(result.groups)))
 
 
 def _title(result: ParetoSet, found: ParetoGroup) -> Text:

@@ -36,6 +36,7 @@ class RankedCell:
         undecided_with: cells for which there are too few repeats to say.
         outcomes: how repeats ended that are not ``ok``.
         kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
+        threads: CPU threads that its repeats computed with; usually one number.
         reason: why the value, or some of the repeats, are missing.
     """
 
@@ -55,6 +56,7 @@ class RankedCell:
     undecided_with: tuple[str, ...]
     outcomes: tuple[str, ...]
     kernel: str
+    threads: tuple[int, ...]
     reason: str
 
 
@@ -204,6 +206,7 @@ def _cells(block: list[Row]) -> tuple[RankedCell, ...]:
             tied_with=tuple(sorted(by_number[number] for number in row["tied_with"])),
             undecided_with=tuple(sorted(by_number[number] for number in row["undecided_with"])),
             outcomes=tuple(row["outcomes"]),
+            threads=tuple(row["threads"]),
         )
         for row in block
     ]

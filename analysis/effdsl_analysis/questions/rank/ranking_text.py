@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats
+from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Ranking
 from effdsl_analysis.text import names, number, table, words
@@ -20,7 +20,12 @@ def ranking(result: Ranking) -> Group:
     for block in result.blocks:
         parts += [_title(block), _table(block), Text("")]
     cells = [cell for block in result.blocks for cell in block.cells]
-    notes = [*_resolved(result), *plain_code(cells), *_empty(result)]
+    notes = [
+        *_resolved(result),
+        *plain_code(cells),
+        *uneven_threads(b.cells for b in result.blocks),
+        *_empty(result),
+    ]
     return Group(*parts, *notes, *left(result.scope, len(result.blocks)))
 
 

@@ -11,7 +11,7 @@
 
 CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
 SELECT
-  key, cell, seed, outcome, reason, missing, parameters, kernel,
+  key, cell, seed, outcome, reason, missing, parameters, kernel, threads,
   struct_pack(
     stage := stage, scale := scale, hardware := hardware, hardware_count := hardware_count, setting := setting,
     dtype := dtype, evidence := evidence

@@ -55,16 +55,16 @@ doubts AS (
   SELECT f.grp, f.point AS a, p.point AS b FROM front f JOIN points p USING (grp) WHERE p.point <> f.point
 ),
 observations AS MATERIALIZED (
-  SELECT grp * 8 + i AS block, cell, seed, exact, sign * value AS value
+  SELECT {'grp': grp, 'objective': i} AS block, cell, seed, exact, sign * value AS value
   FROM measured m JOIN groups g
     ON g.comparison = m.comparison AND g.energy_scope IS NOT DISTINCT FROM m.energy_scope
 ),
-pairs AS MATERIALIZED (SELECT grp * 8 + i AS block, a, b FROM doubts, objective),
+pairs AS MATERIALIZED (SELECT {'grp': grp, 'objective': i} AS block, a, b FROM doubts, objective),
 judged AS MATERIALIZED (
-  SELECT block // 8 AS grp, a, b,
+  SELECT block.grp AS grp, a, b,
          NOT bool_or(verdict = 'worse') AND NOT bool_and(verdict = 'equal') AS could,
          bool_and(verdict IN ('better', 'equal')) AND bool_or(verdict = 'better') AS certainly
-  FROM differences('observations', 'pairs') GROUP BY block // 8, a, b
+  FROM differences('observations', 'pairs') GROUP BY block.grp, a, b
 ),
 doubted AS (
   SELECT grp, a AS cell, bool_or(could) AS could, bool_or(certainly) AS certainly,
@@ -86,7 +86,8 @@ cells_of AS (
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          any_value(missing) FILTER (outcome = 'ok') AS missing,
-         coalesce(max(kernel) FILTER (outcome = 'ok'), '') AS kernel
+         coalesce(max(kernel) FILTER (outcome = 'ok'), '') AS kernel,
+         list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM groups JOIN runs USING (comparison) GROUP BY ALL
 )
 SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coalesce(n, 0) AS n, "values",
@@ -97,7 +98,7 @@ SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coale
        coalesce(dominated_by, []) AS dominated_by,
        CASE WHEN f.point IS NULL THEN coalesce(certainly_by, []) ELSE [] END AS certainly_by,
        CASE WHEN f.point IS NULL THEN [] ELSE coalesce(rivals, []) END AS rivals,
-       coalesce(outcomes, []) AS outcomes, c.kernel,
+       coalesce(outcomes, []) AS outcomes, c.kernel, coalesce(threads, []) AS threads,
        CASE WHEN "values" IS NULL THEN absent ELSE [] END AS absent,
        CASE WHEN "values" IS NULL THEN coalesce(map_extract_value(missing, absent[1]), failure, '')
             ELSE coalesce(failure, '') END AS reason

