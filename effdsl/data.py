@@ -132,7 +132,7 @@ class Data(HasTag):
 
     @property
     def vocab_size(self) -> int:
-        """Rows of the embedding."""
+        """How many tokens it knows: rows of the embedding."""
         return self.tokenizer.vocab_size
 
     def __str__(self) -> str:

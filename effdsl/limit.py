@@ -1,4 +1,4 @@
-"""A budget for a whole plan: what of it can be run within some hours, kilowatt-hours or dollars."""
+"""A limit for a whole plan: what of it can be run within some hours, kilowatt-hours or dollars."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Limit(ABC):
 
 
 class TimeLimit(Limit):
-    """Seconds."""
+    """A limit on predicted time, in seconds."""
 
     unit = "time"
     remedy = "run one task of it first: its time tells how fast this hardware is"
@@ -43,10 +43,10 @@ class TimeLimit(Limit):
 
 
 class EnergyLimit(Limit):
-    """Joules."""
+    """A limit on predicted energy, in joules."""
 
     unit = "energy"
-    remedy = "it takes hardware with a known power limit, e.g. hw=GH200; or give the budget in hours"
+    remedy = "it takes hardware with a known power limit, e.g. hw=GH200; or give the limit in hours"
 
     def spent(self, price: Price) -> float | None:
         return price.joules
@@ -56,7 +56,7 @@ class EnergyLimit(Limit):
 
 
 class MoneyLimit(Limit):
-    """US dollars."""
+    """A limit on predicted cost, in US dollars."""
 
     unit = "cost"
     remedy = "write Study(price_per_device_hour=2.50, ...), and run one task where the speed is not known"
@@ -81,7 +81,7 @@ def limit_from(text: str) -> Limit:
         return EnergyLimit(_number(found[1]) * JOULES_PER_KWH / (1 if found[2] else 1000))
     if found := re.fullmatch(rf"\${number}", text):
         return MoneyLimit(_number(found[1]))
-    raise Invalid(f"{text!r} is not a budget", "e.g. 90m, 2h30m, 50kWh or '$100'")
+    raise Invalid(f"{text!r} is not a limit", "e.g. 90m, 2h30m, 50kWh or '$100'")
 
 
 def _number(text: str) -> float:
@@ -134,4 +134,4 @@ def advice(plan: Plan, limit: Limit) -> str:
 
 def _unknown(planned: PlannedTask, limit: Limit) -> str:
     labels = planned.task.labels
-    return f"a budget of {limit} needs the {limit.unit} of {labels.technique} {labels.scale}, not known yet"
+    return f"a limit of {limit} needs the {limit.unit} of {labels.technique} {labels.scale}, not known yet"

@@ -92,7 +92,7 @@ class PlannedTask:
 
     @property
     def price(self) -> Price:
-        """What it will take."""
+        """What the task is predicted to take."""
         return self.of.price
 
     @property

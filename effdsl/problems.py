@@ -102,7 +102,7 @@ def report(*problems: Problem) -> None:
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a, b and c``."""
+    """The words as a list in prose: ``a, b and c``."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 

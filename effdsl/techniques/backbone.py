@@ -44,7 +44,7 @@ class Parts:
 
 
 class BackboneTechnique(Technique):
-    """A kind of decoder."""
+    """A decoder that other techniques vary where it has such parts."""
 
     axis = "backbone"
 

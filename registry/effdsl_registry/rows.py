@@ -47,7 +47,7 @@ class Column:
 
 @attrs.frozen
 class Rows:
-    """A result, fetched."""
+    """The rows of a query, with the types of their columns."""
 
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]

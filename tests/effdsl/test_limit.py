@@ -1,4 +1,4 @@
-"""A budget picks tasks in the plan's order, repeat by repeat, and says what it leaves out."""
+"""A limit picks tasks in the plan's order, repeat by repeat, and says what it leaves out."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_time_energy_and_money_are_read_with_their_units() -> None:
 
 @pytest.mark.parametrize("text", ["2", "2 hours", "-1h", "100$", "kWh", ""])
 def test_anything_else_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(Invalid, match="is not a budget"):
+    with pytest.raises(Invalid, match="is not a limit"):
         limit_from(text)
 
 
 @given(st.floats(0, 1.2))
-def test_a_budget_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(part: float) -> None:
+def test_a_limit_is_never_exceeded_and_no_cell_runs_twice_before_all_run_once(part: float) -> None:
     whole = together(t.price for t in PLAN.to_run()).usd or 0.0
     plan = within(PLAN, limit_from(f"${part * whole:.12f}"))
     assert (together(t.price for t in plan.to_run()).usd or 0) <= part * whole + 1e-6
@@ -71,7 +71,7 @@ def test_within_a_repeat_nothing_is_left_out_that_would_still_have_fitted(part: 
         assert all((t.price.usd or 0) > left - 1e-6 for t in first)
 
 
-def test_a_budget_for_everything_leaves_nothing_out() -> None:
+def test_a_limit_for_everything_leaves_nothing_out() -> None:
     assert picked(within(PLAN, limit_from("1000d"))) == picked(PLAN)
 
 
@@ -95,15 +95,15 @@ def test_cached_tasks_cost_nothing() -> None:
 
 
 @pytest.mark.parametrize(("budget", "says"), [("2h", "time"), ("2kWh", "energy"), ("$2", "cost")])
-def test_a_budget_of_something_unknown_is_refused_with_what_to_do(budget: str, says: str) -> None:
+def test_a_limit_of_something_unknown_is_refused_with_what_to_do(budget: str, says: str) -> None:
     plan = make_plan(Study(Attention([GQA]), [1 * M]), LAPTOP)
     with pytest.raises(Invalid, match=f"needs the {says} of GQA 1M") as refused:
         within(plan, limit_from(budget))
     assert refused.value.hint
 
 
-def test_more_is_promised_only_when_the_same_budget_would_run_more() -> None:
-    """The next run pays for what this one left out, with the same budget."""
+def test_more_is_promised_only_when_the_same_limit_would_run_more() -> None:
+    """The next run pays for what this one left out, with the same limit."""
     dearest = max(price.usd or 0 for price in (cell.price for cell in PLAN.cells))
     cheapest = min(price.usd or 0 for price in (cell.price for cell in PLAN.cells))
     for most in (dearest, cheapest, cheapest / 2):

@@ -83,13 +83,13 @@ class CaseCount:
 
     @classmethod
     def of(cls, cases: Iterable[Case]) -> CaseCount:
-        """Counts ``cases``."""
+        """What the ``cases`` say, counted."""
         found = [case.supports for case in cases]
         return cls(found.count(True), found.count(False), found.count(None))
 
     @property
     def cases(self) -> int:
-        """All of them."""
+        """Cases that the claim is about, decided or not."""
         return self.supporting + self.contradicting + self.undecided
 
 
