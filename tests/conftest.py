@@ -1,7 +1,12 @@
-"""Signals for whoever runs the tests in the background, where a shell or ``nohup`` has them ignored."""
+"""What the tests, and the processes that they start, inherit."""
 
+import os
 import signal
 
+# Idle OpenMP threads that spin take the cores from the tests beside them.
+os.environ.update({"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"})
+
+# Who runs the tests in the background, by a shell or ``nohup``, has signals ignored.
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         # A handler is not inherited as "ignored": what the tests start hears the signal.

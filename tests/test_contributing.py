@@ -29,6 +29,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in (*SOURCES, "docs", "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
+    if (ROOT / ".mypy_cache").is_dir():  # of the check before the tests: only what is new is read again
+        shutil.copytree(ROOT / ".mypy_cache", copy / ".mypy_cache")
     blocks = re.findall(
         r"^`(\S+\.py)`\n\n```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S
     )

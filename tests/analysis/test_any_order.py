@@ -31,10 +31,10 @@ from .hostile_store import fill
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
 
-pytestmark = pytest.mark.slow  # every question, four times
+pytestmark = pytest.mark.slow  # every question, three times
 
 TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'internal'"
-WAYS = 3
+WAYS = 2
 
 Question = Callable[["Source"], Any]
 
