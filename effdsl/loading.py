@@ -10,10 +10,8 @@ from __future__ import annotations
 import ast
 import builtins
 import shlex
-import sys
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +21,9 @@ import effdsl
 from effdsl.declare import evolve
 from effdsl.outside import readable
 from effdsl.problems import BROKEN, Collector, Problem, StudyError, collecting, nearest
+from effdsl.source import STUDIES, importing_from, roots_of
 from effdsl.study import Study
 from effdsl.units import Quantity
-
-STUDIES = "studies"
 
 
 @attrs.frozen
@@ -212,7 +209,7 @@ def _run(tree: ast.Module, names: _Names, file: Path, collector: Collector) -> N
         collector.problems.append(Problem(f"SyntaxError: {error.msg}", "", collector.file, error.lineno or 0))
         return
     try:
-        with _importable(file.parent):
+        with importing_from(roots_of(file)):
             exec(code, names.globals, names)  # noqa: S102  a study file is Python, and documented as such
     except StudyError as error:  # raised by a study that this one imports
         collector.problems += error.problems
@@ -221,20 +218,6 @@ def _run(tree: ast.Module, names: _Names, file: Path, collector: Collector) -> N
             frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == collector.file]
             line = (frames[-1].lineno or 0) if frames else 0
             collector.problems.append(Problem(f"{type(error).__name__}: {error}", "", collector.file, line))
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """A study may import its neighbours, and `studies.…` from the project's root."""
-    roots = [str(folder)] + [str(parent.parent) for parent in folder.parents if parent.name == STUDIES]
-    if folder.name == STUDIES:
-        roots.append(str(folder.parent))
-    sys.path[:0] = roots
-    try:
-        yield
-    finally:
-        for root in roots:
-            sys.path.remove(root)
 
 
 def _the_study(names: _Names, collector: Collector) -> Study | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast, dataclass_transform
@@ -26,7 +26,7 @@ import attrs
 from effdsl.counts import fill_in
 from effdsl.declare import TAGS, identity, language, register, transport
 from effdsl.problems import Problem, report
-from effdsl.source import roots_of, source_digest
+from effdsl.source import importing_from, roots_of, source_digest
 from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.technique import Technique
 from effdsl.whole import assemble_own
@@ -100,17 +100,10 @@ def changed_since(value: Any) -> str:
     return ""
 
 
-@contextmanager
-def importable(source: Source) -> Iterator[None]:
+def importable(source: Source) -> AbstractContextManager[None]:
     """Inside the block a technique's code may import what lies beside it."""
     package = source.module.count(".") if source.module != STUDY_MODULE else 0
-    roots = [str(root) for root in (source.file.parents[package], *roots_of(source.file))]
-    sys.path[:0] = roots
-    try:
-        yield
-    finally:
-        for root in roots:
-            sys.path.remove(root)
+    return importing_from((source.file.parents[package], *roots_of(source.file)))
 
 
 def _reduced(self: Any) -> tuple[Any, ...]:

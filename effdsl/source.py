@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 STUDIES = "studies"
@@ -28,6 +30,18 @@ def source_digest(file: Path, name: str) -> str:
 def roots_of(file: Path) -> list[Path]:
     """Folders from which ``file`` may import: its own, and the one that holds ``studies/``."""
     return [file.parent, *(folder.parent for folder in file.parents if folder.name == STUDIES)]
+
+
+@contextmanager
+def importing_from(roots: Iterable[Path]) -> Iterator[None]:
+    """Inside the block modules are found in ``roots`` first."""
+    added = list(map(str, roots))
+    sys.path[:0] = added
+    try:
+        yield
+    finally:
+        for root in added:
+            sys.path.remove(root)
 
 
 class _Walk:

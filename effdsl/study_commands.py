@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from effdsl.loading import STUDIES, declared_study, name_of, study_files, unreadable_files, written
+from effdsl.loading import declared_study, name_of, study_files, unreadable_files, written
+from effdsl.source import STUDIES
 
 TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
 
