@@ -12,7 +12,7 @@ from pathlib import Path
 from effdsl.data import JSONL, Data, FineWebEdu, LocalText
 from effdsl.key import canonical_json
 
-FORMAT = 2  # of the cached files; raised when the same declaration would be written differently
+FORMAT = 3  # of the cached files; raised when the same declaration would be written differently
 FACTS_FILE = "facts.json"
 PIECE = 8192  # characters
 """Characters of a document of plain text, at least."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from effdsl.data import BPE, ByteTokenizer, HubTokenizer
 from effdsl_runtime.data.text_files import DataError
@@ -21,6 +21,12 @@ END_OF_TEXT = "<|endoftext|>"
 ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>")
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 BYTE = re.compile("<0x[0-9A-F]{2}>")
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""What a token never crosses: Qwen2's rule, as is the normal form. Its decoder is the usual one here, and
+transformers cuts text for it in this way whatever a checkpoint's tokenizer says."""
 Lengths = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.integer[Any]]
 
@@ -130,7 +136,13 @@ def _(tokenizer: ByteTokenizer, training_texts: Iterable[str]) -> Codec:
 @make.register
 def _(tokenizer: BPE, training_texts: Iterable[str]) -> Codec:
     bpe = tokenizers.Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.normalizer = normalizers.NFC()
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=tokenizer.vocab_size,
