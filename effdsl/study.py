@@ -135,6 +135,11 @@ def _optional_data(_: Any, field: Any, value: Any) -> None:
         raise Invalid("is not data", "e.g. data=Shakespeare() or data=LocalText('corpus/*.txt')")
 
 
+def _true_or_false(_: Any, field: Any, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise Invalid("must be True or False", "leave it out to keep weights of at most 2 GB")
+
+
 def _callable_or_none(_: Any, field: Any, value: Any) -> None:
     if value is not None and not callable(value):
         raise Invalid("must be a function of a cell", "e.g. keep=lambda cell: cell.scale <= 1.5*B")
@@ -158,6 +163,7 @@ class Study:
         gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
         keep: a function of a :class:`effdsl.choice.Choice`; combinations for which it is false are left out.
         per_scale: budget or recipe that differs at a scale; what it leaves open stays as above.
+        keep_checkpoints: whether trained weights stay in the store; default those of at most 2 GB.
         name: default the file's name.
         notes: free text.
     """
@@ -177,6 +183,7 @@ class Study:
     gco2e_per_kwh: float | None = transport(default=None, converter=number, validator=optional(at_least_zero))
     keep: Callable[[Any], bool] | None = transport(default=None, validator=_callable_or_none)
     per_scale: Mapping[Count, tuple[Override, ...]] = transport(factory=dict, converter=_per_scale)
+    keep_checkpoints: bool | None = transport(default=None, validator=_true_or_false)
     name: str = transport(default="", validator=text)
     notes: str = transport(default="", validator=text)
 

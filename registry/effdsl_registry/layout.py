@@ -12,6 +12,7 @@ from urllib.parse import quote
 import attrs
 
 from effdsl.key import short
+from effdsl_registry.checkpoints import Checkpoints
 from effdsl_registry.code_sets import CodeSets
 from effdsl_registry.journal import Journal
 
@@ -130,6 +131,11 @@ class Layout:
     def handover(self, key: str) -> Path:
         """The folder in which a task and its result cross to another interpreter, while it runs."""
         return self.root / "running" / key
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The files that tasks left under their keys. They are kept before the record that names them."""
+        return Checkpoints(self.root / "artifacts")
 
     @property
     def claims(self) -> Path:

@@ -11,6 +11,7 @@ import attrs
 
 from effdsl.key import short
 from effdsl_registry import task_claims
+from effdsl_registry.checkpoints import files_in
 from effdsl_registry.errors import StoreError
 from effdsl_registry.files import TEMPORARY
 from effdsl_registry.index import rebuild
@@ -22,7 +23,7 @@ ORPHANED_AFTER_S = 60.0
 
 @attrs.frozen
 class Garbage:
-    """A file that nothing needs, and why."""
+    """A file, or a checkpoint's folder, that nothing needs, and why."""
 
     path: Path
     reason: str
@@ -50,6 +51,7 @@ def backup(store: Store, target: Path) -> int:
         (store.code_sets.folder, copy.code_sets.folder),  # after the records that name it
         (store.studies, copy.studies),
         (store.logs, copy.logs),
+        (store.checkpoints.folder, copy.checkpoints.folder),
     ):
         if part.is_dir():
             shutil.copytree(part, its_copy, ignore=shutil.ignore_patterns(f"*{TEMPORARY}"))
@@ -62,7 +64,12 @@ def garbage(store: Store) -> list[Garbage]:
     """What ``collect`` would remove: superseded attempts, orphans of processes that were killed."""
     found = [*_superseded(store), *_orphans(store), *_unnamed_code(store), *_vanished_logs(store)]
     found += [_garbage(path, "claim that nobody holds") for path in task_claims.abandoned(store.claims)]
-    return found
+    return [*found, *_checkpoints_of_nothing(store)]
+
+
+def checkpoints(store: Store) -> list[Garbage]:
+    """Every checkpoint, which can be made again by running its task."""
+    return [_garbage(path, "checkpoint") for path in store.checkpoints.kept()]
 
 
 def collect(store: Store, what: list[Garbage]) -> None:
@@ -74,7 +81,10 @@ def collect(store: Store, what: list[Garbage]) -> None:
             for names, delete in ((attempts, _DELETE_ATTEMPTS), (code, _DELETE_CODE)):
                 connection.execute(delete, [",".join(names)])
     for item in what:
-        item.path.unlink(missing_ok=True)
+        if item.path.is_dir():
+            shutil.rmtree(item.path)
+        else:
+            item.path.unlink(missing_ok=True)
 
 
 _DELETE_ATTEMPTS = "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))"
@@ -131,6 +141,18 @@ def _vanished_logs(store: Store) -> Iterator[Garbage]:
             yield _garbage(path, "log of an attempt that has no record")
 
 
+def _checkpoints_of_nothing(store: Store) -> Iterator[Garbage]:
+    """Checkpoints that no record names, and those that no running task is about to finish."""
+    running = {claim.key for claim in store.running()}
+    for path in store.checkpoints.kept():
+        has_record = any(store.folder(path.name).glob("*.json"))
+        if not has_record and path.name not in running and not _is_young(path):
+            yield _garbage(path, "checkpoint of a task that has no record")
+    for path in store.checkpoints.left_unfinished():
+        if path.name.split(".")[1] not in running and not _is_young(path):
+            yield _garbage(path, "checkpoint left unfinished by a process that was killed")
+
+
 def _is_young(path: Path) -> bool:
     """Whether somebody may still be at it; one who has just finished has moved it to its place."""
     try:
@@ -140,4 +162,5 @@ def _is_young(path: Path) -> bool:
 
 
 def _garbage(path: Path, reason: str) -> Garbage:
-    return Garbage(path, reason, path.stat().st_size)
+    files = files_in(path) if path.is_dir() else [path]
+    return Garbage(path, reason, sum(file.stat().st_size for file in files))

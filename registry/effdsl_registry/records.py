@@ -133,6 +133,7 @@ class Record:
             not finite.
         tables: by name, e.g. ``decoding`` and ``expert_shares``: rows of numbers.
         artifacts: by name, texts that the task made, e.g. a ``sample`` of what the model writes.
+        files: what the task left under its key, e.g. weights: SHA-256 by path.
     """
 
     format: int = FORMAT
@@ -151,6 +152,7 @@ class Record:
     curves: dict[str, Curve] = attrs.field(factory=dict, converter=_curves)
     tables: dict[str, tuple[Row, ...]] = attrs.field(factory=dict)
     artifacts: dict[str, str] = attrs.field(factory=dict)
+    files: dict[str, str] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         not_finite = {name: f"the value was {v}" for name, v in self.metrics.items() if not math.isfinite(v)}

@@ -155,14 +155,15 @@ def backup(target: Path, store_path: Path | None) -> None:
 
 @store.command()
 @click.option("--delete", is_flag=True, help="Remove the files; without it they are only listed.")
+@click.option("--artifacts", is_flag=True, help="All checkpoints too: results stay, weights go.")
 @AS_JSON
 @STORE
-def gc(delete: bool, as_json: bool, store_path: Path | None) -> None:
+def gc(delete: bool, artifacts: bool, as_json: bool, store_path: Path | None) -> None:
     """List, or --delete, superseded attempts and what killed processes left behind."""
-    from effdsl_registry.maintenance import collect, garbage
+    from effdsl_registry.maintenance import checkpoints, collect, garbage
 
     found = _existing(store_path)
-    items = garbage(found)
+    items = garbage(found) + (checkpoints(found) if artifacts else [])
     if delete:
         collect(found, items)
     if as_json:
@@ -173,6 +174,26 @@ def gc(delete: bool, as_json: bool, store_path: Path | None) -> None:
     size = sum(item.size for item in items) / 1e6
     done = "removed" if delete else "to remove; `effdsl store gc --delete` removes them"
     click.echo(f"{len(items)} files, {size:.3g} MB {done}" if items else "nothing to remove")
+
+
+@store.command()
+@click.argument("key")
+@click.argument("target", type=click.Path(path_type=Path))
+@STORE
+def checkout(key: str, target: Path, store_path: Path | None) -> None:
+    """Copy what the task KEY left, e.g. its trained weights, to the new folder TARGET.
+
+    Weights of a decoder are a Hugging Face directory: `AutoModelForCausalLM.from_pretrained(TARGET)`.
+    """
+    found = _existing(store_path)
+    record = found.record(key)
+    if not record.files:
+        raise StoreError(
+            f"the task {key} left no files: weights of more than 2 GB are kept where a study says "
+            "keep_checkpoints=True"
+        )
+    found.checkpoints.check_out(record.key, record.files, target)
+    click.echo(f"{target}: {len(record.files)} files")
 
 
 def _from_standard_input(query: str | None) -> str:

@@ -39,6 +39,7 @@ class Verification:
 
 REMOVE = "take it from a backup, or remove it and run its study again"
 RESTORE = "take it from a backup; without it nobody sees whether code has changed since"
+AGAIN = "take it from a backup, or run its study again with `effdsl execute STUDY --retry ok`"
 COLLECT = "`effdsl store gc --delete` removes it"
 
 
@@ -107,6 +108,9 @@ def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record
     beside = store.iterations_file(file.key, file.attempt)
     if record.provenance.measured_iterations and not beside.exists():
         found.append(StoreFault(beside, "is gone: the iteration times of a record", REMOVE))
+    found += [
+        StoreFault(bad, what, AGAIN) for bad, what in store.checkpoints.damage(record.key, record.files)
+    ]
     return record, found
 
 

@@ -54,6 +54,8 @@ class Result:
 def keep(store: Store, result: Result) -> RecordedTask:
     """Write ``result`` into ``store``; its index is not touched."""
     record = with_code(result.record, store.code_sets.keep(result.code))
+    if record.files:
+        store.checkpoints.keep(record.key, record.attempt)
     path = store.write(record, result.iterations, result.samples)
     return RecordedTask(Ending(Outcome(record.outcome), record.reason), path, record.metrics)
 

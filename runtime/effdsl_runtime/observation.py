@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import attrs
@@ -60,6 +61,8 @@ class Observation:
         kernel: name of the attention kernel.
         threads: threads that computed.
         flags: what else to know of how it ran: ``compiled``.
+        leave: writes what is kept of the task, e.g. its weights, into an empty folder. It is called once
+            nothing is measured any more, and not at all where nothing is to be kept.
     """
 
     iterations: tuple[Iteration, ...]
@@ -73,6 +76,7 @@ class Observation:
     artifacts: Mapping[str, str] = attrs.field(factory=dict)
     kernel: str = ""
     flags: tuple[str, ...] = ()
+    leave: Callable[[Path], None] | None = None
 
     @property
     def measured(self) -> tuple[Iteration, ...]:

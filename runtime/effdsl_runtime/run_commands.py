@@ -191,7 +191,7 @@ class Outcomes(click.ParamType[frozenset[Outcome]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> frozenset[Outcome]:
-        allowed = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.OK}
+        allowed = {outcome.value: outcome for outcome in Outcome}
         given = str(value).split(",")
         if unknown := set(given) - set(allowed):
             self.fail(f"{', '.join(sorted(unknown))}: allowed are {', '.join(allowed)}", param, ctx)
@@ -200,7 +200,12 @@ class Outcomes(click.ParamType[frozenset[Outcome]]):
 
 @click.command()
 @click.argument("study")
-@click.option("--retry", type=Outcomes(), default=None, help="Run these outcomes again, e.g. failed,oom.")
+@click.option(
+    "--retry",
+    type=Outcomes(),
+    default=None,
+    help="Run these outcomes again, e.g. failed,oom; ok makes weights that were removed.",
+)
 @click.option("--timeout", type=Duration(), default=None, help="Stop a task after this long, e.g. 20m.")
 @limit_option
 @click.option("--fail-fast", is_flag=True, help="Stop after the first task that fails.")
@@ -241,7 +246,8 @@ def execute(
     made = _within(made, limit)
     if why := refusal(kernel_asked(), made):
         raise click.UsageError(why)
-    sys.exit(run_study(loaded, made, store, RunOptions(progress, timeout, fail_fast, limit), as_json))
+    options = RunOptions(progress, timeout, fail_fast, limit, loaded.study.keep_checkpoints)
+    sys.exit(run_study(loaded, made, store, options, as_json))
 
 
 @click.command()

@@ -18,8 +18,11 @@ from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from shutil import rmtree
 
 import attrs
+from effdsl_registry.checkpoints import hashes_in
+from effdsl_registry.records import Record
 from effdsl_registry.store import Store
 
 import effdsl_runtime.stages  # noqa: F401  what a stage needs before and after a task, by dispatch
@@ -72,6 +75,7 @@ def run(assignment: Assignment, report: Report) -> Result:
         traceback.print_exc()
         seen = attrs.evolve(seen, ending=ending_of(error), observation=None)
         record = record_of(assignment, seen)
+    record = _with_files(assignment, seen, record)
     return Result(record, iterations_table(seen), samples_table(seen), loaded_code())
 
 
@@ -98,6 +102,24 @@ def _observe(assignment: Assignment, report: Report) -> Run:
         traceback.print_exc()
         ending = ending_of(error)
     return Run(ending, started_at, time.perf_counter() - start, observation, sampler, load)
+
+
+def _with_files(assignment: Assignment, seen: Run, record: Record) -> Record:
+    """``record``, naming the files that the task has left where they are to be kept. A task whose files
+    cannot be written has been measured all the same."""
+    leave = seen.observation.leave if seen.observation else None
+    if leave is None or not assignment.keeps_files:
+        return record
+    folder = Store(assignment.store).checkpoints.unfinished(record.key, record.attempt)
+    folder.mkdir(parents=True)
+    try:
+        leave(folder)
+        return attrs.evolve(record, files=hashes_in(folder))
+    except OSError as error:
+        traceback.print_exc()
+        rmtree(folder, ignore_errors=True)
+        flags = (*record.provenance.flags, f"kept no files: {error.strerror}")
+        return attrs.evolve(record, provenance=attrs.evolve(record.provenance, flags=flags))
 
 
 class _Throttled:

@@ -59,6 +59,7 @@ CREATE TABLE internal.attempts (
     curves VARCHAR USING COMPRESSION dictionary,
     tables VARCHAR USING COMPRESSION dictionary,
     artifacts VARCHAR USING COMPRESSION fsst,
+    files VARCHAR USING COMPRESSION fsst,
     checksum BIGINT NOT NULL
 );
 

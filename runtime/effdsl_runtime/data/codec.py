@@ -49,7 +49,10 @@ class Codec(Protocol):
         """The text of ``tokens``, without separators."""
 
     def save(self, folder: Path) -> None:
-        """Write what ``load`` needs."""
+        """Write ``tokenizer.json``, from which ``load``, and transformers, make it again."""
+
+    def described(self, context_length: int) -> dict[str, Any]:
+        """What ``tokenizer_config.json`` says of it beside a model of that context."""
 
 
 class ByteCodec:
@@ -68,7 +71,16 @@ class ByteCodec:
         return bytes(int(token) for token in tokens if token != self.separator).decode(errors="replace")
 
     def save(self, folder: Path) -> None:
-        """Nothing to keep."""
+        """Write a byte-level BPE without merges: a token is the character that stands for its byte."""
+        characters = bytes_to_unicode() | {self.separator: END_OF_TEXT}
+        bpe = tokenizers.Tokenizer(models.BPE({characters[byte]: byte for byte in range(256)}, []))
+        bpe.add_special_tokens([END_OF_TEXT])
+        bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        bpe.decoder = decoders.ByteLevel()
+        bpe.save(str(folder / TOKENIZER_FILE))
+
+    def described(self, context_length: int) -> dict[str, Any]:
+        return described(END_OF_TEXT, context_length)
 
 
 class LibraryCodec:
@@ -96,6 +108,30 @@ class LibraryCodec:
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``."""
         self._tokenizer.save(str(folder / TOKENIZER_FILE))
+
+    def described(self, context_length: int) -> dict[str, Any]:
+        end = self._tokenizer.id_to_token(self.separator)
+        assert end is not None  # noqa: S101  it was looked up by its name
+        return described(end, context_length)
+
+
+def described(end_of_text: str, context_length: int) -> dict[str, Any]:
+    """A tokenizer of transformers that does what ``tokenizer.json`` says, and ends text with this token."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": end_of_text,
+        "eos_token": end_of_text,
+        "model_max_length": context_length,
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def bytes_to_unicode() -> dict[int, str]:
+    """The character by which byte-level tokenizers spell each byte: its own where that can be seen, else one
+    from 256 upward, in order (Radford et al. 2019, GPT-2's encoder)."""
+    seen = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = [byte for byte in range(256) if byte not in seen]
+    return {byte: chr(byte) for byte in seen} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
 def token_bytes(tokenizer: tokenizers.Tokenizer) -> Lengths:

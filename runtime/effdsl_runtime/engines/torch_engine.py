@@ -11,6 +11,7 @@ import torch
 
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
+from effdsl_runtime.checkpoints.directory import write_checkpoint
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
@@ -100,6 +101,7 @@ def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
         artifacts={"sample": sample_text(model, corpus, task.seed)},
         kernel=kernel,
         flags=("compiled",) if compiled else (),
+        leave=lambda folder: write_checkpoint(folder, workload.architecture, model, corpus.tokenizer),
     )
 
 

@@ -38,6 +38,8 @@ from effdsl_runtime.recording.fingerprint import installed_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from effdsl_runtime.worker import prepare_input, work
 
+FLOAT32_BYTES = 4
+LARGE_BYTES = 2_000_000_000
 LATER_S = 0.5  # between the first and the last process of a job that is ended
 
 
@@ -107,12 +109,14 @@ class Executor:
         display: where progress is shown.
         timeout_s: after which a task is stopped and recorded as ``timeout``.
         fail_fast: stop after the first task that failed.
+        keep_checkpoints: whether trained weights are kept; ``None`` for those that are not large.
     """
 
     store: Store
     display: Display
     timeout_s: float | None = None
     fail_fast: bool = False
+    keep_checkpoints: bool | None = None
     _facts: dict[str, Any] = attrs.field(factory=describe)
     _stop: Stop = Stop.NOT
     _signal: int = 0
@@ -177,7 +181,8 @@ class Executor:
         log = self.store.log_file(planned.address.key, attempt)
         canonical = canonical_json(planned.task)
         store = self.store.root
-        return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts)
+        keeps = keeps_files(planned, self.keep_checkpoints)
+        return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts, keeps)
 
     def _supervise(self, planned: PlannedTask, assignment: Assignment) -> RecordedTask | None:
         """Start a worker and follow it to its end; ``None`` when the user stopped it."""
@@ -288,6 +293,13 @@ class Executor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def keeps_files(planned: PlannedTask, asked: bool | None) -> bool:
+    """Whether what a task leaves is kept: as the study says, else where its weights are not large."""
+    if asked is not None:
+        return asked
+    return planned.task.workload.size().parameters * FLOAT32_BYTES <= LARGE_BYTES
 
 
 def _excerpt(assignment: Assignment, lines: int = 20) -> str:

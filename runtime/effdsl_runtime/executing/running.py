@@ -28,6 +28,7 @@ class RunOptions:
     timeout_s: float | None = None
     fail_fast: bool = False
     limit: Limit | None = None
+    keep_checkpoints: bool | None = None
 
 
 @attrs.frozen
@@ -95,7 +96,9 @@ def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
 
     with display_for(plan, options.progress) as display:
         display.message("starting: the first task waits a few seconds for torch to load")
-        totals = Executor(store, display, options.timeout_s, options.fail_fast).run(plan)
+        totals = Executor(store, display, options.timeout_s, options.fail_fast, options.keep_checkpoints).run(
+            plan
+        )
     ran = {outcome.value: totals.count(outcome) for outcome in Outcome if totals.count(outcome)}
     if totals.elsewhere:
         ran[ELSEWHERE] = totals.elsewhere

@@ -47,6 +47,7 @@ class Assignment:
         task, address, canonical: the task, its keys and its canonical form.
         attempt: names the files of this attempt.
         store, log: where to write.
+        keeps_files: whether what the task leaves, e.g. its weights, is kept.
         facts: of the machine and of what is installed, gathered once by the executor.
     """
 
@@ -57,6 +58,7 @@ class Assignment:
     store: Path
     log: Path
     facts: dict[str, Any]
+    keeps_files: bool = False
 
 
 def record_of(assignment: Assignment, run: Run) -> Record:
