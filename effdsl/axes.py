@@ -31,6 +31,9 @@ class Axis:
     def __mul__(self, other: object) -> Axes:
         return Axes((self,)) * other
 
+    def __add__(self, other: object) -> Axes:
+        return Axes((self,)) + other
+
     def __str__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.techniques))})"
 
@@ -53,6 +56,11 @@ class Axes:
             )
             return self
         return Axes(self.axes + (other.axes if isinstance(other, Axes) else (other,)))
+
+    def __add__(self, other: object) -> Axes:
+        hint = "e.g. Attention([MQA]) * Position([RoPE])"
+        report(Problem(f"{self} + {spelled(other)}: axes are multiplied, not added", hint))
+        return self
 
     def __str__(self) -> str:
         return " * ".join(map(str, self.axes))

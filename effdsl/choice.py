@@ -32,7 +32,14 @@ class Choice:
         return self.subject
 
     def uses(self, technique: type[Technique] | Technique) -> bool:
-        """Whether it has ``technique`` on any axis: a class means any of its kind, an instance just that."""
+        """Whether it has ``technique`` on any axis: a class means any of its kind, an instance just that.
+
+        Raises:
+            TypeError: when that is no technique.
+        """
+        named = technique if isinstance(technique, type) else type(technique)
+        if not issubclass(named, Technique):
+            raise TypeError(f"uses() takes a technique, e.g. cell.uses(MQA), not {technique!r}")
         has = {**self.usual, **self.chosen}.values()
         if isinstance(technique, type):
             return any(type(one) is technique for one in has)

@@ -7,6 +7,7 @@ it remembers what it has counted by the technique's source.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -53,6 +54,31 @@ def fill_in(cls: Any) -> None:
                     setattr(cls, name, answer)
     if issubclass(cls, AttentionTechnique):
         cls.causal_flops_known = cls.causal_train_flops_per_token is not _causal_flops
+
+
+def check_answers(cls: Any, mistake: Callable[[BaseException, str], Exception]) -> None:
+    """Have what the class answers itself, where it fails or gives no number, raise what ``mistake`` makes."""
+    for base, answers in _COUNTED.items():
+        if issubclass(cls, base):
+            for name in answers:
+                if name in vars(cls):
+                    setattr(cls, name, _checked(vars(cls)[name], name, mistake))
+
+
+def _checked(
+    answer: Callable[..., Any], name: str, mistake: Callable[[BaseException, str], Exception]
+) -> Callable[..., Any]:
+    @wraps(answer)
+    def checked(*args: Any, **named: Any) -> Any:
+        try:
+            found = answer(*args, **named)
+            if isinstance(found, bool) or not isinstance(found, (int, float)):
+                raise TypeError(f"it gives {found!r}, which is no number")
+        except Exception as error:  # the user's code: whatever it raises is a mistake in it
+            raise mistake(error, name) from error
+        return found
+
+    return checked
 
 
 def _parameters(self: Any, shape: Any) -> int:

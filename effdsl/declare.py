@@ -45,6 +45,11 @@ def transport(**field: Any) -> Any:
     return attrs.field(metadata={ROLE: Role(False)}, **field)
 
 
+def undeclared_fields(cls: type) -> list[str]:
+    """Fields that are neither :func:`identity` nor :func:`transport`."""
+    return [field.name for field in attrs.fields(cls) if ROLE not in field.metadata]
+
+
 TAGS: dict[str, type] = {}
 
 
@@ -132,6 +137,11 @@ def _repr(self: Any) -> str:
     fields = [field for field in attrs.fields(type(self)) if field.init]
     given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields if getattr(self, f.name) != _default(f)]
     return f"{type(self).__name__}({', '.join(given)})"
+
+
+def default_of(cls: Any, name: str) -> Any:
+    """What the field ``name`` of a declared class is where nobody gives it."""
+    return _default(getattr(attrs.fields(cls), name))
 
 
 def _default(field: Any) -> Any:

@@ -129,7 +129,7 @@ def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
     if study.keep is None or not choices:
         return choices
     try:
-        kept = [choice for choice in choices if study.keep(choice)]
+        kept = [choice for choice in choices if _said(study.keep(choice))]
     except Exception as error:  # the user's function: whatever it raises is a mistake in the study
         file = mistakes.place.file if mistakes.place else ""
         inside = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
@@ -142,6 +142,12 @@ def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
         message = f"keep= leaves none of the {len(choices)} combinations"
         mistakes.note(message, "loosen keep= or drop it")
     return kept
+
+
+def _said(answer: object) -> bool:
+    if not isinstance(answer, bool):
+        raise TypeError(f"it gives {answer!r}, neither True nor False")
+    return answer
 
 
 def _choices(study: Study, stage: Stage) -> Iterator[Choice]:

@@ -87,7 +87,7 @@ declare_metrics(
     Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s", stages=PRETRAINING),
     Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True, short="tt", stages=PRETRAINING),
     Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included", short="time"),
-    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (causal attention halved) over time times peak FLOP/s", True, stages=PRETRAINING),
+    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (of attention those of keys that a query sees) over time times peak FLOP/s", True, stages=PRETRAINING),
     Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True, short="aec", is_energy=True),
     Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations", short="energy", is_energy=True),
     Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True, stages=PRETRAINING),

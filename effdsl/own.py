@@ -14,7 +14,9 @@ no method says is counted on the built model, see :mod:`effdsl.counts`.
 
 from __future__ import annotations
 
+import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
@@ -23,9 +25,9 @@ from typing import Any, TypeVar, cast, dataclass_transform
 
 import attrs
 
-from effdsl.counts import fill_in
-from effdsl.declare import TAGS, identity, language, register, transport
-from effdsl.problems import Problem, report
+from effdsl.counts import check_answers, fill_in
+from effdsl.declare import TAGS, identity, language, register, transport, undeclared_fields
+from effdsl.problems import Problem, StudyError, report
 from effdsl.source import importing_from, roots_of, source_digest
 from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.technique import Technique
@@ -62,15 +64,27 @@ def technique(tag: str) -> Callable[[C], C]:
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
             report(Problem(f"{cls.__name__}: its source cannot be read: {error}", "declare it in a file"))
             return cls
+        check_answers(cls, lambda error, what: StudyError([_placed(cls, file, error, what)]))
         fill_in(cls)
         if issubclass(cls, BackboneTechnique) and cls.assemble is BackboneTechnique.assemble:
             setattr(cls, "assemble", assemble_own)  # noqa: B010  mypy takes no assignment to a method
         built = cast(Any, register(f"{tag}@{digest}", language(cls)))
+        for name in undeclared_fields(built):
+            hint = f"write {name}: int = identity(default=...); a field is part of the key"
+            report(Problem(f"{cls.__name__}: the field {name} is declared without identity()", hint))
         built.__own__ = Source(file, cls.__module__)
         built.__reduce__ = _reduced
         return cast(C, built)
 
     return decorate
+
+
+def _placed(cls: type, file: Path, error: BaseException, what: str) -> Problem:
+    """A mistake in what a technique answers, at the innermost line of its file."""
+    lines = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
+    message = f"{cls.__name__}.{what} fails: {type(error).__name__}: {error}"
+    line = lines[-1] if lines else inspect.unwrap(getattr(cls, what)).__code__.co_firstlineno
+    return Problem(message, f"leave {what} out, and it is counted", str(file), line)
 
 
 def source_of(value: object) -> Source | None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STUDIES = "studies"
+STAR = "*"  # of an import: which names it binds only the file that is imported says
 Wanted = frozenset[str] | None
 """Names of a file that are used; ``None`` for all of it."""
 
@@ -77,7 +78,7 @@ class _Walk:
                 yield f"import {'.' * level}{module} {part} as {bound}"
                 continue
             path, is_name = beside
-            inside = frozenset({part}) if is_name and part != "*" else None
+            inside = frozenset({part}) if is_name and part != STAR else None
             yield f"import {self.digest(path, inside)} {part if is_name else ''} as {bound}"
 
 
@@ -85,7 +86,8 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def _used(body: list[ast.stmt], wanted: Wanted) -> list[ast.stmt]:
-    """The statements that ``wanted`` names need, in order; those that bind nothing always count."""
+    """The statements that ``wanted`` names need, in order; those that bind nothing, or whatever another file
+    has, always count."""
     binds = {id(statement): _bound(statement) for statement in body}
     if wanted is None or not any(wanted & bound for bound in binds.values()):
         return body
@@ -94,7 +96,7 @@ def _used(body: list[ast.stmt], wanted: Wanted) -> list[ast.stmt]:
         grown = False
         for statement in body:
             bound = binds[id(statement)]
-            if id(statement) not in kept and (not bound or bound & names):
+            if id(statement) not in kept and (not bound or STAR in bound or bound & names):
                 kept.add(id(statement))
                 grown = True
                 names |= frozenset() if isinstance(statement, _IMPORTS) else _names(statement)
@@ -106,7 +108,7 @@ def _only(statement: ast.stmt, used: frozenset[str]) -> ast.stmt:
     """An import of nothing but what is used."""
     if not isinstance(statement, _IMPORTS):
         return statement
-    names = [n for n in statement.names if n.name == "*" or (n.asname or n.name.partition(".")[0]) in used]
+    names = [n for n in statement.names if n.name == STAR or (n.asname or n.name.partition(".")[0]) in used]
     if isinstance(statement, ast.Import):
         return ast.Import(names=names)
     return ast.ImportFrom(module=statement.module, names=names, level=statement.level)

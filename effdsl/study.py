@@ -10,7 +10,7 @@ import attrs
 from effdsl.axes import Axes, Axis
 from effdsl.costs.price import Rates
 from effdsl.data import Data
-from effdsl.declare import Invalid, evolve, language, transport
+from effdsl.declare import Invalid, default_of, evolve, language, transport
 from effdsl.engine import Engine
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.problems import Problem, is_broken, report, spelled
@@ -63,7 +63,10 @@ def _models(value: Any) -> Any:
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     wrong = [model for model in listed if not is_broken(model) and not isinstance(model, Subject)]
     if wrong:
-        raise Invalid(f"{', '.join(map(spelled, wrong))}: no model")
+        raise Invalid(
+            f"{', '.join(map(spelled, wrong))}: no model that is declared",
+            "axes of pretraining take sizes instead, e.g. scales=[3*M]",
+        )
     if len(set(listed)) != len(listed):
         raise Invalid("a model appears more than once")
     return listed
@@ -198,9 +201,7 @@ class Study:
 
     def given(self) -> tuple[str, ...]:
         """Which of :attr:`OF_SOME_STAGES` it says something for."""
-        untouched: dict[str, Any] = {"scales": (), "models": (), "data": None, "per_scale": {}}
-        untouched |= {"budget": Budget(), "recipe": Recipe()}
-        return tuple(name for name in self.OF_SOME_STAGES if getattr(self, name) != untouched[name])
+        return tuple(name for name in self.OF_SOME_STAGES if getattr(self, name) != default_of(Study, name))
 
     def derive(self, **changes: Any) -> Study:
         """A study like this one with some fields changed; cells that stay the same keep their results.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+import effdsl
 from effdsl.loading import declared_study, name_of, study_files, unreadable_files, written
 from effdsl.source import STUDIES
 
@@ -44,6 +45,10 @@ def new(name: str, technique: str | None) -> None:
     path = folder / f"{stem}.py"
     if not all(part.isidentifier() and not iskeyword(part) for part in Path(stem).parts):
         raise click.UsageError(f"{name!r}: use letters, digits and _, and no word of Python's own")
+    taken = class_named(stem)
+    if technique and (not taken.isidentifier() or taken in effdsl.__all__):
+        called = f"{taken}, as one of effdsl's own" if taken.isidentifier() else "nothing"
+        raise click.UsageError(f"{name!r}: its class would be called {called}; e.g. my_attention is free")
     if path.exists():
         raise click.UsageError(f"{path} exists; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,10 +61,14 @@ def _text(stem: str, technique: str | None) -> str:
     """What the file called ``stem`` starts with."""
     if technique is None:
         return TEMPLATE.format(title=stem)
-    words = Path(stem).name.split("_")
-    name = "".join(word[:1].upper() + word[1:] for word in words)
+    tag = "-".join(Path(stem).name.split("_")).lower()
     text = ATTENTION_TEMPLATE.read_text(encoding="utf-8")
-    return text.replace("MyAttention", name).replace("my-attention", "-".join(words).lower())
+    return text.replace("MyAttention", class_named(stem)).replace("my-attention", tag)
+
+
+def class_named(stem: str) -> str:
+    """What a technique in the file called ``stem`` is called: ``my_attention`` has ``MyAttention``."""
+    return "".join(word[:1].upper() + word[1:] for word in Path(stem).name.split("_"))
 
 
 @click.command()

@@ -68,6 +68,8 @@ class Quantity:
         return type(other) is type(self) and self.value == other.value
 
     def __lt__(self, other: object) -> bool:
+        if isinstance(other, (int, float)):
+            raise TypeError(f"{self} has a unit and {other} has none: write e.g. 2*M")
         if type(other) is not type(self):
             return NotImplemented
         return self.value < other.value

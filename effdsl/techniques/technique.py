@@ -10,7 +10,7 @@ bases as values, and mypy takes no abstract class for a ``type[Technique]``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import attrs
 
@@ -45,6 +45,10 @@ class Technique(HasTag):
 
     def label(self, shape: Shape) -> str:
         """The short name people read in tables: the class, plus what differs from its defaults."""
+        if any(
+            field.init and field.default is attrs.NOTHING for field in attrs.fields(cast(Any, type(self)))
+        ):
+            return repr(self)
         usual = type(self)().resolve(shape)
         return labelled(type(self).__name__, _differences(self.resolve(shape), usual))
 
@@ -142,7 +146,7 @@ class PositionTechnique(Technique):
 class FeedForwardTechnique(Technique):
     """What a block does to each token by itself. The prices want a resolved technique."""
 
-    axis = "feed-forward"
+    axis = "feed_forward"
 
     def resolve(self, shape: Shape) -> FeedForwardTechnique:
         return self

@@ -65,6 +65,7 @@ class Store(Layout):
         """
         named = explicit or os.environ.get("EFFDSL_STORE")
         if named:
+            named = Path(named).expanduser()
             if Path(named).exists() and not Path(named).is_dir():
                 raise StoreError(f"{named} is a file; a store is a folder")
             return cls(Path(named))

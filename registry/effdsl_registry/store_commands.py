@@ -39,7 +39,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
     The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares,
-    study_tasks, code, metrics, published and claims:
+    study_tasks, code, metrics, axes, published and claims:
 
     \b
     effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from pathlib import Path
@@ -136,6 +137,31 @@ def test_an_override_at_a_scale_that_the_study_lacks_is_refused(tmp_path: Path) 
 def test_a_file_that_ends_the_program_is_a_mistake_with_its_line(tmp_path: Path) -> None:
     (only,) = problems(tmp_path, "import sys\nsys.exit(0)\n")
     assert line(2, "SystemExit: 0") in only
+
+
+@pytest.mark.parametrize(
+    ("keep", "says"),
+    [
+        ("cell.uses('MQA')", "uses() takes a technique, e.g. cell.uses(MQA), not 'MQA'"),
+        ("cell.uses(Attention)", "uses() takes a technique"),
+        ("cell.attention", "neither True nor False"),
+        ("cell.scale < 2", "1M has a unit and 2 has none: write e.g. 2*M"),
+    ],
+)
+def test_a_filter_that_would_keep_the_wrong_ones_is_refused(tmp_path: Path, keep: str, says: str) -> None:
+    file = tmp_path / "filtered.py"
+    file.write_text(
+        f"from effdsl import *\nstudy = Study(Attention([MQA]), [1*M], keep=lambda cell: {keep})\n"
+    )
+    with pytest.raises(StudyError, match=re.escape(says)):
+        make_plan(load_study(str(file)).study, LAPTOP)
+
+
+def test_axes_that_are_added_are_told_to_be_multiplied(tmp_path: Path) -> None:
+    file = tmp_path / "added.py"
+    file.write_text("from effdsl import *\nstudy = Study(Attention([MQA]) + Position([NoPE]), [1*M])\n")
+    with pytest.raises(StudyError, match="axes are multiplied, not added"):
+        load_study(str(file))
 
 
 def test_a_filter_that_fails_is_a_mistake_with_its_line(tmp_path: Path) -> None:

@@ -172,6 +172,59 @@ def test_what_is_no_technique_is_said_with_its_line(folder: Path) -> None:
         load_study(str(folder / "mine.py"))
 
 
+@pytest.mark.parametrize(
+    "importing", ["from beside import *", "import beside", "from beside import NearAttention"]
+)
+def test_however_a_file_beside_is_imported_its_code_is_in_the_key(folder: Path, importing: str) -> None:
+    """What an import of everything brings only the other file says: all of it counts."""
+    text = STUDY.replace("        from beside import NearAttention\n", "").replace(
+        "def unused", f"{importing}\n\ndef unused"
+    )
+    called = "beside.NearAttention" if importing == "import beside" else "NearAttention"
+    (folder / "mine.py").write_text(text.replace("return NearAttention", f"return {called}"))
+    before = key(folder / "mine.py")
+    (folder / "beside.py").write_text(
+        BESIDE.replace("scale(technique.window)", "scale(technique.window + 1)")
+    )
+    assert key(folder / "mine.py") != before
+
+
+@pytest.mark.parametrize(
+    ("field", "says", "advises"),
+    [
+        ("    window: int = 16", "the field window is declared without identity()", "identity(default=...)"),
+        (
+            "    def parameters(self, shape):\n        return 'many'\n",
+            "Near.parameters fails: TypeError: it gives 'many', which is no number",
+            "leave parameters out, and it is counted",
+        ),
+        (
+            "    def parameters(self, shape):\n        return 1 // 0\n",
+            "Near.parameters fails: ZeroDivisionError",
+            "leave parameters out, and it is counted",
+        ),
+    ],
+    ids=["a field", "no number", "raises"],
+)
+def test_a_mistake_in_what_it_declares_is_a_sentence_with_its_line(
+    folder: Path, field: str, says: str, advises: str
+) -> None:
+    (folder / "mine.py").write_text(STUDY.replace("    window: int = identity(default=16)", field))
+    with pytest.raises(StudyError) as caught:
+        plan(folder / "mine.py")
+    (problem,) = caught.value.problems
+    assert says in problem.message
+    assert advises in problem.hint
+    assert problem.file == str(folder / "mine.py")
+    assert problem.line >= 7
+
+
+def test_a_technique_whose_field_has_no_default_is_called_by_what_it_was_given(folder: Path) -> None:
+    text = STUDY.replace("identity(default=16)", "identity()").replace("[Near]", "[Near(window=3)]")
+    (folder / "mine.py").write_text(text)
+    assert plan(folder / "mine.py").cells[0].labels.technique == "Near(window=3)"
+
+
 def test_a_source_that_changes_between_plan_and_start_is_named(folder: Path) -> None:
     """For then what was planned is not there to run; another comment, or file beside, is no change."""
     (task,) = plan(folder / "mine.py").tasks

@@ -241,3 +241,15 @@ def test_a_query_from_a_closed_input_is_refused_in_a_sentence(tmp_path: Path) ->
     typed = f"{sys.executable} -m effdsl sql <&-"
     ended = subprocess.run(["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, "Error: give a query, e.g." in ended.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["attention", "m", "GQA", "study", "__", "folder/position"])
+def test_a_technique_is_never_called_as_something_of_effdsl(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class would hide what the file imports; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(group, ["new", name, "--technique", "attention"])
+    assert refused.exit_code == 2
+    assert "my_attention is free" in refused.output
+    assert list(tmp_path.iterdir()) == []

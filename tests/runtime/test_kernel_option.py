@@ -1,6 +1,7 @@
 """``effdsl execute --kernel``."""
 
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         asked.append(os.environ.get(KERNEL))
         return 0
 
+    loaded = SimpleNamespace(study=SimpleNamespace(keep_checkpoints=None))
     monkeypatch.setenv(KERNEL, "")  # and put back whatever the option leaves there
-    monkeypatch.setattr(run_commands, "prepare", lambda *args, **named: (None, None, None))
+    monkeypatch.setattr(run_commands, "prepare", lambda *args, **named: (loaded, None, None))
     monkeypatch.setattr(running, "run_study", run_study)
     return asked
 

@@ -30,6 +30,12 @@ def grouped_product(x_ni: Tensor, weight_eoi: Tensor, ends_e: Tensor) -> Tensor:
     on_gpu = x_ni.device.type == "cuda" and x_ni.dtype == torch.bfloat16
     if on_gpu and sizes_fit and kernel_name() != "math":
         return F.grouped_mm(x_ni, weight_eoi.transpose(1, 2), offs=ends_e)
+    out: Tensor = _one_after_the_other(x_ni, weight_eoi, ends_e)
+    return out
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it would compile for every number of rows
+def _one_after_the_other(x_ni: Tensor, weight_eoi: Tensor, ends_e: Tensor) -> Tensor:
     sizes = ends_e.diff(prepend=ends_e.new_zeros(1)).tolist()
     out: Tensor = _GroupedProduct.apply(x_ni, weight_eoi, sizes)  # type: ignore[no-untyped-call]
     return out

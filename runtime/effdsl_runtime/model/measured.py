@@ -27,6 +27,12 @@ from effdsl_runtime.model.feed_forward import feed_forward
 from effdsl_runtime.model.mixer import mixer
 from effdsl_runtime.model.positions import encoding, stem
 
+WITHOUT_NUMBERS = (
+    "what it costs is counted without numbers, on the meta device: leave .item(), .tolist() and choices by "
+    "value out of forward, or declare parameters, train_flops_per_token, activations_per_token, "
+    "kv_bytes_per_token and cache_bytes"
+)
+
 
 def count(technique: Any, shape: Shape, context_length: int) -> Counts:
     """What one layer of ``technique`` costs at ``shape``; of a position encoding its parameters.
@@ -37,7 +43,7 @@ def count(technique: Any, shape: Shape, context_length: int) -> Counts:
     try:
         with torch.device("meta"):
             return _count(technique, shape, context_length)
-    except Exception as error:  # the user's code: whatever it raises is a mistake in it
+    except (Exception, SystemExit) as error:  # the user's code: whatever it raises is a mistake in it
         raise StudyError([_problem(technique, error)]) from error
 
 
@@ -96,7 +102,11 @@ def _of_layer(module: nn.Module, shape: Shape, context_length: int) -> Counts:
     x_btd = torch.zeros(1, context_length, shape.hidden_size, requires_grad=True)
     kept, keep = _keeper([x_btd, *module.parameters()])
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        module(x_btd).sum().backward()
+        y_btd = module(x_btd)
+        if y_btd.shape != x_btd.shape:
+            shapes = f"{tuple(y_btd.shape)} for {tuple(x_btd.shape)}"
+            raise ValueError(f"forward gives {shapes}; both are to be (b, t, d)")
+        y_btd.sum().backward()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         module(x_btd)
     elements = sum(storage.nbytes() / 4 for storage in kept.values())
@@ -118,12 +128,14 @@ def _keeper(known: list[Tensor]) -> tuple[dict[int, Any], Callable[[Tensor], Ten
     return kept, keep
 
 
-def _problem(technique: Any, error: Exception) -> Problem:
+def _problem(technique: Any, error: BaseException) -> Problem:
     """The mistake at the innermost line that lies beside the technique's file."""
     source = source_of(technique)
     folder = source.file.parent if source else Path()
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).resolve().parent == folder]
     message = f"{type(technique).__name__} cannot be built and run: {type(error).__name__}: {error}"
-    hint = f"`effdsl check {source.file.name}` checks all of it" if source else ""
+    hint = "" if source is None else f"`effdsl check {source.file.name}` checks all of it"
+    if "meta tensor" in str(error):
+        hint = WITHOUT_NUMBERS
     return Problem(message, hint, own[-1].filename, own[-1].lineno or 0) if own else Problem(message, hint)

@@ -12,7 +12,11 @@ from effdsl.shapes import Shape, shape_for
 from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention import GQA, MHA, MLA, MoBA
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.backbone import BackboneTechnique, Parts, Pythia, Transformer
+from effdsl.techniques.feed_forward import MoE
+from effdsl.techniques.mamba import Mamba, Mamba2
+from effdsl.techniques.position import RoPE, T5Bias
+from effdsl.techniques.rwkv import RWKV4
 from effdsl.techniques.technique import AttentionTechnique
 from effdsl.training import Recipe, TrainingBudget
 from effdsl.units import M
@@ -49,7 +53,45 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
     assert not worth_compiling(workload(10**6, GQA()), CPU, threads=1)
 
 
+def test_a_torch_that_compiles_wrong_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "COMPILES_RIGHT", False)
+    assert not worth_compiling(workload(10**6, GQA()), GPU, threads=1)
+
+
+ELSE: dict[str, tuple[BackboneTechnique, Parts]] = {
+    "MLA": (Transformer(), Parts(attention=MLA())),
+    "MoE": (Transformer(), Parts(feed_forward=MoE(experts=4))),
+    "T5Bias": (Transformer(), Parts(position=T5Bias())),
+    "Pythia": (Pythia(), Parts()),
+    "Mamba": (Mamba(), Parts()),
+    "Mamba2": (Mamba2(), Parts()),
+    "RWKV4": (RWKV4(), Parts()),
+}
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not compiling.COMPILES_RIGHT, reason="this torch compiles some of them wrong")
+@pytest.mark.filterwarnings("default")  # those of PyTorch's tracer are not ours
+@pytest.mark.parametrize("name", ELSE)
+def test_what_is_traced_has_the_gradients_of_what_is_not(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In parts where a technique is not traced whole."""
+    compile_for_real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda block: compile_for_real(block, backend="eager"))
+    backbone, parts = ELSE[name]
+    model = build(backbone.resolve(SHAPE).assemble(SHAPE, parts), 32, seed=0)
+    tokens_bt = torch.randint(0, 256, (2, 32), generator=torch.Generator().manual_seed(0))
+    found = []
+    for compiled in (False, True):
+        if compiled:
+            model.compile_blocks()
+        model.zero_grad()
+        model.loss(tokens_bt, tokens_bt).backward()
+        found.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    assert_close(*found)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compiling.COMPILES_RIGHT, reason="this torch compiles some functions wrong")
 @pytest.mark.filterwarnings("default")  # those of PyTorch's tracer are not ours
 @pytest.mark.parametrize("attention", [GQA(), MoBA(block=8, top_k=2)], ids=str)
 def test_compiled_blocks_give_the_same_loss_and_gradients_and_leave_the_cache_alone(

@@ -143,7 +143,7 @@ def architectures() -> dict[str, Architecture]:
     found: dict[str, Architecture] = {}
     for axis in (AttentionTechnique, PositionTechnique, FeedForwardTechnique):
         for cls in concrete(axis):
-            parts = Parts(**{axis.axis.replace("-", "_"): cls()})
+            parts = Parts(**{axis.axis: cls()})
             found[cls.__name__] = Transformer().assemble(SHAPE, parts)
     for cls in concrete(BackboneTechnique):
         found[cls.__name__] = cast(BackboneTechnique, cls()).assemble(SHAPE, Parts())

@@ -27,7 +27,10 @@ from effdsl.techniques.rwkv import RWKV4
 from effdsl.techniques.technique import AttentionTechnique
 from effdsl.training import Recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Warning. Profiler clears:UserWarning"),
+]  # of torch 2.11
 
 aten = torch.ops.aten
 SHAPE = Shape(2, 128, 4, 32, 352, 1000)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from effdsl.built_in import built_in
 from effdsl.techniques.architecture import Decoder
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.position import NoPE, RoPE, ScoreBias
 from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported
 
 TESTS = Path(__file__).parent / "mixers"
@@ -76,6 +76,18 @@ def test_with_every_position_it_is_refused_with_a_reason_or_causal_in_parts_as_w
     with torch.no_grad():
         parts = [model(tokens_bt[:, a:b], caches) for a, b in pairwise((0, 7, 29, 50))]
         assert_close(torch.cat(parts, 1), model(tokens_bt), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("position", [p for p in POSITIONS if isinstance(p, ScoreBias)], ids=str)
+def test_a_bias_of_the_scores_that_is_not_refused_has_an_effect(
+    lively, attention, position, tokens_bt, shape
+):
+    """An attention that left it out would pass for one that has it."""
+    if attention.refuses(position):
+        return
+    with torch.no_grad():
+        biased, plain = (lively(attention, p.resolve(shape))(tokens_bt) for p in (position, NoPE()))
+    assert (biased - plain).abs().max() > 0.01
 
 
 def test_it_names_what_computes_it_and_refuses_what_cannot(lively, attention):

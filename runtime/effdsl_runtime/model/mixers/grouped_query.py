@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from effdsl.shapes import Shape
-from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.gqa import GQA, GroupedQuery
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.encoding import Encoding
 from effdsl_runtime.model.kernel import attend, kernel_name, kernel_on
@@ -16,7 +16,7 @@ from effdsl_runtime.model.mixer import Cache, Mixer, flat, heads, mixer
 class GroupedQueryAttention(Mixer):
     """Qwen2's attention: biases on q, k and v, none on the output."""
 
-    def __init__(self, technique: GQA, shape: Shape, position: Encoding) -> None:
+    def __init__(self, technique: GroupedQuery, shape: Shape, position: Encoding) -> None:
         super().__init__()
         self.head_dim, self.position = shape.head_dim, position
         groups = technique.kv_heads * shape.head_dim

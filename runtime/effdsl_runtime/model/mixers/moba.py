@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from effdsl.shapes import Shape
-from effdsl.techniques.attention.gqa import GQA
 from effdsl.techniques.attention.moba import MoBA
 from effdsl_runtime.kernel_option import check_kernel
 from effdsl_runtime.model.chosen import ChosenBlocks
@@ -28,7 +27,7 @@ class MixtureOfBlockAttention(GroupedQueryAttention):
     """
 
     def __init__(self, technique: MoBA, shape: Shape, position: Encoding) -> None:
-        super().__init__(GQA(technique.kv_heads), shape, position)
+        super().__init__(technique, shape, position)
         self.technique, self.block = technique, technique.block_size()
 
     @property
