@@ -162,6 +162,22 @@ def test_planning_imports_neither_torch_nor_numpy() -> None:
     assert "'numpy'" not in loaded
 
 
+def test_the_command_plan_imports_neither_torch_nor_numpy(
+    tmp_path: Path,
+) -> None:
+    """Where no technique of a user's own is to be counted."""
+    file = tmp_path / "mine.py"
+    file.write_text("from effdsl import *\nstudy = Study(Attention([MQA]), [3*M])\n", encoding="utf-8")
+    code = (
+        f"import sys; sys.argv = ['effdsl', 'plan', {str(file)!r}, '--store', {str(tmp_path / 'store')!r}]\n"
+    )
+    code += "from effdsl.cli import main\ntry:\n    main()\nfinally:\n    print(list(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Plan: 3 new" in loaded
+    assert "'torch'" not in loaded
+    assert "'numpy'" not in loaded
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     helped = CliRunner().invoke(group, [command, "--help"])

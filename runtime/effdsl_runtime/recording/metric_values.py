@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 
-import numpy as np
-
 from effdsl.hardware import Hardware
 from effdsl.metrics import BY_NAME
 from effdsl.task import Task
@@ -46,6 +44,8 @@ def metrics_of(
 
 def speed(observation: Observation) -> dict[str, float]:
     """AL (eq. 3), percentiles (linear between ranks) and the time of all iterations together."""
+    import numpy as np  # which plans, whose stages are loaded with this, do without
+
     seconds = np.array([iteration.seconds for iteration in observation.measured])
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
     return {
@@ -63,6 +63,8 @@ def over_windows(summaries: Sequence[Measurement], windows: Sequence[Window]) ->
     Means are weighted by time, energies add up, the peak is the largest. A metric that one window
     cannot give is missing.
     """
+    import numpy as np
+
     missing = {name: why for summary in reversed(summaries) for name, why in summary.missing.items()}
     given = {name for summary in summaries for name in summary.metrics} - set(missing)
     weights = [(end - start) * NS for start, end in windows]
