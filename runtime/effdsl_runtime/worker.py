@@ -115,10 +115,11 @@ def _with_files(assignment: Assignment, seen: Run, record: Record) -> Record:
     try:
         leave(folder)
         return attrs.evolve(record, files=hashes_in(folder))
-    except OSError as error:
+    except Exception as error:  # whatever keeps them from being written
         traceback.print_exc()
         rmtree(folder, ignore_errors=True)
-        flags = (*record.provenance.flags, f"kept no files: {error.strerror}")
+        why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        flags = (*record.provenance.flags, f"kept no files: {why}")
         return attrs.evolve(record, provenance=attrs.evolve(record.provenance, flags=flags))
 
 

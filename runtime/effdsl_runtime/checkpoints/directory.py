@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from effdsl.key import canonical_json
@@ -35,7 +35,8 @@ def write_checkpoint(folder: Path, architecture: Architecture, model: DecoderLM,
     _write(folder / "generation_config.json", end)
     whole = torch.contiguous_format  # parts of one tensor are written as tensors of their own
     tensors = {name: part.clone(memory_format=whole) for name, part in form.weights.items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    content = save(tensors, metadata={"format": "pt"})
+    (folder / "model.safetensors").write_bytes(content)  # by Python, which takes every name of a folder
     codec.save(folder)
     _write(folder / "tokenizer_config.json", codec.described(model.context_length))
 

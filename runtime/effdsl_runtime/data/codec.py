@@ -77,7 +77,7 @@ class ByteCodec:
         bpe.add_special_tokens([END_OF_TEXT])
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         bpe.decoder = decoders.ByteLevel()
-        bpe.save(str(folder / TOKENIZER_FILE))
+        write(bpe, folder)
 
     def described(self, context_length: int) -> dict[str, Any]:
         return described(END_OF_TEXT, context_length)
@@ -107,12 +107,17 @@ class LibraryCodec:
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json``."""
-        self._tokenizer.save(str(folder / TOKENIZER_FILE))
+        write(self._tokenizer, folder)
 
     def described(self, context_length: int) -> dict[str, Any]:
         end = self._tokenizer.id_to_token(self.separator)
         assert end is not None  # noqa: S101  it was looked up by its name
         return described(end, context_length)
+
+
+def write(tokenizer: tokenizers.Tokenizer, folder: Path) -> None:
+    """Write ``tokenizer.json``; by Python, which takes every name of a folder."""
+    (folder / TOKENIZER_FILE).write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
 
 
 def described(end_of_text: str, context_length: int) -> dict[str, Any]:
@@ -208,4 +213,4 @@ def load(tokenizer: object, folder: Path) -> Codec:
     """The codec that was saved in ``folder``."""
     if isinstance(tokenizer, ByteTokenizer):
         return ByteCodec()
-    return LibraryCodec(tokenizers.Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
+    return LibraryCodec(tokenizers.Tokenizer.from_str((folder / TOKENIZER_FILE).read_text(encoding="utf-8")))
