@@ -55,12 +55,12 @@ class Speed:
     """How fast tasks run on some hardware.
 
     Attributes:
-        of_bound: the fraction of the bound's factor that training reaches.
+        of_bound: the fraction of the bound's speed that training reaches.
         flops_per_s: the rate that it reaches where no bound is known.
         tasks: how many were measured for it; none means assumed.
         outside_s: seconds of a task outside its training: start, evaluation, generation.
         alike: how many of them had the same kinds of parts.
-        slowest, fastest: the 5th and 95th percentile of their factor, in units of this one.
+        slowest, fastest: the 5th and 95th percentile of their speed, in units of this one.
     """
 
     of_bound: float | None = None

@@ -39,6 +39,7 @@ class Checkpoints:
         for path in (*files_in(made), made):
             sync(path)
         older = self.unfinished(key, "older")
+        shutil.rmtree(older, ignore_errors=True)  # of a process that was killed just here
         if place.exists():
             place.rename(older)
         made.rename(place)

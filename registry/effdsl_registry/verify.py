@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ def verify(store: Store) -> Verification:
     indexed = _index_rows(store, findings)
     count = 0
     code = {path.stem for path in store.code_sets.files()}
+    left: dict[str, Record] = {}
     for path in paths:
         count += 1
         file = read_record_file(str(path))
@@ -59,6 +60,8 @@ def verify(store: Store) -> Verification:
         findings += wrong
         if record is not None and record.provenance.code:
             code.add(record.provenance.code)
+        if record is not None and record.files:
+            left[record.key] = max(left.get(record.key, record), record, key=_finished)
         if indexed is None:
             continue
         known = indexed.pop((file.key, file.attempt), None)
@@ -71,7 +74,7 @@ def verify(store: Store) -> Verification:
         for path in (store.record_file(key, attempt) for key, attempt in indexed or {})
         if not path.exists()  # else it was written after the files were listed
     ]
-    findings += [*_code_findings(store, code), *_table_findings(store)]
+    findings += [*_code_findings(store, code), *_table_findings(store), *_checkpoint_findings(store, left)]
     return Verification(count, tuple(findings))
 
 
@@ -108,10 +111,19 @@ def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record
     beside = store.iterations_file(file.key, file.attempt)
     if record.provenance.measured_iterations and not beside.exists():
         found.append(StoreFault(beside, "is gone: the iteration times of a record", REMOVE))
-    found += [
-        StoreFault(bad, what, AGAIN) for bad, what in store.checkpoints.damage(record.key, record.files)
-    ]
     return record, found
+
+
+def _finished(record: Record) -> tuple[str, str]:
+    """Orders attempts as the view ``results`` does."""
+    return record.provenance.finished_at, record.attempt
+
+
+def _checkpoint_findings(store: Store, left: Mapping[str, Record]) -> Iterator[StoreFault]:
+    """Files that are not those of the last attempt, by key, that left any."""
+    for key, record in left.items():
+        for path, what in store.checkpoints.damage(key, record.files):
+            yield StoreFault(path, what, AGAIN)
 
 
 def _code_findings(store: Store, names: Iterable[str]) -> Iterator[StoreFault]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 from effdsl_registry.checkpoints import Checkpoints, hashes_in
 from effdsl_registry.errors import StoreError
 from effdsl_registry.maintenance import checkpoints, collect, garbage
+from effdsl_registry.records import Record
 from effdsl_registry.store import Store
+from effdsl_registry.verify import verify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -84,3 +88,32 @@ def test_what_nothing_needs_is_collected_and_the_rest_when_it_is_asked_for(tmp_p
     left(store.checkpoints, "three", weights=bytes(10))
     collect(store, checkpoints(store))
     assert list(store.checkpoints.folder.iterdir()) == []
+
+
+def test_older_files_that_a_killed_process_did_not_remove_stop_no_later_attempt(tmp_path: Path) -> None:
+    """It was killed after the last move, when those it replaced stood aside."""
+    store = Checkpoints(tmp_path / "artifacts")
+    left(store, "first", weights=b"old")
+    shutil.copytree(store.of(KEY), store.unfinished(KEY, "older"))
+    left(store, "second", weights=b"new")
+    assert (store.of(KEY) / "weights").read_bytes() == b"new"
+    assert store.left_unfinished() == []
+
+
+def test_files_are_held_to_the_record_of_the_last_attempt_that_left_any(
+    tmp_path: Path, make_record: Callable[..., Record]
+) -> None:
+    """An earlier attempt's were replaced, which is no damage; one that failed later left none."""
+    store = Store(tmp_path / "store")
+    for minute, content in ((1, b"first"), (2, b"second"), (3, b"")):
+        record = make_record(minute=minute, outcome="ok" if content else "oom")
+        if content:
+            folder = store.checkpoints.unfinished(record.key, record.attempt)
+            folder.mkdir(parents=True)
+            (folder / "weights").write_bytes(content)
+            record = attrs.evolve(record, files=hashes_in(folder))
+            store.checkpoints.keep(record.key, record.attempt)
+        store.ingest([store.write(record, None, None)])
+    assert verify(store).findings == ()
+    (store.checkpoints.of(record.key) / "weights").write_bytes(b"first")
+    assert [found.what for found in verify(store).findings] == ["is not the file that was written"]
