@@ -129,7 +129,7 @@ def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
     if study.keep is None or not choices:
         return choices
     try:
-        kept = [choice for choice in choices if _said(study.keep(choice))]
+        kept = [choice for choice in choices if _true_or_false(study.keep(choice))]
     except Exception as error:  # the user's function: whatever it raises is a mistake in the study
         file = mistakes.place.file if mistakes.place else ""
         inside = [f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
@@ -144,7 +144,8 @@ def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
     return kept
 
 
-def _said(answer: object) -> bool:
+def _true_or_false(answer: object) -> bool:
+    """What a filter says; anything else it gives was not meant as an answer."""
     if not isinstance(answer, bool):
         raise TypeError(f"it gives {answer!r}, neither True nor False")
     return answer

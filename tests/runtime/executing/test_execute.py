@@ -8,112 +8,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
+from .conftest import Start, effdsl, either, executed, records, rows, wait_for, write_study
+
 pytestmark = pytest.mark.slow  # every test is a few processes that load torch
-HERE = str(Path(__file__).parent)
-ELSEWHERE = str(Path(__file__).parent / "elsewhere")  # where duckdb and torch cannot be imported
-Start = Callable[..., "subprocess.Popen[str]"]
-either = pytest.mark.parametrize("engine", ["Pretend", "PretendElsewhere"])
-"""In a process of the fork server, and in an interpreter of its own."""
-STUDY = """
-from effdsl import *
-from pretend import *
-study = Study(
-    Attention([{techniques}]), [1*M], budget=Budget(steps=10),
-    data=LocalText("*.txt", held_out_fraction=0.3, tokenizer=ByteTokenizer()),
-    engine={engine}(seconds={seconds}, ends={ends!r}), repeats={repeats},
-)
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with some text, where studies find the pretending engine."""
-    for part in range(40):
-        (tmp_path / f"{part}.txt").write_text(f"To be, or not to be: {part}. " * 50)
-    monkeypatch.setenv("PYTHONPATH", HERE)
-    python = tmp_path / "environments" / "elsewhere" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={ELSEWHERE}:{HERE} exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    monkeypatch.setenv("EFFDSL_ENVIRONMENTS", str(tmp_path / "environments"))
-    monkeypatch.setenv("EFFDSL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("EFFDSL_STORE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def write_study(
-    project: Path,
-    techniques: str = "MQA, GQA",
-    seconds: float = 0.0,
-    ends: str = "ok",
-    repeats: int = 2,
-    engine: str = "Pretend",
-) -> None:
-    text = STUDY.format(techniques=techniques, seconds=seconds, ends=ends, repeats=repeats, engine=engine)
-    (project / "mine.py").write_text(text)
-
-
-def effdsl(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "effdsl", *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts commands, each in a session of its own; what still runs when the test ends is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*args: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "effdsl", *args],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def executed() -> dict[str, Any]:
-    ran = effdsl("execute", "mine.py", "--json")
-    assert ran.stdout, ran.stderr
-    return {**json.loads(ran.stdout), "code": ran.returncode, "stderr": ran.stderr}
-
-
-def rows(project: Path, query: str) -> list[tuple[Any, ...]]:
-    from effdsl_registry.store import Store
-
-    with Store(project / ".effdsl").reading() as connection:
-        return connection.execute(query).fetchall()
-
-
-def records(project: Path) -> list[Path]:
-    return list((project / ".effdsl" / "records").glob("*/*/*.json"))
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_what_has_run_is_not_run_again_and_nothing_is_written(project: Path) -> None:
@@ -260,47 +163,6 @@ def test_every_ending_is_a_row_with_its_reason(
     ((log,),) = [[path.read_text() for path in (project / ".effdsl" / "logs").iterdir()]]
     assert "what the engine printed" in log
     assert not list((project / ".effdsl").glob("running/*/result.json"))
-
-
-@either
-def test_what_a_task_leaves_is_kept_under_its_key_and_checked_when_it_is_handed_out(
-    project: Path, engine: str
-) -> None:
-    """Removed by hand it is made again by running the task again; damaged it is refused and found."""
-    write_study(project, "MQA", repeats=1, engine=engine)
-    executed()
-    ((key,),) = rows(project, "SELECT key FROM results")
-    out = effdsl("store", "checkout", key[:8], "out")
-    assert out.returncode == 0, out.stderr
-    assert (project / "out" / "parts" / "weights.bin").read_bytes() == bytes(1000)
-    (project / ".effdsl" / "artifacts" / key / "config.json").write_text("[]")
-    damaged = effdsl("store", "checkout", key[:8], "again")
-    assert damaged.returncode != 0
-    assert "is not the file that was written" in damaged.stderr
-    assert "is not the file that was written" in effdsl("store", "verify").stdout
-    assert f"{key}: checkpoint" in effdsl("store", "gc", "--artifacts", "--delete").stdout
-    assert effdsl("store", "verify").returncode == 0
-    assert "--retry ok" in effdsl("store", "checkout", key[:8], "again").stderr
-    assert effdsl("execute", "mine.py", "--retry", "ok").returncode == 0
-    assert effdsl("store", "checkout", key[:8], "again").returncode == 0
-    assert not list((project / ".effdsl" / "artifacts").glob(".*"))
-
-
-def test_a_task_whose_files_find_no_room_has_been_measured_all_the_same(project: Path) -> None:
-    write_study(project, "MQA", ends="full", repeats=1)
-    assert executed()["ran"] == {"ok": 1}
-    assert rows(project, "SELECT outcome, flags FROM results") == [
-        ("ok", ["kept no files: No space left on device"])
-    ]
-    assert not list((project / ".effdsl" / "artifacts").iterdir())
-
-
-def test_a_study_may_keep_nothing(project: Path) -> None:
-    write_study(project, "MQA", repeats=1)
-    text = (project / "mine.py").read_text()
-    (project / "mine.py").write_text(text.replace("repeats=1", "repeats=1, keep_checkpoints=False"))
-    executed()
-    assert not (project / ".effdsl" / "artifacts").exists()
 
 
 def test_a_study_of_which_one_technique_ended_well_is_a_success(project: Path) -> None:

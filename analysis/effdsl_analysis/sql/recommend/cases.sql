@@ -1,12 +1,12 @@
 -- What is asked, and what if it were asked otherwise? Makes
 --
 -- cases     one row per case and decision: kind, and for some the number of a condition (0: the tolerance) and an edge
---   asked      all conditions as they are
---   free       no condition
---   without    all but one condition
+--   asked         all conditions as they are
+--   free          no condition
+--   without       all but one condition
 --   pessimistic   only what satisfies every condition certainly
 --   optimistic    also what possibly does, though its value does not
---   edge       one condition with its bound moved to the value of a candidate, so that this one just satisfies it
+--   edge          one condition with its bound moved to the value of a candidate, so that this one just satisfies it
 -- gaps      the tolerances at which a candidate becomes possibly near enough, and certainly
 -- allowed   the candidates of each case, with its tolerance
 
