@@ -22,7 +22,7 @@ from studies_of import write_study
 from effdsl.key import CanonicalForms
 from effdsl.loading import load_study
 from effdsl.outcome import Outcome
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 TASKS = 10_000
 REPEATS = 5

@@ -25,7 +25,7 @@ class Noop(Engine):
         return 1
 
 
-def run(task: Task, report: object, sampler: object) -> Observation:
+def run(task: Task, report: object, sampler: object, checkpoints: object) -> Observation:
     return Observation(
         iterations=tuple(Iteration(step, 1e-3, 1.0) for step in range(3)),
         warmup=1,

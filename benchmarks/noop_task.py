@@ -20,7 +20,8 @@ from reporting import Result, median, report
 
 from effdsl import GQA, MQA, Attention, Budget, M, Study
 from effdsl.outcome import Outcome
-from effdsl.plan import PlannedTask, make_plan
+from effdsl.plan import PlannedTask
+from effdsl.planner import make_plan
 
 REPEATS = 20
 

@@ -21,10 +21,13 @@ from effdsl_registry.store import Store
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from effdsl.metrics import Metric, quality_of
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
+QUALITY = "SELECT max(stage) FROM results JOIN study_tasks t USING (key) WHERE t.study = ?"
 POINTS = """
-SELECT t.technique, ppl, al_s_per_iter * 1000
+SELECT t.technique, {quality}, al_s_per_iter * 1000
 FROM results JOIN study_tasks t USING (key)
 WHERE outcome = 'ok' AND t.study = ?
 """
@@ -42,39 +45,43 @@ Point = tuple[str, float, float]
 def main(study: str, target: Path) -> None:
     store = Store.find()
     with store.reading() as connection:
-        points = connection.execute(POINTS, [study]).fetchall()
+        quality = quality_of(connection.execute(QUALITY, [study]).fetchone()[0])[0]
+        points = connection.execute(POINTS.format(quality=quality.name), [study]).fetchall()
         curves = connection.execute(CURVES, [study]).fetchall()
     if not points:
         raise SystemExit(f"no results of {study!r} in {store.root}")
     techniques = sorted({row[0] for row in points})
     colour = dict(zip(techniques, COLOURS, strict=False))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.3), layout="constrained")
-    draw_points(left, points, rank(store, study, metrics=["al_s_per_iter", "ppl"]), colour)
+    draw_points(left, points, rank(store, study, metrics=["al_s_per_iter", quality.name]), colour, quality)
     draw_curves(right, curves, colour)
     names = [Line2D([], [], color=colour[name], marker="o", linewidth=2, label=name) for name in techniques]
     figure.legend(handles=names, loc="outside upper center", ncols=len(names), frameon=False)
     figure.savefig(target, dpi=130)
 
 
-def draw_points(axes: Axes, rows: Sequence[Point], ranking: Ranking, colour: dict[str, str]) -> None:
-    """Every repeat as a dot, the mean with its 95% intervals as a cross: perplexity against time."""
-    times, ppls = ({cell.technique: cell for cell in block.ranked} for block in ranking.blocks)
+def draw_points(
+    axes: Axes, rows: Sequence[Point], ranking: Ranking, colour: dict[str, str], quality: Metric
+) -> None:
+    """Every repeat as a dot, the mean with its 95% intervals as a cross: quality against time."""
+    found = {block.metric.name: {cell.technique: cell for cell in block.ranked} for block in ranking.blocks}
+    times, qualities = found["al_s_per_iter"], found[quality.name]
     for technique in colour:
         mine = [row for row in rows if row[0] == technique]
         axes.scatter(
             [row[2] for row in mine], [row[1] for row in mine], s=16, color=colour[technique], alpha=0.6
         )
-        time, ppl = times[technique], ppls[technique]
+        time, value = times[technique], qualities[technique]
         axes.errorbar(
             MS * time.mean,
-            ppl.mean,
+            value.mean,
             xerr=None if time.low is None else MS * (time.mean - time.low),
-            yerr=None if ppl.low is None else ppl.mean - ppl.low,
+            yerr=None if value.low is None else value.mean - value.low,
             color=colour[technique],
             elinewidth=1.8,
             capsize=4,
         )
-    axes.set(xlabel="AL, ms per iteration (lower is better)", ylabel="held-out perplexity (lower is better)")
+    axes.set(xlabel="AL, ms per iteration (lower is better)", ylabel=f"{quality.label} (lower is better)")
     axes.set_title("dots: repeats; crosses: means with 95% intervals", fontsize=10)
     axes.grid(alpha=0.3)
 

@@ -19,7 +19,7 @@ import attrs
 from effdsl_registry.records import Provenance, Record, to_json
 from effdsl_registry.store import Store
 from effdsl_runtime.endings import Ending
-from effdsl_runtime.engines.torch_engine import CURVE_DECIMALS, CURVE_POINTS, PARTS
+from effdsl_runtime.engines.schedule import CURVE_DECIMALS, CURVE_POINTS, PARTS
 from effdsl_runtime.handover import with_code
 from effdsl_runtime.machine import describe, detect
 from effdsl_runtime.recording.fingerprint import loaded_code
@@ -30,7 +30,7 @@ from effdsl.key import canonical_json, key_of
 from effdsl.loading import load_study
 from effdsl.metrics import METRICS
 from effdsl.outcome import Outcome
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 STUDY = Path(__file__).parent.parent / "studies" / "small" / "attention.py"
 LOOKUPS = (10_000, 100_000)

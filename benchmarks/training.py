@@ -20,7 +20,7 @@ from torch import Tensor
 from effdsl import GQA, RoPE
 from effdsl.shapes import shape_for
 from effdsl.techniques.architecture import Decoder
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 from effdsl.units import Count
 
 VOCABULARY = 2048
@@ -75,7 +75,7 @@ def transformers_qwen2(architecture: Decoder, dtype: str) -> Trainer:
 
 def trainer_of(model: torch.nn.Module, dtype: str) -> Trainer:
     """``model`` with the optimizer and clipping that every benchmark trains with."""
-    recipe = Recipe(learning_rate=1e-3, dtype=dtype)
+    recipe = TrainingRecipe(learning_rate=1e-3, dtype=dtype)
     return Trainer(model, recipe, steps=1000, micro_batch_size=BATCH, device=CPU)
 
 

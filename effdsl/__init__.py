@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl.axes import Aspect, Attention, Axes, Axis, Backbone, FeedForward, Position
+    from effdsl.axes import Aspect, Attention, Axes, Axis, Backbone, FeedForward, FineTuning, Position
     from effdsl.data import (
         BPE,
         JSONL,
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
         HubTokenizer,
         LocalText,
         Parquet,
+        PythonHelp,
         Shakespeare,
     )
     from effdsl.declare import identity
-    from effdsl.engine import Torch
+    from effdsl.engine import Torch, Transformers
     from effdsl.hardware import (
         A40,
         A100,
@@ -47,10 +48,15 @@ if TYPE_CHECKING:
         V100,
         Hardware,
     )
+    from effdsl.instructions import Instructions, MedicalO1, OpenO1SFT
     from effdsl.own import technique
-    from effdsl.plan import Plan, make_plan
+    from effdsl.plan import Plan
+    from effdsl.planner import make_plan
     from effdsl.problems import StudyError
     from effdsl.study import Seeds, Study
+    from effdsl.subjects.hub import Hub
+    from effdsl.subjects.local import Local
+    from effdsl.subjects.trained import Trained
     from effdsl.techniques.aspect import AspectRatio
     from effdsl.techniques.attention.gqa import GQA, MHA, MQA
     from effdsl.techniques.attention.mla import MLA
@@ -58,31 +64,42 @@ if TYPE_CHECKING:
     from effdsl.techniques.attention.nsa import NSA
     from effdsl.techniques.backbone import BackboneTechnique, Pythia, Transformer
     from effdsl.techniques.feed_forward import GELU, ISO_FLOP, MoE, SwiGLU
+    from effdsl.techniques.fine_tuning.composed import GLoRA, LoHa, LoKr
+    from effdsl.techniques.fine_tuning.low_rank import DoRA, LoRA, LoRAPlus, PiSSA, RSLoRA
+    from effdsl.techniques.fine_tuning.scaled import IA3, OFT, AdaLoRA, VeRA
+    from effdsl.techniques.fine_tuning.targets import ALL_LINEAR
+    from effdsl.techniques.fine_tuning.whole_layers import Freeze, Full
     from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
     from effdsl.techniques.rwkv import RWKV4
     from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
-    from effdsl.training import Budget, Recipe
+    from effdsl.training import Budget, Recipe, Sweep
     from effdsl.units import GB, KB, MB, TB, B, Bytes, Count, K, M, T
 
 # Names are imported on first use, so that the command line starts without the language.
 _HOMES = {
-    "axes": "Aspect Attention Axes Axis Backbone FeedForward Position",
-    "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet Shakespeare",
+    "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position",
+    "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
-    "engine": "Torch",
+    "engine": "Torch Transformers",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
     ),
+    "instructions": "Instructions MedicalO1 OpenO1SFT",
     "own": "technique",
-    "plan": "Plan make_plan",
+    "plan": "Plan",
+    "planner": "make_plan",
     "problems": "StudyError",
     "study": "Seeds Study",
+    "subjects.hub": "Hub",
+    "subjects.local": "Local",
+    "subjects.trained": "Trained",
     "techniques.backbone": "BackboneTechnique",
     "techniques.technique": "AttentionTechnique FeedForwardTechnique PositionTechnique",
     "techniques.feed_forward": "ISO_FLOP",
-    "training": "Budget Recipe",
+    "training": "Budget Recipe Sweep",
+    "techniques.fine_tuning.targets": "ALL_LINEAR",
     "units": "GB KB MB TB B Bytes Count K M T",
 }
 _HOME = {name: f"effdsl.{module}" for module, names in _HOMES.items() for name in names.split()}
@@ -116,6 +133,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "A40",
     "A100",
+    "ALL_LINEAR",
     "BPE",
     "GB",
     "GELU",
@@ -126,6 +144,7 @@ __all__ = [
     "H100",
     "H100_PCIE",
     "H200",
+    "IA3",
     "ISO_FLOP",
     "JSONL",
     "KB",
@@ -135,6 +154,7 @@ __all__ = [
     "MLA",
     "MQA",
     "NSA",
+    "OFT",
     "RTX_2080_TI",
     "RTX_3060",
     "RTX_3090",
@@ -149,6 +169,7 @@ __all__ = [
     "TITAN_RTX",
     "V100",
     "ALiBi",
+    "AdaLoRA",
     "Aspect",
     "AspectRatio",
     "Attention",
@@ -162,25 +183,42 @@ __all__ = [
     "ByteTokenizer",
     "Bytes",
     "Count",
+    "DoRA",
     "FeedForward",
     "FeedForwardTechnique",
+    "FineTuning",
     "FineWebEdu",
+    "Freeze",
+    "Full",
+    "GLoRA",
     "Hardware",
+    "Hub",
     "HubTokenizer",
+    "Instructions",
     "K",
     "Learned",
+    "LoHa",
+    "LoKr",
+    "LoRA",
+    "LoRAPlus",
+    "Local",
     "LocalText",
     "M",
     "Mamba",
     "Mamba2",
+    "MedicalO1",
     "MoBA",
     "MoE",
     "NoPE",
+    "OpenO1SFT",
     "Parquet",
+    "PiSSA",
     "Plan",
     "Position",
     "PositionTechnique",
     "Pythia",
+    "PythonHelp",
+    "RSLoRA",
     "Recipe",
     "RoPE",
     "Seeds",
@@ -188,11 +226,15 @@ __all__ = [
     "Sinusoidal",
     "Study",
     "StudyError",
+    "Sweep",
     "SwiGLU",
     "T",
     "T5Bias",
     "Torch",
+    "Trained",
     "Transformer",
+    "Transformers",
+    "VeRA",
     "identity",
     "make_plan",
     "technique",

@@ -11,6 +11,7 @@ from effdsl.declare import Invalid, language, transport
 from effdsl.problems import Problem, is_broken, nearest, report, spelled
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique
+from effdsl.techniques.fine_tuning.method import Method
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 
 
@@ -154,6 +155,15 @@ class FeedForward(Axis):
     within: ClassVar[type[Axis] | None] = Backbone
     kind: ClassVar[type[Technique]] = FeedForwardTechnique
     techniques: tuple[Technique, ...] = transport(converter=points_on(FeedForwardTechnique))
+
+
+@language
+class FineTuning(Axis):
+    """How weights that exist are trained on: ``FineTuning([LoRA, DoRA, Freeze, Full])``."""
+
+    name: ClassVar[str] = "fine_tuning"
+    kind: ClassVar[type[Technique]] = Method
+    techniques: tuple[Technique, ...] = transport(converter=points_on(Method))
 
 
 @language

@@ -19,6 +19,7 @@ COMMANDS = {
     "execute": ("effdsl_runtime.run_commands:execute", "Run what is missing of a study."),
     "status": ("effdsl_runtime.run_commands:status", "Show what is done, running and left of a study."),
     "show": ("effdsl_runtime.run_commands:show", "Show one result with its provenance."),
+    "merge": ("effdsl_runtime.merge_command:merge", "Write the whole model that a fine-tuning made."),
     "doctor": ("effdsl_runtime.run_commands:doctor", "Check this machine: devices, meters, packages, store."),
     "rank": (
         "effdsl_analysis.commands.rank:rank",

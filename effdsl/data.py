@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import glob
 import hashlib
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -85,7 +87,20 @@ class HubTokenizer:
         return self.id
 
 
-Tokenizer = BPE | ByteTokenizer | HubTokenizer
+@keyed("base-tokenizer")
+class BaseTokenizer:
+    """The tokenizer of the model that is fine-tuned."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Known with the model alone."""
+        raise Invalid("the model's tokenizer has no size of its own: only a model that is fine-tuned has one")
+
+    def __str__(self) -> str:
+        return "the model's tokenizer"
+
+
+Tokenizer = BPE | ByteTokenizer | HubTokenizer | BaseTokenizer
 
 
 def _a_tokenizer(_: Any, field: Any, value: Any) -> None:
@@ -171,6 +186,52 @@ class Shakespeare(Data):
         default=("hamlet", "much_ado_about_nothing", "richard_ii"), converter=_names, validator=_known_works
     )
     revision: str = identity(default=SHAKESPEARE_REVISION, init=False)
+
+
+@keyed("python-help")
+class PythonHelp(Data):
+    """The language reference that ``help()`` shows, from the module ``pydoc_data`` that every Python brings
+    (PSF License Version 2): half a megabyte of technical prose.
+
+    A document is a piece of about 8,000 characters that ends with a paragraph. The text differs between
+    versions of Python.
+
+    Attributes:
+        held_out_fraction: share of the documents kept out of training, by the hash of their text.
+        revision: SHA-256 of the topics in the order of their names, filled in by ``resolve``. When given it
+            pins the content: another Python is refused.
+    """
+
+    packages = ("pydoc_data.topics",)
+
+    held_out_fraction: float = identity(default=0.1, converter=number, validator=_proper_fraction)
+    tokenizer: Tokenizer = _tokenizer(BPE)
+    revision: str = identity(default="", validator=text)
+
+    def resolve(self) -> Self:
+        found = hashlib.sha256("\0".join(self.topics()).encode()).hexdigest()
+        if self.revision not in ("", found):
+            raise Invalid(
+                f"the help of this Python is not that of revision={self.revision!r}: its hash is {found!r}",
+                "use the Python that it was measured with, or leave revision out",
+            )
+        here: Any = self
+        resolved: Self = attrs.evolve(here, revision=found)
+        return resolved
+
+    def topics(self) -> list[str]:
+        """The texts, in the order of their names.
+
+        Raises:
+            Invalid: when this Python was installed without them.
+        """
+        try:
+            topics: Mapping[str, str] = import_module("pydoc_data.topics").topics
+        except ImportError:
+            raise Invalid(
+                "this Python has no pydoc_data", "install it whole, or give data=LocalText('*.txt')"
+            ) from None
+        return [topic for _, topic in sorted(topics.items())]
 
 
 def _patterns(value: Any) -> Any:

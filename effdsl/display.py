@@ -13,7 +13,7 @@ import attrs
 from effdsl.costs.price import Speed, together
 from effdsl.costs.words import in_words, time_range
 from effdsl.expand import PlannedCell
-from effdsl.plan import Plan, PlannedTask, TaskState
+from effdsl.plan import OpenTask, Plan, PlannedTask, TaskRole, TaskState
 from effdsl.study import Study
 from effdsl.task import Cell
 
@@ -46,15 +46,13 @@ def plan_table(plan: Plan, limit: int | None = None) -> PlanTable:
 
 
 def _rows(plan: Plan, limit: int | None) -> list[dict[str, str]]:
-    """Cells that can be built stand in the tasks of each repeat; those of a cell share its key."""
-    by_cell: dict[str, list[PlannedTask]] = {}
-    for task in plan.tasks:
-        by_cell.setdefault(task.address.cell, []).append(task)
-    tasks_of = {tasks[0].of: tasks for tasks in by_cell.values()}
-    return [_row(cell, tasks_of.get(cell, []), plan) for cell in plan.cells[:limit]]
+    tasks_of: dict[PlannedCell, list[PlannedTask | OpenTask]] = {}
+    for task in plan.every_task:
+        tasks_of.setdefault(task.of, []).append(task)
+    return [_row(cell, tasks_of.get(cell, []), plan) for cell in plan.every_cell[:limit]]
 
 
-def _row(planned: PlannedCell, tasks: Sequence[PlannedTask], plan: Plan) -> dict[str, str]:
+def _row(planned: PlannedCell, tasks: Sequence[PlannedTask | OpenTask], plan: Plan) -> dict[str, str]:
     labels = planned.labels
     if planned.cell is None:
         unsupported = f"{plan.repeats} {TaskState.UNSUPPORTED.value}"
@@ -104,7 +102,7 @@ def totals(plan: Plan) -> str:
     return f"{where}: {', '.join(filter(None, (tasks, *shown)))} (estimated; speed {speed})"
 
 
-def _flops(tasks: Sequence[PlannedTask]) -> float | None:
+def _flops(tasks: Sequence[PlannedTask | OpenTask]) -> float | None:
     """FLOPs of ``tasks`` together; ``None`` where those of one are not known."""
     known = [flops for task in tasks if (flops := task.of.cost.flops) is not None]
     return math.fsum(known) if len(known) == len(tasks) else None
@@ -162,11 +160,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "speed": [attrs.asdict(speed) for speed in plan.speeds()],
         },
         "cells": [_cell_json(cell) for cell in plan.cells],
-        "tasks": [_task_json(task) for task in plan.tasks],
+        "other_cells": [_cell_json(cell) for cell in plan.other_cells],
+        "tasks": [*map(_task_json, plan.tasks), *map(_open_json, plan.open_tasks)],
     }
 
 
-def _total_json(tasks: Sequence[PlannedTask]) -> dict[str, Any] | None:
+def _total_json(tasks: Sequence[PlannedTask | OpenTask]) -> dict[str, Any] | None:
     """The price of ``tasks`` together; ``None`` of none."""
     if not tasks:
         return None
@@ -214,6 +213,22 @@ def _task_json(task: PlannedTask) -> dict[str, Any]:
         "seed": task.task.seed,
         "state": task.status,
         "reason": task.reason,
+        "role": task.role.value,
+    }
+
+
+def _open_json(task: OpenTask) -> dict[str, Any]:
+    """A task whose key is not known before others have run."""
+    labels = task.of.labels
+    return {
+        "key": None,
+        "cell": None,
+        "technique": labels.technique,
+        "scale": labels.scale,
+        "seed": task.seed,
+        "state": task.status,
+        "reason": task.reason,
+        "role": TaskRole.RESULT.value,
     }
 
 
@@ -224,7 +239,7 @@ def plan_html(plan: Plan) -> str:
     styles = [f' style="text-align:{way};padding:2px 8px"' for way in aligned]
     head = _html_row("th", table.columns, styles)
     body = "".join(_html_row("td", row, styles) for row in table.rows)
-    left_out = len(plan.cells) - len(table.rows)
+    left_out = len(plan.every_cell) - len(table.rows)
     more = f"{left_out:,} more cells are not shown." if left_out else ""
     last = "<br>".join(escape(line) for line in (more, totals(plan), plan.summary()) if line)
     return (

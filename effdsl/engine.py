@@ -8,6 +8,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, ClassVar
 
 from effdsl.declare import HasTag, identity, keyed
+from effdsl.validate import one_of
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
@@ -44,6 +45,11 @@ class Engine(HasTag, ABC):
         """Predicted memory of one device when it is fullest; ``None`` where nothing foresees it."""
         return None
 
+    def too_large(self, workload: Workload) -> str:
+        """What a plan says of ``workload`` where it does not fit: how the engine lays it out, and what else
+        could be done."""
+        return "nothing is sharded or recomputed"
+
     @abstractmethod
     def processes(self, hardware: Hardware) -> int:
         """How many processes it starts for a task on ``hardware``."""
@@ -53,6 +59,17 @@ class Engine(HasTag, ABC):
 def embedded_memory(workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
     """Predicted memory of the embedded engine on one of the devices of ``hardware``; each stage that it runs
     registers what it knows."""
+    return None
+
+
+@singledispatch
+def memory_in_transformers(workload: Workload, hardware: Hardware, recomputes: bool) -> MemoryEstimate | None:
+    """Predicted memory of transformers on one of the devices of ``hardware``; each stage that it runs
+    registers what it knows.
+
+    Args:
+        recomputes: whether layers are computed again in the backward pass.
+    """
     return None
 
 
@@ -68,6 +85,37 @@ class Torch(Engine):
 
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return embedded_memory(workload, hardware)
+
+    def processes(self, hardware: Hardware) -> int:
+        return 1
+
+
+@keyed("transformers-engine")
+class Transformers(Engine):
+    """transformers with peft: models as Hugging Face builds them, one process, CPU or one GPU.
+
+    Attributes:
+        gradient_checkpointing: whether layers are computed again in the backward pass instead of kept, as
+            LlamaFactory does: less memory, more time.
+    """
+
+    name: ClassVar[str] = "transformers"
+    runs: ClassVar[Mapping[str, str]] = {
+        "fine-tuning": "effdsl_runtime.engines.transformers_engine:run",
+        "tuning": "effdsl_runtime.engines.transformers_engine:try_out",
+    }
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "numpy", "psutil")
+
+    version: int = identity(default=1, init=False)
+    gradient_checkpointing: bool = identity(default=False, validator=one_of(True, False))
+
+    def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+        return memory_in_transformers(workload, hardware, self.gradient_checkpointing)
+
+    def too_large(self, workload: Workload) -> str:
+        how = "layers are recomputed" if self.gradient_checkpointing else "nothing is recomputed"
+        more = "" if self.gradient_checkpointing else " (Transformers(gradient_checkpointing=True) would)"
+        return f"nothing is sharded, or offloaded as DeepSpeed does, and {how}{more}"
 
     def processes(self, hardware: Hardware) -> int:
         return 1

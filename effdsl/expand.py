@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from effdsl.labels import labels_of, written_labels
 from effdsl.problems import Collector, Problem, StudyError, listed
 from effdsl.stages import Stage, stage_of
 from effdsl.study import Study
+from effdsl.subject import Subject
 from effdsl.task import Cell, Labels
 from effdsl.techniques.technique import Technique, Unsupported
 from effdsl.workload import Cost, MemoryEstimate
@@ -54,8 +55,9 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
     hardware = machine if isinstance(study.hw, ThisMachine) else study.hw
     mistakes = _Mistakes(study, place)
     stage = _stage(study, mistakes)
-    kept = _kept(study, stage, mistakes)
-    conditions = stage.conditions(study, hardware, mistakes)
+    subjects = list(_subjects(stage.subjects(study), machine, mistakes))
+    kept = _kept(study, stage, subjects, mistakes)
+    conditions = stage.conditions(study, subjects, hardware, mistakes)
     cells: list[PlannedCell] = []
     for choice in kept:
         if choice.subject in conditions:
@@ -123,9 +125,31 @@ def _stage(study: Study, mistakes: _Mistakes) -> Stage:
     return stage
 
 
-def _kept(study: Study, stage: Stage, mistakes: _Mistakes) -> list[Choice]:
+def _subjects(declared: Sequence[object], machine: Hardware, mistakes: _Mistakes) -> Iterator[object]:
+    """The subjects, those that stand for others replaced by these, each once."""
+
+    def cells_of(study: object) -> Sequence[Cell]:
+        assert isinstance(study, Study)  # noqa: S101  as `Trained` has checked
+        return [planned.cell for planned in expand(study, machine) if planned.cell is not None]
+
+    found: dict[object, None] = {}
+    for subject in declared:
+        if not isinstance(subject, Subject):
+            found[subject] = None
+            continue
+        try:
+            found |= dict.fromkeys(subject.resolve(cells_of))
+        except Invalid as error:
+            mistakes.at(subject, error, subject)
+        except StudyError as error:
+            for problem in error.problems:
+                mistakes.at(subject, Invalid(problem.message, problem.hint), subject)
+    return iter(found)
+
+
+def _kept(study: Study, stage: Stage, subjects: Sequence[object], mistakes: _Mistakes) -> list[Choice]:
     """The combinations that the study's filter keeps."""
-    choices = list(_choices(study, stage))
+    choices = list(_choices(study, stage, subjects))
     if study.keep is None or not choices:
         return choices
     try:
@@ -151,12 +175,12 @@ def _true_or_false(answer: object) -> bool:
     return answer
 
 
-def _choices(study: Study, stage: Stage) -> Iterator[Choice]:
+def _choices(study: Study, stage: Stage, subjects: Sequence[object]) -> Iterator[Choice]:
     """Every combination, subject by subject."""
     points: dict[str, tuple[Technique, ...]] = {axis.name: axis.techniques for axis in study.axis.axes}
     axes = tuple(axis.name for axis in stage.axes)
     on = [name for name in axes if name in points]
-    for subject in stage.subjects(study):
+    for subject in subjects:
         for techniques in itertools.product(*(points[name] for name in on)):
             chosen = dict(zip(on, techniques, strict=True))
             yield Choice(subject, chosen, stage.usual(chosen), axes)

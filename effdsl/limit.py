@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 import attrs
@@ -11,7 +13,7 @@ import attrs
 from effdsl.costs.price import JOULES_PER_KWH, Price
 from effdsl.costs.words import duration, energy, money, seconds_in
 from effdsl.declare import Invalid
-from effdsl.plan import Plan, PlannedTask, TaskState
+from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskState
 
 NOISE = 1e-9  # of a sum of floats
 
@@ -27,6 +29,10 @@ class Limit(ABC):
     @abstractmethod
     def spent(self, price: Price) -> float | None:
         """What a price takes of this limit; ``None`` where that is not known."""
+
+    def without(self, prices: Iterable[Price]) -> Limit:
+        """What is left of it once ``prices`` are paid."""
+        return attrs.evolve(self, most=self.most - math.fsum(self.spent(price) or 0.0 for price in prices))
 
 
 class TimeLimit(Limit):
@@ -99,7 +105,7 @@ def within(plan: Plan, limit: Limit) -> Plan:
     Raises:
         Invalid: when the price of a task is not known in the limit's unit.
     """
-    limited = {task.state for task in plan.to_price()}
+    limited = TO_RUN if plan.to_run() else {TaskState.UNAVAILABLE}
     left, closed_at = limit.most * (1 + NOISE), None
     tasks: list[PlannedTask] = []
     for planned in plan.tasks:

@@ -53,6 +53,9 @@ class Metric:
 
 
 PRETRAINING, FINE_TUNING, INFERENCE, IMAGES = ("pretraining",), ("fine-tuning",), ("inference",), ("images",)
+TUNING = ("tuning",)
+"""Trials of learning rates."""
+TRAINING = (*PRETRAINING, *FINE_TUNING, *TUNING)
 METRICS: list[Metric] = []
 """Every declared metric, in the order of tables."""
 BY_NAME: dict[str, Metric] = {}
@@ -76,6 +79,14 @@ declare_metrics(
     Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True, stages=PRETRAINING, is_quality=True),
     Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss", stages=PRETRAINING),
     Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte", stages=PRETRAINING),
+    Metric("new_domain_loss", "new-domain loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out examples of what is fine-tuned on, after it; of what is predicted alone", True, stages=FINE_TUNING, is_quality=True),
+    Metric("new_domain_loss_before", "new-domain loss before", "nats/token", Better.LOWER, "the same before it", stages=FINE_TUNING),
+    Metric("forgetting", "forgetting", "nats/token", Better.LOWER, "by how much the held-out loss on the text that the weights were first trained on has risen", True, stages=FINE_TUNING),
+    Metric("own_domain_loss", "own-domain loss", "nats/token", Better.LOWER, "held-out loss on the text that the weights were first trained on, after the fine-tuning", stages=FINE_TUNING),
+    Metric("own_domain_loss_before", "own-domain loss before", "nats/token", Better.LOWER, "the same before it", stages=FINE_TUNING),
+    Metric("tuning_loss", "tuning loss", "nats/token", Better.LOWER, "mean cross-entropy on the tuning part, which is neither trained on nor held out; it chooses the learning rate", True, stages=TUNING, is_quality=True),
+    Metric("trainable_parameters", "trainable", "parameters", Better.LOWER, "parameters that the optimizer changes", True, stages=FINE_TUNING, short="trainable"),
+    Metric("adapter_bytes", "adapter", "B", Better.LOWER, "bytes of the tensors that are saved, in float32: the adapter, or the weights that were trained", stages=FINE_TUNING, short="adapter"),
     Metric("amu_gb", "AMU", "GB", Better.LOWER, "eq. 1: time average of memory used, 1 GB = 1e9 bytes", True, short="amu"),
     Metric("peak_memory_gb", "peak memory", "GB", Better.LOWER, "largest memory used by the task, 1 GB = 1e9 bytes", True, short="peak_memory"),
     Metric("memory_over_baseline_gb", "memory over baseline", "GB", Better.LOWER, "peak memory less that at the start of the task, before data and model: what the training needed", short="memory_over_baseline"),
@@ -84,19 +95,20 @@ declare_metrics(
     Metric("p50_s_per_iter", "p50", "s/iter", Better.LOWER, "median time of an iteration after warm-up", short="p50"),
     Metric("p95_s_per_iter", "p95", "s/iter", Better.LOWER, "95th percentile of the time of an iteration", short="p95"),
     Metric("p99_s_per_iter", "p99", "s/iter", Better.LOWER, "99th percentile of the time of an iteration", short="p99"),
-    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s", stages=PRETRAINING),
+    Metric("tokens_per_s", "tokens/s", "tokens/s", Better.HIGHER, "tokens trained on per second after warm-up", True, short="tokens/s", stages=TRAINING),
     Metric("tt_tokens_per_param_s", "TT", "tokens/param/s", Better.HIGHER, "eq. 4: tokens per parameter per second, exact parameter count", True, short="tt", stages=PRETRAINING),
     Metric("time_to_finish_s", "time", "s", Better.LOWER, "wall time of the whole training, warm-up included", short="time"),
-    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (of attention those of keys that a query sees) over time times peak FLOP/s", True, stages=PRETRAINING),
+    Metric("mfu", "MFU", "fraction", Better.HIGHER, "model FLOPs (of attention those of keys that a query sees) over time times peak FLOP/s", True, stages=TRAINING),
     Metric("aec_w", "AEC", "W", Better.LOWER, "eq. 8: energy over time, i.e. mean power", True, short="aec", is_energy=True),
     Metric("energy_j", "energy", "J", Better.LOWER, "eq. 7: energy of the measured iterations", short="energy", is_energy=True),
-    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True, stages=PRETRAINING),
+    Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True, stages=TRAINING),
     Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache", short="prefill", stages=PRETRAINING),
     Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence", short="decode", stages=PRETRAINING),
     Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence", short="decode_rate", stages=PRETRAINING),
     Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context", short="cache", stages=PRETRAINING),
     Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache", stages=PRETRAINING),
-    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning", stages=FINE_TUNING, is_quality=True),
+    Metric("samples_per_s", "samples/s", "samples/s", Better.HIGHER, "examples trained on per second after warm-up", stages=FINE_TUNING, short="samples/s"),
+    Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning: mean of its last tenth of steps", stages=FINE_TUNING, is_quality=True),
     Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", stages=IMAGES, is_quality=True),
     Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", stages=INFERENCE, is_quality=True),
     Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", stages=FINE_TUNING, short="st"),

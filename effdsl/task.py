@@ -52,7 +52,7 @@ class Cell:
     workload: Workload = identity()
     engine: Engine = identity()
     hardware: Hardware = identity()
-    labels: Labels = transport(factory=Labels)
+    labels: Labels = transport(factory=Labels, eq=False)
 
 
 @keyed("task")

@@ -7,7 +7,7 @@ from typing import Any
 
 from effdsl.declare import Invalid, evolve, identity, keyed, language, transport, values_of
 from effdsl.shapes import SMALL
-from effdsl.units import Count
+from effdsl.units import Count, plain
 from effdsl.validate import (
     a_count,
     below_one,
@@ -22,6 +22,7 @@ from effdsl.validate import (
 
 TOKENS_PER_PARAMETER = 20
 LOWEST_RATE = 1e-4
+FEWEST_RATES = 2
 
 
 @language
@@ -98,37 +99,114 @@ class TrainingBudget:
         return self.steps * self.tokens_per_step
 
 
-@keyed("recipe")
+def _rates(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise Invalid("expected a list of learning rates", "e.g. Sweep([1e-4, 3e-4, 1e-3])")
+    return tuple(sorted(map(number, value))) if all(map(_is_number, value)) else tuple(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(plain(value), (int, float)) and not isinstance(value, bool)
+
+
+def _several_rates(_: Any, field: Any, value: Any) -> None:
+    for rate in value:
+        positive(_, field, rate)
+    if len(set(value)) != len(value) or len(value) < FEWEST_RATES:
+        raise Invalid("needs at least two different learning rates", "e.g. Sweep([1e-4, 3e-4, 1e-3])")
+
+
+@keyed("sweep")
+class Sweep:
+    """Learning rates to try: every technique gets the same number of trials, and then its own best.
+
+    A trial is a whole training with one of them; the best is the one with the lowest loss on the tuning part
+    of the data, which is neither trained on nor held out.
+    """
+
+    learning_rates: tuple[float, ...] = identity(converter=_rates, validator=_several_rates)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{rate:g}" for rate in self.learning_rates)
+
+
+def _rate_or_sweep(_: Any, field: Any, value: Any) -> None:
+    if isinstance(value, Sweep) or value is None:
+        return
+    positive(_, field, value)
+
+
+def _number_or_sweep(value: Any) -> Any:
+    return value if isinstance(value, Sweep) else number(value)
+
+
+@language
 class Recipe:
-    """AdamW with linear warm-up, cosine decay and gradient clipping; the same for every technique.
+    """How to train. What is left open gets what is usual for the stage and the scale.
 
     Attributes:
-        learning_rate: peak; ``None`` takes 0.003239 - 0.0001395 ln(parameters), which is Kaplan et
-            al. 2020 (arXiv 2001.08361), eq. D.1, and no less than 1e-4, which it reaches at 6B.
+        learning_rate: peak of linear warm-up and cosine decay; or, of fine-tuning, a :class:`Sweep`.
         warmup: fraction of the steps.
         final_learning_rate: fraction of the peak at the last step.
-        dtype: of the matrix products; weights and optimizer states stay float32. ``"auto"`` is
+        weight_decay, beta1, beta2: of AdamW.
+        gradient_clip: the most that the norm of the gradient may be.
+        dtype: of the matrix products; what is trained and its optimizer states stay float32. ``"auto"`` is
             bfloat16 (autocast) where the hardware has it natively, else float32.
     """
 
-    learning_rate: float | None = identity(default=None, converter=number, validator=optional(positive))
+    learning_rate: float | Sweep | None = transport(
+        default=None, converter=_number_or_sweep, validator=_rate_or_sweep
+    )
+    warmup: float | None = transport(default=None, converter=number, validator=optional(fraction))
+    final_learning_rate: float | None = transport(
+        default=None, converter=number, validator=optional(fraction)
+    )
+    weight_decay: float | None = transport(default=None, converter=number, validator=optional(fraction))
+    beta1: float | None = transport(default=None, converter=number, validator=optional(below_one))
+    beta2: float | None = transport(default=None, converter=number, validator=optional(below_one))
+    gradient_clip: float | None = transport(default=None, converter=number, validator=optional(positive))
+    dtype: str = transport(default="auto", validator=one_of("auto", "float32", "bfloat16"))
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The learning rates to try, where there are several."""
+        return self.learning_rate if isinstance(self.learning_rate, Sweep) else None
+
+    def resolve(self, usual: TrainingRecipe, bf16: bool) -> TrainingRecipe:
+        """The recipe with every choice closed, by what is ``usual``; with a sweep its learning rate is
+        ``None``."""
+        given = {name: value for name, value in values_of(self).items() if value is not None}
+        given["dtype"] = ("bfloat16" if bf16 else "float32") if self.dtype == "auto" else self.dtype
+        if self.sweep is not None:
+            given["learning_rate"] = None
+        return evolve(usual, **given)
+
+
+@keyed("recipe")
+class TrainingRecipe:
+    """A recipe with every choice closed: AdamW with linear warm-up, cosine decay and gradient clipping.
+
+    The defaults are those of pretraining.
+    """
+
+    learning_rate: float | None = identity(converter=number, validator=optional(positive))
     warmup: float = identity(default=0.05, converter=number, validator=fraction)
     final_learning_rate: float = identity(default=0.1, converter=number, validator=fraction)
     weight_decay: float = identity(default=0.1, converter=number, validator=fraction)
     beta1: float = identity(default=0.9, converter=number, validator=below_one)
     beta2: float = identity(default=0.95, converter=number, validator=below_one)
     gradient_clip: float = identity(default=1.0, converter=number, validator=positive)
-    dtype: str = identity(default="auto", validator=one_of("auto", "float32", "bfloat16"))
-
-    def resolve(self, scale: Count, bf16: bool) -> Recipe:
-        """The recipe with learning rate and dtype closed."""
-        kaplan = max(LOWEST_RATE, 0.003239 - 0.0001395 * math.log(scale.value))
-        rate = self.learning_rate or float(f"{kaplan:.3g}")
-        dtype = ("bfloat16" if bf16 else "float32") if self.dtype == "auto" else self.dtype
-        return evolve(self, learning_rate=rate, dtype=dtype)
+    dtype: str = identity(default="float32", validator=one_of("float32", "bfloat16"))
 
 
-def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:
+def pretraining_recipe(scale: Count) -> TrainingRecipe:
+    """What is usual at ``scale``: a peak of 0.003239 - 0.0001395 ln(parameters), which is Kaplan et al. 2020
+    (arXiv 2001.08361), eq. D.1, and no less than 1e-4, which it reaches at 6B."""
+    kaplan = max(LOWEST_RATE, 0.003239 - 0.0001395 * math.log(scale.value))
+    return TrainingRecipe(learning_rate=float(f"{kaplan:.3g}"))
+
+
+def learning_rate_at(step: int, steps: int, recipe: TrainingRecipe) -> float:
     """Learning rate of optimizer step ``step`` (0-based): linear warm-up to the peak, then cosine decay that
     ends with the last step."""
     peak: Any = recipe.learning_rate

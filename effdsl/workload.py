@@ -113,6 +113,10 @@ class Workload(HasTag, ABC):
         those of its stage's ``details``."""
         return {}
 
+    def left_bytes(self) -> int:
+        """About how large the files are that it leaves: weights in float32."""
+        return 4 * self.size().parameters
+
     def inputs(self) -> tuple[Input, ...]:
         """What must be there first."""
         return ()

@@ -142,8 +142,10 @@ class SortingStage(Stage):
     def usual(self, chosen: Mapping[str, Technique]) -> Mapping[str, Technique]:
         return {"algorithm": Bubble()}
 
-    def conditions(self, study: Study, hardware: Hardware, mistakes: Mistakes) -> Mapping[object, Any]:
-        return dict.fromkeys(study.models)
+    def conditions(
+        self, study: Study, subjects: Sequence[Any], hardware: Hardware, mistakes: Mistakes
+    ) -> Mapping[Any, Any]:
+        return dict.fromkeys(subjects)
 
     def workload(self, choice: Choice, conditions: Any) -> SortingWork:
         algorithm: Any = choice.chosen["algorithm"]
@@ -157,7 +159,7 @@ class SortingStage(Stage):
         return {"algorithm": ChosenTechnique(type(algorithm).__name__, label, usual)}
 
 
-def run(task: Task, report: object, sampler: object) -> Observation:
+def run(task: Task, report: object, sampler: object, checkpoints: object) -> Observation:
     """Sort, pass by pass."""
     work: Any = task.workload
     numbers = random.Random(task.seed).sample(range(work.numbers.count), work.numbers.count)  # noqa: S311

@@ -19,7 +19,7 @@ from effdsl_analysis.queries import rows
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-EXACT = ["kv_bytes_per_token"]
+EXACT = ["kv_bytes_per_token", "trainable_parameters", "adapter_bytes"]
 """Metrics that are computed rather than measured: one repeat of them is all there is to know."""
 
 MOST_OBJECTIVES = 6

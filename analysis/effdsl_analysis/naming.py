@@ -23,6 +23,8 @@ NAMES = {
     "vocab_size": "vocabulary",
     "hidden_size": "width",
 }
+FOLLOWS = ("edge_of_sweep",)
+"""Details that say nothing which another does not say already: nothing is called by them."""
 
 
 def quantity(metric: Metric) -> str:
@@ -72,7 +74,7 @@ def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[C
         parts += [
             f"{_named(name)} {_short(name, comparison.get(name))}"
             for name in varying
-            if name not in ("scale", "hardware", "hardware_count")
+            if name not in ("scale", "hardware", "hardware_count") and name in comparison
         ]
         if scope and several_scopes:
             parts.append(f"energy of the {scope}")
@@ -105,7 +107,7 @@ def _tell_apart(name: str, twins: Mapping[str, Mapping[str, Any]]) -> dict[str, 
 def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The columns that differ among ``rows``; one that a row does not have is nothing there."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return [name for name in names if len({row.get(name) for row in rows}) > 1]
+    return [name for name in names if name not in FOLLOWS and len({row.get(name) for row in rows}) > 1]
 
 
 def _named(column: str) -> str:

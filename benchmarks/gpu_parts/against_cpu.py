@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 from gpu_parts.setting import TECHNIQUES, Row, Setting, model_of, windows_of
 
 SECONDS = 100.0
@@ -28,7 +28,7 @@ def measure(setting: Setting, case: str) -> Row:
     def losses(device: torch.device, dtype: str) -> tuple[float, float, str]:
         """Before the step, and after it."""
         model = model_of(case, shape, context).to(device)
-        recipe = Recipe(learning_rate=1e-3, warmup=0.0, dtype=dtype)
+        recipe = TrainingRecipe(learning_rate=1e-3, warmup=0.0, dtype=dtype)
         first = Trainer(model, recipe, 10, BATCH, device).step(0, windows_bs)
         return first, evaluate(model, windows_bs, BATCH, device, dtype), model.kernel
 

@@ -9,7 +9,7 @@ from effdsl_runtime.engines.trainer import Trainer
 from effdsl_runtime.kernel_option import GPU_ONLY, KERNELS, check_kernel
 from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
 
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 from gpu_parts.setting import Row, Setting, model_of
 from gpu_parts.steps import timed
 
@@ -40,7 +40,9 @@ def measure(setting: Setting, case: str) -> Row:
         use_fastest_flash(setting.device)
         if how == "compiled":
             model.compile_blocks()
-        trainer = Trainer(model, Recipe(learning_rate=1e-4, dtype="bfloat16"), 1000, BATCH, setting.device)
+        trainer = Trainer(
+            model, TrainingRecipe(learning_rate=1e-4, dtype="bfloat16"), 1000, BATCH, setting.device
+        )
         seen = timed(setting, trainer, shape, context, BATCH, 0.1 if setting.toy else 0.5)
         chosen = model.kernel
     seconds = sorted(one.seconds for one in seen.measured)

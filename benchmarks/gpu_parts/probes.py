@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 import torch
-from effdsl_runtime.engines.device import synchronise
+from effdsl_runtime.device import synchronise
 from effdsl_runtime.machine import detect, gpu_in_use
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.probes.integrate import increase, integral, mean

@@ -37,7 +37,7 @@ from effdsl.stages.pretraining import Pretraining, default_data
 from effdsl.techniques.architecture import Architecture
 from effdsl.techniques.backbone import BackboneTechnique, Parts
 from effdsl.techniques.feed_forward import GELU
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.training import TrainingBudget, TrainingRecipe
 from effdsl.units import Count
 
 Row = dict[str, float | int | str | bool | None]
@@ -134,7 +134,7 @@ def workload_of(
     budget = TrainingBudget(steps=steps, batch_size=batch, context_length=context, micro_batch_size=batch)
     data = default_data(Count(10**9))
     return Pretraining(
-        architecture_of(technique, shape), data, budget, Recipe(learning_rate=1e-4, dtype=dtype)
+        architecture_of(technique, shape), data, budget, TrainingRecipe(learning_rate=1e-4, dtype=dtype)
     )
 
 

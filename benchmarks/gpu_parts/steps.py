@@ -6,7 +6,7 @@ import statistics
 import time
 
 import torch
-from effdsl_runtime.engines.device import synchronise
+from effdsl_runtime.device import synchronise
 from effdsl_runtime.engines.trainer import Trainer
 from effdsl_runtime.observation import Iteration, Observation, Window
 from effdsl_runtime.probes import Sampler
@@ -17,7 +17,7 @@ from effdsl.costs.price import lower_bound_s
 from effdsl.engine import Torch
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Task
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 from gpu_parts.setting import Row, Setting, windows_of, workload_of
 
 WARM_UP = 3
@@ -67,7 +67,7 @@ def trained(
     dtype = "bfloat16"
     with Sampler(setting.kind) as sampler:
         model = model.to(setting.device)
-        trainer = Trainer(model, Recipe(learning_rate=1e-4, dtype=dtype), 1000, batch, setting.device)
+        trainer = Trainer(model, TrainingRecipe(learning_rate=1e-4, dtype=dtype), 1000, batch, setting.device)
         seen = timed(setting, trainer, shape, context, batch, 0.2 if setting.toy else 5.0)
     hardware = setting.hardware
     workload = workload_of(technique, shape, context, batch, len(seen.iterations), dtype)

@@ -11,19 +11,22 @@ from effdsl.axes import Aspect, Attention, Axis, Backbone, FeedForward, Position
 from effdsl.choice import Choice
 from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token, train_bytes_per_step
 from effdsl.costs.memory import generation_memory, training_memory
-from effdsl.data import Data, FineWebEdu, Shakespeare
+from effdsl.data import BaseTokenizer, Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid, identity, keyed, values_of
 from effdsl.engine import embedded_memory
+from effdsl.exported import exported
 from effdsl.hardware import Hardware
+from effdsl.language_model import LanguageModel, language_model
 from effdsl.shapes import SMALL, shape_for
 from effdsl.stages.remarks import ratios_at, remark_on
 from effdsl.stages.stage import Mistakes, Stage, stage
+from effdsl.subjects.leaving import language_model_left, text_trained_on
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
 from effdsl.techniques.technique import Technique
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.training import TrainingBudget, TrainingRecipe, pretraining_recipe
 from effdsl.units import Count
 from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size, Workload
 
@@ -59,7 +62,7 @@ class Pretraining(Workload):
     architecture: Architecture = identity()
     data: Data = identity()
     budget: TrainingBudget = identity()
-    recipe: Recipe = identity()
+    recipe: TrainingRecipe = identity()
 
     @property
     def dtype(self) -> str:
@@ -155,13 +158,24 @@ def _memory(workload: Pretraining, hardware: Hardware) -> MemoryEstimate:
     )
 
 
+@language_model_left.register
+def _decoder(workload: Pretraining) -> LanguageModel | None:
+    config = exported(workload.architecture, workload.budget.context_length)
+    return None if config is None else language_model(config)
+
+
+@text_trained_on.register
+def _text(workload: Pretraining) -> Data | None:
+    return workload.data
+
+
 @attrs.frozen
 class Conditions:
     """What all cells of a scale share."""
 
     data: Data
     budget: TrainingBudget
-    recipe: Recipe
+    recipe: TrainingRecipe
 
 
 @stage
@@ -191,10 +205,12 @@ class PretrainingStage(Stage):
         backbone = _backbone(chosen)
         return {"backbone": backbone} | _named(backbone.usual())
 
-    def conditions(self, study: Study, hardware: Hardware, mistakes: Mistakes) -> Mapping[object, Conditions]:
+    def conditions(
+        self, study: Study, subjects: Sequence[Count], hardware: Hardware, mistakes: Mistakes
+    ) -> Mapping[Count, Conditions]:
         declared = _resolved(study.data, mistakes)
-        found: dict[object, Conditions] = {}
-        for scale in study.scales:
+        found: dict[Count, Conditions] = {}
+        for scale in subjects:
             data, budget = declared or default_data(scale), None
             try:
                 budget = study.budget_at(scale).resolve(scale, hardware.count)
@@ -205,8 +221,13 @@ class PretrainingStage(Stage):
             except Invalid as error:
                 mistakes.at(scale, error)
                 continue
+            recipe = study.recipe_at(scale)
+            if recipe.sweep is not None:
+                message = "recipe: pretraining takes one learning rate for all techniques, not a Sweep"
+                mistakes.note(message, "e.g. Recipe(learning_rate=1e-3)", recipe)
             if budget is not None:
-                found[scale] = Conditions(data, budget, study.recipe_at(scale).resolve(scale, hardware.bf16))
+                resolved = recipe.resolve(pretraining_recipe(scale), hardware.bf16)
+                found[scale] = Conditions(data, budget, resolved)
         return found
 
     def workload(self, choice: Choice, conditions: Conditions) -> Pretraining:
@@ -272,6 +293,10 @@ def _named(parts: Parts) -> dict[str, Technique]:
 def _resolved(data: Data | None, mistakes: Mistakes) -> Data | None:
     """The study's own data with its content; as declared where that cannot be read."""
     if data is None:
+        return None
+    if isinstance(data.tokenizer, BaseTokenizer):
+        hint = "e.g. data=LocalText('corpus/*.txt')"
+        mistakes.note(f"{type(data).__name__} is to fine-tune on, and pretraining takes text", hint, data)
         return None
     try:
         return data.resolve()

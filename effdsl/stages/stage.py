@@ -61,9 +61,15 @@ class Stage(ABC):
         return {}
 
     @abstractmethod
-    def conditions(self, study: Study, hardware: Hardware, mistakes: Mistakes) -> Mapping[object, Any]:
+    def conditions(
+        self, study: Study, subjects: Sequence[Any], hardware: Hardware, mistakes: Mistakes
+    ) -> Mapping[Any, Any]:
         """What all cells of a subject share, by subject: made once, so that it is written once into their
-        keys. A subject of which something is wrong is left out, after a word to ``mistakes``."""
+        keys. A subject of which something is wrong is left out, after a word to ``mistakes``.
+
+        Args:
+            subjects: those of the study, resolved.
+        """
 
     @abstractmethod
     def workload(self, choice: Choice, conditions: Any) -> Workload:

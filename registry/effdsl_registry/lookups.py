@@ -61,6 +61,11 @@ def known(connection: DuckDBPyConnection, keys: Sequence[str], lineages: Sequenc
     return Lookup(results, code, dict(versions))
 
 
+def values(connection: DuckDBPyConnection, metric: str, keys: Sequence[str]) -> dict[str, float]:
+    """A metric of those of ``keys`` whose latest attempt ended well and has it."""
+    return dict(connection.execute(_VALUES, [",".join(keys), metric]).fetchall())
+
+
 def finished(connection: DuckDBPyConnection, newest: int) -> list[FinishedResult]:
     """The ``newest`` measured results of each hardware, engine and dtype."""
     return [FinishedResult(*row) for row in connection.execute(_FINISHED, [newest]).fetchall()]
@@ -90,6 +95,12 @@ WITH newest AS (
 )
 SELECT canonical, duration_s, metrics['time_to_finish_s'], metrics['memory_over_baseline_gb']
 FROM internal.attempts JOIN newest ON attempts.rowid = newest.attempt
+"""
+
+_VALUES = """
+SELECT key, metrics[$2] AS value
+FROM internal.latest
+WHERE key IN (SELECT unnest(string_split($1, ','))) AND outcome = 'ok' AND value IS NOT NULL
 """
 
 _ENGINE_VERSIONS = """

@@ -34,6 +34,7 @@ PUBLIC_VIEWS = (
     "loss_curves",
     "decoding",
     "expert_shares",
+    "time_to_loss",
     "study_tasks",
     "code",
     "published",

@@ -168,6 +168,15 @@ class Store(Layout):
         with self._open_to_read(ASKING) as connection:
             return lookups.known(connection, keys, lineages)
 
+    def values(self, metric: str, keys: Sequence[str]) -> dict[str, float]:
+        """A metric of those of ``keys`` whose latest attempt ended well and has it."""
+        with self.reading() as connection:
+            return lookups.values(connection, metric, keys)
+
+    def has_files(self, key: str) -> bool:
+        """Whether what the task ``key`` left, e.g. its weights, is still there."""
+        return self.checkpoints.of(key).is_dir()
+
     def finished(self, newest: int = 50) -> list[FinishedResult]:
         """The ``newest`` measured results of each hardware, engine and dtype."""
         self._catch_up()

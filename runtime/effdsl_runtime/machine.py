@@ -45,7 +45,9 @@ NVML_NAMES = {
     "GH200 480GB": hardware.GH200,  # 480 GB is the CPU's memory; the one with 144 GB of HBM3e is another
 }
 MEMORY_TOLERANCE = 0.12  # vendors print powers of ten or of two, and drivers keep a part
-LIBRARIES = ("torch", "numpy", "tokenizers", "transformers", "duckdb", "attrs", "cattrs", "nvidia-ml-py")
+LIBRARIES = (
+    "torch", "numpy", "tokenizers", "transformers", "peft", "duckdb", "attrs", "cattrs", "nvidia-ml-py",
+)  # fmt: skip
 GIT_TIMEOUT_S = 5
 TORCH_TIMEOUT_S = 60
 

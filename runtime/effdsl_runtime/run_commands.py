@@ -33,32 +33,38 @@ def prepare(reference: str, store_path: Path | None, priced: bool = False) -> tu
     """
     from effdsl_registry.store import Store
 
-    import effdsl_runtime.stages  # noqa: F401  what they need, by dispatch
     from effdsl.loading import load_study
-    from effdsl.plan import make_plan
-    from effdsl_runtime.dispatch import unavailable_here
-    from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
     from effdsl_runtime.machine import detect, gpu_in_use
-    from effdsl_runtime.planning.history import calibration_in, history_in
 
     with redirect_stdout(sys.stderr):  # what the study prints is no part of our answer
         loaded = load_study(reference)
         store = Store.find(store_path)
-        machine = detect()
-        if machine.kind == "cpu" and (gpu := gpu_in_use()).lost:
+        if detect().kind == "cpu" and (gpu := gpu_in_use()).lost:
             click.echo(f"the GPU cannot be used, so this is about the CPU: {gpu.missing['gpu']}", err=True)
-        calibration = calibration_in(store, machine) if priced else None
-        plan = make_plan(
+    return loaded, plan_of(loaded, store, priced), store
+
+
+def plan_of(loaded: LoadedStudy, store: Store, priced: bool = False) -> Plan:
+    """The plan for this machine, by what ``store`` knows now."""
+    import effdsl_runtime.stages  # noqa: F401  what they need, by dispatch
+    from effdsl.planner import make_plan
+    from effdsl_runtime.dispatch import unavailable_here
+    from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
+    from effdsl_runtime.machine import detect
+    from effdsl_runtime.planning.history import calibration_in, history_in
+
+    with redirect_stdout(sys.stderr):
+        machine = detect()
+        return make_plan(
             loaded.study,
             machine,
             history_in(store),
             unavailable_here(machine),
             loaded.place,
-            calibration,
+            calibration_in(store, machine) if priced else None,
             unfit_inputs(),
             remarks_on_inputs(),
         )
-    return loaded, plan, store
 
 
 class LimitType(click.ParamType["Limit"]):
@@ -247,7 +253,11 @@ def execute(
     if why := refusal(kernel_asked(), made):
         raise click.UsageError(why)
     options = RunOptions(progress, timeout, fail_fast, limit, loaded.study.keep_checkpoints)
-    sys.exit(run_study(loaded, made, store, options, as_json))
+
+    def plan_again(left: Limit | None) -> Plan:
+        return _within(plan_of(loaded, store, priced=left is not None), left)
+
+    sys.exit(run_study(loaded, made, plan_again, store, options, as_json))
 
 
 @click.command()

@@ -7,7 +7,6 @@ ASSIGNMENT.json``, which leaves its result beside that file. No task outlives th
 
 from __future__ import annotations
 
-import ctypes
 import io
 import os
 import signal
@@ -39,8 +38,8 @@ from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording.fingerprint import loaded_code
 from effdsl_runtime.recording.run_record import Assignment, Run, iterations_table, record_of, samples_table
+from effdsl_runtime.tied import end_with
 
-PR_SET_PDEATHSIG = 1
 REPORT_EVERY_S = 0.2
 
 
@@ -59,7 +58,7 @@ def main(assignment_file: Path, parent: int | None = None) -> None:
     ``parent`` is the process that it is not to outlive, where there is one.
     """
     if parent is not None:
-        _end_with(parent)
+        end_with(parent)
     folder = assignment_file.parent
     assignment = read_assignment(assignment_file)
     here = attrs.evolve(assignment, facts=assignment.facts | of_this_interpreter())
@@ -97,7 +96,8 @@ def _observe(assignment: Assignment, report: Report) -> Run:
     ending = Ending(Outcome.OK)
     try:
         with sampler:
-            observation = engine_for(assignment.task)(assignment.task, report, sampler)
+            checkpoints = Store(assignment.store).checkpoints
+            observation = engine_for(assignment.task)(assignment.task, report, sampler, checkpoints)
     except Exception as error:  # whatever happened in the engine becomes a row with its reason
         traceback.print_exc()
         ending = ending_of(error)
@@ -148,14 +148,7 @@ def _detach() -> None:
     """A session of its own, where Ctrl-C reaches the executor only."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with(os.getppid())
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call
-        os._exit(1)
+    end_with(os.getppid())
 
 
 def _log_to(log: Path) -> None:

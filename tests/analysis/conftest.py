@@ -131,6 +131,8 @@ class Shelf:
         meter_scope: str = "",
         evidence: str = "measured",
         canonical: str = "",
+        identity: Identity | None = None,
+        held_out: Sequence[tuple[int, float | None]] = (),
         loss_curve: Sequence[tuple[int, float | None]] = (),
         decoding: tuple[Row, ...] = (),
         expert_shares: tuple[tuple[float, ...], ...] = (),
@@ -140,10 +142,11 @@ class Shelf:
         """One result: identity columns and metrics by name; returns its key.
 
         ``called`` is what its study calls it, where that is not the technique's own name; ``code`` maps
-        the modules that it was measured with to digests of their files.
+        the modules that it was measured with to digests of their files; an ``identity`` that is given is
+        taken as it stands.
         """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
-        identity = identity_of(technique, columns)
+        identity = identity or identity_of(technique, columns)
         cell = digest(evidence, repr(attrs.evolve(identity, seed=0)))
         key = digest(cell, identity.seed)
         record = Record(
@@ -158,7 +161,7 @@ class Shelf:
             identity=identity,
             metrics={name: value for name, value in metrics.items() if value is not None},
             missing=dict(missing or {}),
-            curves={"train": loss_curve},
+            curves={"train": loss_curve} | ({"held_out": held_out} if held_out else {}),
             tables={"decoding": decoding, "expert_shares": share_rows(expert_shares)},
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
@@ -252,7 +255,10 @@ def published_cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cases
 
 @pytest.fixture
 def cases_of(tmp_path: Path) -> Any:
-    """A function: a claim's cases on made-up evidence, one dict per subject, metrics as lists of repeats."""
+    """A function: a claim's cases on made-up evidence, one dict per subject, metrics as lists of repeats.
+
+    A subject may say how its values were ``printed``.
+    """
 
     def ask(claim: str, *subjects: dict[str, Any], axis: str, modality: str = "text") -> Cases:
         with session(Store(tmp_path)) as connection:
@@ -270,7 +276,7 @@ def cases_of(tmp_path: Path) -> Any:
 
 
 def _insert(connection: Any, subject: dict[str, Any]) -> None:
-    said = {name: value for name, value in subject.items() if name not in BY_NAME}
+    said = {name: value for name, value in subject.items() if name not in BY_NAME and name != "printed"}
     said |= {"setting": "made up", "source": "made up", "technique": subject["method"]}
     connection.execute(
         f"INSERT INTO subjects ({', '.join(said)}) VALUES ({', '.join('?' * len(said))})",  # noqa: S608
@@ -279,6 +285,6 @@ def _insert(connection: Any, subject: dict[str, Any]) -> None:
     for metric in BY_NAME.keys() & subject.keys():
         for seed, value in enumerate(subject[metric]):
             connection.execute(
-                "INSERT INTO observations (cell, metric, seed, value, exact) VALUES (?, ?, ?, ?, false)",
-                [subject["cell"], metric, seed, value],
+                "INSERT INTO observations VALUES (?, ?, ?, ?, false, ?)",
+                [subject["cell"], metric, seed, value, subject.get("printed")],
             )

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from effdsl import GQA, MQA, Attention, Budget, M, Study
 from effdsl.hardware import Hardware
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 VOID = {"br", "img"}

@@ -10,22 +10,31 @@ from effdsl import axes
 from effdsl.built_in import built_in
 from effdsl.data import Shakespeare
 from effdsl.hardware import Hardware
-from effdsl.plan import make_plan
+from effdsl.plan import TaskRole
+from effdsl.planner import make_plan
 from effdsl.study import Study
+from effdsl.subjects.trained import Trained
+from effdsl.techniques.attention.gqa import GQA
 from effdsl.techniques.technique import Technique
 from effdsl.training import Budget
 from effdsl.units import M
 
 FOLDER = Path(__file__).parent / "golden_keys"
-AXES = (axes.Attention, axes.Position, axes.FeedForward, axes.Backbone, axes.Aspect)
+AXES = (axes.Attention, axes.Position, axes.FeedForward, axes.Backbone, axes.Aspect, axes.FineTuning)
+LAPTOP = Hardware(name="a laptop", kind="cpu")
 TECHNIQUES = built_in(Technique)
 
 
 def key_of_defaults(cls: type[Technique]) -> str:
-    """The key of ten steps of a 3M model with the technique's defaults."""
+    """The key of ten steps with the technique's defaults: of a 3M model, or from the weights of one."""
     (axis,) = (axis for axis in AXES if issubclass(cls, axis.kind))
-    study = Study(axis([cls]), [3 * M], data=Shakespeare(), budget=Budget(steps=10), repeats=1)
-    (task,) = make_plan(study, Hardware(name="a laptop", kind="cpu")).tasks
+    same = {"data": Shakespeare(), "budget": Budget(steps=10), "repeats": 1}
+    if axis is axes.FineTuning:
+        weights = Trained(Study(axes.Attention([GQA]), [3 * M], **same))
+        study = Study(axis([cls]), models=weights, **same)
+    else:
+        study = Study(axis([cls]), [3 * M], **same)
+    (task,) = (task for task in make_plan(study, LAPTOP).tasks if task.role is TaskRole.RESULT)
     return task.address.key
 
 

@@ -11,7 +11,7 @@ import pytest
 from effdsl import GB, GH200, GQA, THIS_MACHINE, Attention, M, Study, StudyError
 from effdsl.hardware import CATALOG, Hardware
 from effdsl.key import canonical_json
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 
 @pytest.mark.parametrize(

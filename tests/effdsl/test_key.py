@@ -53,7 +53,7 @@ from effdsl import (
 from effdsl.declare import ROLE, TAGS, identity, keyed, transport
 from effdsl.hardware import Hardware
 from effdsl.key import CanonicalForms, KeyFieldError, canonical_json, key_of
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 from effdsl.task import Task
 from effdsl.units import Count
 

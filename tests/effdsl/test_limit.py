@@ -13,7 +13,8 @@ from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.limit import advice, limit_from, within
 from effdsl.outcome import Outcome
-from effdsl.plan import History, PastResult, Plan, TaskState, make_plan
+from effdsl.plan import History, PastResult, Plan, TaskState
+from effdsl.planner import make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(

@@ -12,7 +12,8 @@ import pytest
 from effdsl import GQA, MQA, Attention, M, NoPE, Position, RoPE, Study
 from effdsl.hardware import Hardware
 from effdsl.loading import find_study, load_study, name_of, study_files, typed
-from effdsl.plan import TaskState, make_plan
+from effdsl.plan import TaskState
+from effdsl.planner import make_plan
 from effdsl.problems import StudyError
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -12,7 +12,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-STRICT = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}
+STRICT = {
+    "PYTHONWARNDEFAULTENCODING": "1",
+    "PYTHONWARNINGS": "error::EncodingWarning,ignore::EncodingWarning:dill._dill",  # torch imports it
+}
 STUDY = '''"""Étude."""
 from effdsl import *
 study = Study(Attention([GQA]), [1*M], budget=Budget(steps=2), repeats=1, notes="größer ↓")

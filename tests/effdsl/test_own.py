@@ -15,7 +15,8 @@ from effdsl.counts import Counts
 from effdsl.hardware import Hardware
 from effdsl.loading import load_study
 from effdsl.own import changed_since
-from effdsl.plan import Plan, make_plan
+from effdsl.plan import Plan
+from effdsl.planner import make_plan
 from effdsl.problems import StudyError
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -36,7 +36,8 @@ from effdsl import (
 from effdsl.display import plan_table
 from effdsl.hardware import Hardware
 from effdsl.outcome import Outcome
-from effdsl.plan import History, PastResult, Plan, TaskState, make_plan
+from effdsl.plan import History, PastResult, Plan, TaskState
+from effdsl.planner import make_plan
 from effdsl.task import Address
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -30,7 +30,7 @@ from effdsl import (
 from effdsl.axes import Axis
 from effdsl.display import plan_json, plan_table
 from effdsl.hardware import Hardware
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 from effdsl.shapes import DEEPEST, SHALLOWEST, shape_for
 from effdsl.units import Count
 

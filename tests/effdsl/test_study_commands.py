@@ -16,7 +16,8 @@ from effdsl.cli import COMMANDS, group
 from effdsl.hardware import CATALOG, Hardware
 from effdsl.loading import load_study
 from effdsl.metrics import BY_NAME, METRICS
-from effdsl.plan import TaskState, make_plan
+from effdsl.plan import TaskState
+from effdsl.planner import make_plan
 from effdsl.techniques.technique import Technique
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from effdsl import Recipe, StudyError
-from effdsl.training import learning_rate_at
+from effdsl import Recipe, StudyError, Sweep
+from effdsl.key import canonical_json
+from effdsl.training import TrainingRecipe, learning_rate_at
 
 
 @pytest.mark.parametrize("name", ["beta1", "beta2"])
@@ -45,7 +46,27 @@ def test_a_wrong_choice_says_what_is_allowed(choices: dict[str, Any], message: s
 def test_the_rate_reaches_its_peak_with_the_warmup_and_its_end_with_the_last_step(
     steps: int, warmup: float
 ) -> None:
-    recipe = Recipe(learning_rate=1.0, warmup=warmup, final_learning_rate=0.1)
+    recipe = TrainingRecipe(learning_rate=1.0, warmup=warmup, final_learning_rate=0.1)
     rates = [learning_rate_at(step, steps, recipe) for step in range(steps)]
     assert rates[-1] == pytest.approx(0.1)
     assert max(rates) == rates[max(1, round(warmup * steps)) - 1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ([1e-3], "at least two different"),
+        ([1e-3, 1e-3], "at least two different"),
+        (1e-3, "expected a list"),
+        ([1e-3, -1.0], "must be a number above 0"),
+        ([1e-3, "fast"], "must be a number above 0"),
+    ],
+    ids=str,
+)
+def test_a_sweep_that_has_no_choice_to_offer_is_refused(rates: Any, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        Sweep(rates)
+
+
+def test_the_order_in_which_rates_are_written_is_no_part_of_a_sweep() -> None:
+    assert canonical_json(Sweep([1e-2, 1e-3])) == canonical_json(Sweep((1e-3, 0.01)))

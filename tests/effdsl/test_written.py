@@ -11,7 +11,7 @@ import pytest
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.loading import load_study
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 from effdsl.task import Task
 from effdsl.written import read_back, written
 

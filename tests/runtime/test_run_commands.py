@@ -12,7 +12,7 @@ from effdsl_runtime.kernel_option import KERNEL, refusal
 from effdsl import GH200, GQA, NSA, Attention, Budget, M, Study
 from effdsl.cli import group
 from effdsl.hardware import Hardware
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = """from effdsl import *

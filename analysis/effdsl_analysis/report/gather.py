@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 100
 MOST_IN_A_RADAR = 8
+EFFICIENCY = {"amu", "pcu", "al", "st", "aec"}
+"""The metrics of eq. 12. With all of them it is drawn beside quality, as in the paper's Figure 4."""
 
 PAPERS_TABLES = {
     3: ("Attention", "radar", "Figure 3a"),
@@ -170,9 +172,8 @@ def _measured_part(
     found = grids(ranking)
     panels = [measured_panel(f"{id_}-{i}", study or "all results", grid) for i, grid in enumerate(found)]
     curves = _curves(connection, id_, study, found)
-    most = max((len(panel.techniques) for panel in panels), default=0)
-    kind = "radar" if most <= MOST_IN_A_RADAR else "parallel"
-    charts = [Chart(f"{id_}-profile", study or "All results", kind, "", tuple(panel.id for panel in panels))]
+    ids = tuple(panel.id for panel in panels)
+    charts = [Chart(f"{id_}-profile", study or "All results", *_drawn_as(panels), ids)]
     part = Part(
         id_,
         Evidence.MEASURED,
@@ -183,6 +184,14 @@ def _measured_part(
         _provenance(rows(connection, "report/provenance", {"study": study})[0], ranking.scope.missing),
     )
     return part, panels, {curve: drawn for curve, (_, drawn) in curves.items()}
+
+
+def _drawn_as(panels: Sequence[Panel]) -> tuple[str, str]:
+    """As what a study's panels are drawn first, and the figure of the paper that shows the same."""
+    if panels and all({metric.short for metric in panel.metrics} >= EFFICIENCY for panel in panels):
+        return "efficiency-printed", "Figure 4"
+    most = max((len(panel.techniques) for panel in panels), default=0)
+    return ("radar" if most <= MOST_IN_A_RADAR else "parallel"), ""
 
 
 def _curves(

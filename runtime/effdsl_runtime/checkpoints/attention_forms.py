@@ -2,88 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from effdsl.exported import exported
 from effdsl.shapes import Shape
 from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder
-from effdsl.techniques.attention import GQA, MLA
-from effdsl.techniques.feed_forward import SwiGLU
-from effdsl.techniques.position import RoPE
+from effdsl.techniques.attention import MLA
 from effdsl_runtime.checkpoints.form import Form, Weights, family
 
 
 @family
-def qwen2(architecture: Architecture, weights: Weights, context_length: int) -> Form | None:
-    """Qwen2 (arXiv 2407.10671): grouped-query attention with biases on q, k and v."""
-    decoder = _rotating(architecture)
-    if decoder is None or not isinstance(decoder.attention, GQA):
-        return None
-    shape, kv_heads = decoder.shape, decoder.attention.kv_heads
-    config = _config("qwen2", "Qwen2ForCausalLM", decoder, context_length)
-    config |= {"num_key_value_heads": kv_heads, "head_dim": shape.head_dim}
-    theirs = _around_attention(weights, shape.layers)
-    sizes = [heads * shape.head_dim for heads in (shape.heads, kv_heads, kv_heads)]
-    for i in range(shape.layers):
-        for kind in ("weight", "bias"):
-            pieces = torch.split(weights[f"blocks.{i}.mixer.qkv.{kind}"], sizes)
-            for part, piece in zip("qkv", pieces, strict=True):
-                theirs[f"model.layers.{i}.self_attn.{part}_proj.{kind}"] = piece
-    return Form(config, theirs)
-
-
-@family
-def deepseek_v3(architecture: Architecture, weights: Weights, context_length: int) -> Form | None:
-    """DeepSeek-V3 (arXiv 2412.19437) with dense layers alone: multi-head latent attention."""
-    decoder = _rotating(architecture)
-    if decoder is None or not isinstance(decoder.attention, MLA):
-        return None
-    shape, mla = decoder.shape, decoder.attention
-    kv_rank, rope_dim, nope_dim, v_dim = mla.sizes()
-    config = _config("deepseek_v3", "DeepseekV3ForCausalLM", decoder, context_length)
-    config |= {
-        "num_key_value_heads": shape.heads,
-        "kv_lora_rank": kv_rank,
-        "q_lora_rank": mla.q_rank,
-        "qk_rope_head_dim": rope_dim,
-        "qk_nope_head_dim": nope_dim,
-        "v_head_dim": v_dim,
-        "first_k_dense_replace": shape.layers,
-        "rope_interleave": True,
-    }
-    theirs = _around_attention(weights, shape.layers)
-    for i in range(shape.layers):
-        theirs |= _latent(weights, f"blocks.{i}.mixer.", f"model.layers.{i}.self_attn.", shape, mla)
-    return Form(config, theirs)
-
-
-def _rotating(architecture: Architecture) -> Decoder | None:
-    """The sequential decoder with dense layers that rotates whole heads; ``None`` where it is another."""
+def sequential(architecture: Architecture, weights: Weights, context_length: int) -> Form | None:
+    """Qwen2 or DeepSeek-V3, as :mod:`effdsl.exported` says."""
     if not isinstance(architecture, Decoder) or isinstance(architecture, ParallelDecoder):
         return None
-    position = architecture.position
-    rotates = isinstance(position, RoPE) and position.fraction == 1
-    return architecture if rotates and isinstance(architecture.feed_forward, SwiGLU) else None
+    config = exported(architecture, context_length)
+    if config is None:
+        return None
+    theirs = _around_attention(weights, architecture.shape.layers)
+    for i in range(architecture.shape.layers):
+        here, there = f"blocks.{i}.mixer.", f"model.layers.{i}.self_attn."
+        if isinstance(architecture.attention, MLA):
+            theirs |= _latent(weights, here, there, architecture.shape, architecture.attention)
+        else:
+            sizes = [heads * config["head_dim"] for heads in _heads(config)]
+            theirs |= _grouped_query(weights, here, there, sizes)
+    return Form(config, theirs)
 
 
-def _config(model_type: str, model: str, decoder: Decoder, context_length: int) -> dict[str, Any]:
-    shape, position = decoder.shape, decoder.position
-    assert isinstance(position, RoPE)  # noqa: S101  as `_rotating` has checked
-    return {
-        "model_type": model_type,
-        "architectures": [model],
-        "num_hidden_layers": shape.layers,
-        "hidden_size": shape.hidden_size,
-        "num_attention_heads": shape.heads,
-        "intermediate_size": shape.intermediate_size,
-        "vocab_size": shape.vocab_size,
-        "max_position_embeddings": context_length,
-        "rope_parameters": {"rope_type": "default", "rope_theta": position.theta},
-        "rms_norm_eps": shape.norm_eps,
-        "tie_word_embeddings": True,
-    }
+def _heads(config: Mapping[str, Any]) -> tuple[int, int, int]:
+    kv_heads = config["num_key_value_heads"]
+    return config["num_attention_heads"], kv_heads, kv_heads
+
+
+def _grouped_query(weights: Weights, here: str, there: str, sizes: list[int]) -> dict[str, Tensor]:
+    """The tensors of one layer's queries, keys and values, which we keep in one matrix."""
+    theirs: dict[str, Tensor] = {}
+    for kind in ("weight", "bias"):
+        pieces = torch.split(weights[f"{here}qkv.{kind}"], sizes)
+        theirs |= {f"{there}{part}_proj.{kind}": piece for part, piece in zip("qkv", pieces, strict=True)}
+    return theirs
 
 
 NAMES = {

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from effdsl.exported import exported
 from effdsl.techniques.architecture import Architecture, ParallelDecoder
-from effdsl.techniques.attention import GQA
-from effdsl.techniques.feed_forward import GELU
-from effdsl.techniques.position import RoPE
 from effdsl_runtime.checkpoints.form import Form, Weights, family
 
 NAMES = {
@@ -21,33 +19,12 @@ NAMES = {
 
 @family
 def gpt_neox(architecture: Architecture, weights: Weights, context_length: int) -> Form | None:
-    """GPT-NeoX (arXiv 2204.06745): every head its own keys and values, a part of each rotated."""
+    """GPT-NeoX, as :mod:`effdsl.exported` says."""
     if not isinstance(architecture, ParallelDecoder):
         return None
-    shape, attention, position = architecture.shape, architecture.attention, architecture.position
-    is_its = isinstance(attention, GQA) and attention.kv_heads == shape.heads
-    if not is_its or not isinstance(position, RoPE) or not isinstance(architecture.feed_forward, GELU):
+    config, shape = exported(architecture, context_length), architecture.shape
+    if config is None:
         return None
-    config = {
-        "model_type": "gpt_neox",
-        "architectures": ["GPTNeoXForCausalLM"],
-        "num_hidden_layers": shape.layers,
-        "hidden_size": shape.hidden_size,
-        "num_attention_heads": shape.heads,
-        "intermediate_size": 4 * shape.hidden_size,
-        "vocab_size": shape.vocab_size,
-        "max_position_embeddings": context_length,
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": position.theta,
-            "partial_rotary_factor": position.fraction,
-        },
-        "layer_norm_eps": shape.norm_eps,
-        "hidden_act": "gelu",
-        "attention_bias": True,
-        "use_parallel_residual": True,
-        "tie_word_embeddings": False,
-    }
     theirs = {
         "gpt_neox.embed_in.weight": weights["embedding.weight"],
         "lm_head.weight": weights["output.weight"],

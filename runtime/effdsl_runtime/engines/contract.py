@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from effdsl_registry.checkpoints import Checkpoints
+
 from effdsl.task import Task
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
@@ -15,7 +17,7 @@ Report = Callable[[Progress], None]
 class RunTask(Protocol):
     """Runs one task in a process of its own; named by ``Engine.runs`` as ``module:function``."""
 
-    def __call__(self, task: Task, report: Report, sampler: Sampler) -> Observation:
+    def __call__(self, task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) -> Observation:
         """Run ``task`` and hand back what was seen of it.
 
         Args:
@@ -23,6 +25,7 @@ class RunTask(Protocol):
             report: is told what goes on, at every step; it is for the caller to pass on fewer.
             sampler: samples beside the engine; whoever started it computes its metrics over the windows of
                 the observation.
+            checkpoints: where the weights are that other tasks left, by their keys.
 
         Raises:
             Diverged: when the loss is not finite, or far above that of a guess.

@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from effdsl_runtime.engines.device import autocast, synchronise
+from effdsl_runtime.device import autocast, synchronise
 from effdsl_runtime.model.cache import Cache
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.generate import next_logits

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import pairwise
 
 import attrs
 import torch
+from effdsl_registry.checkpoints import Checkpoints
 
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
@@ -15,11 +15,12 @@ from effdsl_runtime.checkpoints.directory import write_checkpoint
 from effdsl_runtime.data.batches import batches, held_out_windows
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.device import device_of, synchronise, use_threads
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.decoding import Decoding, measure_decoding
-from effdsl_runtime.engines.device import device_of, synchronise, use_threads
+from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.kernel_option import kernel_asked
 from effdsl_runtime.model.build import build
@@ -33,15 +34,12 @@ from effdsl_runtime.probes import Sampler
 
 HELD_OUT_TOKENS = 1 << 15
 HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 12
-PARTS = 4  # evaluated at the end of each part but the last, which the final evaluation follows
-CURVE_POINTS = 64
-CURVE_DECIMALS = 6  # a loss in single precision has no more
 EXPLODED = 2.0  # times the loss of a uniform guess
 SAMPLE_TOKENS = 120
 TEMPERATURE = 0.6
 
 
-def run(task: Task, report: Report, sampler: Sampler) -> Observation:
+def run(task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) -> Observation:
     """Train the model of ``task`` from random weights and observe it.
 
     Threads of torch are set for the whole process. With the same number of threads, in float32, on the
@@ -52,6 +50,7 @@ def run(task: Task, report: Report, sampler: Sampler) -> Observation:
         report: is told what goes on, at every step; it is for the caller to pass on fewer.
         sampler: samples beside the engine; whoever started it computes its metrics over the windows
             of the observation.
+        checkpoints: of other tasks; random weights need none.
 
     Raises:
         Diverged: when the loss, in training or held out, is NaN, infinite, or over twice that of a uniform
@@ -190,30 +189,6 @@ class Training:
         """Bytes of UTF-8 per token among the tokens that ``evaluate(tokens)`` predicts."""
         targets_nt = held_out_windows(self._corpus, self._budget.context_length, tokens)[:, 1:]
         return self._corpus.bytes_of(targets_nt.ravel()) / targets_nt.size
-
-
-def warmup_iterations(steps: int) -> int:
-    """Iterations left out of metrics: 5% of them, at least 5 and at most 20, and never all."""
-    return min(max(5, min(20, math.ceil(0.05 * steps))), steps - 1)
-
-
-def parts(steps: int, warmup: int) -> list[tuple[int, int]]:
-    """The warm-up, then the measured iterations in up to ``PARTS`` runs of about equal length."""
-    measured = steps - warmup
-    count = min(PARTS, measured)
-    edges = [warmup + measured * part // count for part in range(count + 1)]
-    runs = list(pairwise(edges))
-    return [(0, warmup), *runs] if warmup else runs
-
-
-def thinned(iterations: list[Iteration]) -> tuple[Point, ...]:
-    """At most ``CURVE_POINTS`` points of the training loss, the last among them, by steps done.
-
-    The table of iterations has them all, so the record can do with few.
-    """
-    stride = math.ceil(len(iterations) / CURVE_POINTS)
-    kept = iterations[::-1][::stride][::-1]
-    return tuple(Point(one.step + 1, round(one.loss, CURVE_DECIMALS)) for one in kept if one.loss is not None)
 
 
 def sample_text(model: DecoderLM, corpus: Corpus, seed: int) -> str:

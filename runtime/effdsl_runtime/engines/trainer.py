@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from effdsl.training import Recipe, learning_rate_at
+from effdsl.training import TrainingRecipe, learning_rate_at
 from effdsl_runtime.data.batches import Windows
-from effdsl_runtime.engines.device import autocast
+from effdsl_runtime.device import autocast
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routing
 from effdsl_runtime.model.mixer import Mixer
@@ -23,7 +23,12 @@ class Trainer:
     """
 
     def __init__(
-        self, model: DecoderLM, recipe: Recipe, steps: int, micro_batch_size: int, device: torch.device
+        self,
+        model: DecoderLM,
+        recipe: TrainingRecipe,
+        steps: int,
+        micro_batch_size: int,
+        device: torch.device,
     ) -> None:
         self.model = model
         self._recipe = recipe
@@ -55,7 +60,7 @@ class Trainer:
         return total
 
 
-def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def adamw(model: torch.nn.Module, recipe: TrainingRecipe) -> torch.optim.AdamW:
     """AdamW that decays matrices and leaves alone vectors (norms, biases) and what a mixer says."""
     mixers = [module for module in model.modules() if isinstance(module, Mixer)]
     exempt = {id(parameter) for mixer in mixers for parameter in mixer.no_weight_decay()}

@@ -24,7 +24,7 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json
 from effdsl.outcome import Outcome
 from effdsl.own import changed_since
-from effdsl.plan import Plan, PlannedTask
+from effdsl.plan import Plan, PlannedTask, TaskRole
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
 from effdsl_runtime.environments import python_of
@@ -38,7 +38,6 @@ from effdsl_runtime.recording.fingerprint import installed_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from effdsl_runtime.worker import prepare_input, work
 
-FLOAT32_BYTES = 4
 LARGE_BYTES = 2_000_000_000
 LATER_S = 0.5  # between the first and the last process of a job that is ended
 
@@ -85,7 +84,8 @@ class RunTotals:
         elsewhere: tasks that another process finished meanwhile.
         infeasible: tasks whose text, now that it is prepared, is too short for their context.
         left: tasks that are still to run.
-        signal: that stopped it before all had run; 0 for none.
+        stopped: whether it was asked to stop: by a signal, or because a task failed.
+        signal: that asked it to; 0 for none.
         cannot_start: why no task was started: the data are not to be had.
     """
 
@@ -93,6 +93,7 @@ class RunTotals:
     elsewhere: int = 0
     infeasible: int = 0
     left: int = 0
+    stopped: bool = False
     signal: int = 0
     cannot_start: str = ""
 
@@ -146,7 +147,7 @@ class Executor:
                     self.display.waiting(len(queue))
                     time.sleep(POLL_S)
         totals.left = len(plan.to_run()) - len(totals.endings) - totals.elsewhere - totals.infeasible
-        totals.signal = self._signal if totals.left else 0
+        totals.stopped, totals.signal = self._stop is not Stop.NOT, self._signal
         return totals
 
     def _is_done(self, planned: PlannedTask, attempts: Mapping[str, Set[str]]) -> bool:
@@ -296,10 +297,13 @@ class Executor:
 
 
 def keeps_files(planned: PlannedTask, asked: bool | None) -> bool:
-    """Whether what a task leaves is kept: as the study says, else where its weights are not large."""
+    """Whether what a task leaves is kept: always where others start from it, never of trials, else as the
+    study says, or where its weights are not large."""
+    if planned.is_upstream or planned.role is not TaskRole.RESULT:
+        return planned.is_upstream
     if asked is not None:
         return asked
-    return planned.task.workload.size().parameters * FLOAT32_BYTES <= LARGE_BYTES
+    return planned.task.workload.left_bytes() <= LARGE_BYTES
 
 
 def _excerpt(assignment: Assignment, lines: int = 20) -> str:

@@ -6,6 +6,7 @@ everything else around a task, and would copy the pages that forks share.
 """
 
 import gc
+import os
 
 import duckdb  # noqa: F401
 import numpy.ma  # noqa: F401
@@ -14,7 +15,9 @@ import psutil  # noqa: F401
 import effdsl.expand  # noqa: F401  every technique that a task may be sent with
 import effdsl_runtime.stages  # noqa: F401
 from effdsl_runtime.machine import libraries
+from effdsl_runtime.tied import end_with
 
+end_with(os.getppid())  # its tasks hold it open, and a silent one would outlive the executor by it
 libraries()
 gc.collect()
 gc.freeze()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -18,11 +18,14 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 def preload(modules: Iterable[str]) -> None:
     """Have the fork server import ``modules`` once, so that every process starts with them loaded.
 
-    The first process waits for that (seconds, for torch); every later one starts in milliseconds.
+    The first process waits for that (seconds, for torch); every later one starts in milliseconds. A server
+    that has loaded other modules is replaced: those count into the memory of every process.
     """
-    get_context("forkserver").set_forkserver_preload(
-        ["effdsl_runtime.worker", *modules, "effdsl_runtime.executing.preload"]
-    )
+    wanted = ["effdsl_runtime.worker", *sorted(modules), "effdsl_runtime.executing.preload"]
+    server: Any = forkserver._forkserver  # nothing public stops it
+    if server._preload_modules not in (["__main__"], wanted):
+        server._stop()
+    get_context("forkserver").set_forkserver_preload(wanted)
 
 
 class Child:

@@ -14,6 +14,7 @@ from effdsl.costs.words import duration
 from effdsl.key import short
 from effdsl.outcome import Outcome
 from effdsl.plan import Plan, PlannedTask
+from effdsl.task_states import name_of_task
 from effdsl_runtime import observation
 from effdsl_runtime.executing.eta import Eta
 from effdsl_runtime.handover import RecordedTask
@@ -31,8 +32,7 @@ def display_for(plan: Plan, mode: str = "auto", stream: TextIO | None = None) ->
 
 def name(task: PlannedTask) -> str:
     """A task as people call it."""
-    labels = task.task.labels
-    return f"{labels.technique} {labels.scale} seed {task.task.seed}"
+    return name_of_task(task.task.labels, task.task.seed)
 
 
 def outcome_line(task: PlannedTask, result: RecordedTask, seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 import attrs
@@ -15,9 +15,12 @@ from effdsl.limit import Limit, advice
 from effdsl.loading import LoadedStudy, typed
 from effdsl.outcome import Outcome
 from effdsl.outside import readable
-from effdsl.plan import Plan, TaskState
+from effdsl.plan import Plan, PlannedTask, TaskRole, TaskState
+from effdsl.task_states import name_of_task
 
 ELSEWHERE = "by another process"
+PlanAgain = Callable[[Limit | None], Plan]
+"""Makes the plan anew, now that some of its tasks have run, within what is left of a limit."""
 
 
 @attrs.frozen
@@ -33,33 +36,94 @@ class RunOptions:
 
 @attrs.frozen
 class RunSummary:
-    """How it went: tasks by their ending, those that are still to run, and the exit code."""
+    """How it went.
+
+    Attributes:
+        ran: tasks by their ending.
+        left: tasks that are still to run.
+        code: the exit code.
+        lost: tasks that left no weights, from which others were to start.
+        stopped: whether it was asked to stop.
+        if_left: the exit code where that leaves something to run.
+    """
 
     ran: dict[str, int] = attrs.field(factory=dict)
     left: int = 0
     code: int = 0
+    lost: int = 0
+    stopped: bool = False
+    if_left: int = 0
+
+    def and_then(self, later: RunSummary) -> RunSummary:
+        """Both, one after the other."""
+        ran = {what: self.ran.get(what, 0) + later.ran.get(what, 0) for what in {**self.ran, **later.ran}}
+        return RunSummary(ran, later.left, later.code, self.lost + later.lost, later.stopped, later.if_left)
 
 
-def run_study(loaded: LoadedStudy, plan: Plan, store: Store, options: RunOptions, as_json: bool) -> int:
-    """Run what ``plan`` leaves to run, say how it went, and return the exit code."""
-    _say_whose_name(plan.study, loaded.file, store)
-    store.remember_study(plan.study, readable(str(loaded.file)), study_tasks(plan))
-    summary = RunSummary()
-    if plan.to_run():
-        click.echo(f"{plan.study}: {plan.summary().removeprefix('Plan: ')}", err=True)
-        click.echo(f"store: {store.root}", err=True)
-        started = _run(plan, store, options)
-        if started is None:
-            return 1
-        summary = started
+def run_study(
+    loaded: LoadedStudy, first: Plan, plan_again: PlanAgain, store: Store, options: RunOptions, as_json: bool
+) -> int:
+    """Run what ``first`` leaves to run, and then what could not be told before; say how it went, and return
+    the exit code."""
+    _say_whose_name(first.study, loaded.file, store)
+    file = readable(str(loaded.file))
+    store.remember_study(first.study, file, study_tasks(first))
+    plan, summary = _run_waves(first, plan_again, store, options, file)
+    if summary.code and not summary.ran and not summary.stopped:
+        return summary.code  # nothing could be started, and it has been said why
     if as_json:
-        click.echo(json.dumps(_summary_json(plan, summary, store)))
+        click.echo(json.dumps(_summary_json(first, summary, store)))
     else:
-        click.echo("\n".join(_summary(plan, summary, store, options.limit, typed(loaded.file))))
+        click.echo("\n".join(_summary(first, plan, summary, store, options.limit, typed(loaded.file))))
     if summary.code:
         return summary.code
-    nothing_to_rank = not (_has_results(plan, summary) or plan.counts()[TaskState.LEFT_OUT])
-    return 1 if failed(plan, summary) or nothing_to_rank else 0
+    nothing_to_rank = not (_has_results(first, summary) or plan.counts()[TaskState.LEFT_OUT])
+    return 1 if failed(first, summary) or summary.lost or nothing_to_rank else 0
+
+
+def _run_waves(
+    first: Plan, plan_again: PlanAgain, store: Store, options: RunOptions, file: str
+) -> tuple[Plan, RunSummary]:
+    """Run what is to run, and again what then is; the last plan, and how it went."""
+    plan, summary, limit = first, RunSummary(), options.limit
+    tried: set[str] = set()
+    if plan.to_run():
+        click.echo(f"store: {store.root}", err=True)
+    while plan.to_run():
+        click.echo(f"{plan.study}: {plan.summary().removeprefix('Plan: ')}", err=True)
+        started = _run(plan, store, options, "Nothing more" if tried else "Nothing")
+        summary = summary.and_then(started)
+        if started.left or not _may_lead_on(plan):
+            break
+        tried |= {task.address.key for task in plan.to_run()}
+        limit = limit and limit.without(task.price for task in plan.to_run())
+        try:
+            plan = plan_again(limit)
+        except click.UsageError as error:  # what can be run now has no price that the limit could hold
+            click.echo(f"Nothing more was run: {error.message}", err=True)
+            return plan, summary.and_then(RunSummary(code=error.exit_code))
+        store.remember_study(plan.study, file, study_tasks(plan))
+        plan, lost = _not_twice(plan, tried)
+        for task in lost:
+            name = name_of_task(task.task.labels, task.task.seed)
+            click.echo(f"{name}: its weights could not be kept, so nothing can start from them", err=True)
+        summary = attrs.evolve(summary, lost=summary.lost + len(lost))
+        if started.stopped and plan.to_run():
+            return plan, summary.and_then(RunSummary(left=len(plan.to_run()), code=started.if_left))
+    return plan, summary
+
+
+def _may_lead_on(plan: Plan) -> bool:
+    """Whether more may be to run once what is to run now has run."""
+    needed = any(task.is_upstream or task.role is not TaskRole.RESULT for task in plan.to_run())
+    return needed or bool(plan.counts()[TaskState.WAITING])
+
+
+def _not_twice(plan: Plan, tried: Set[str]) -> tuple[Plan, list[PlannedTask]]:
+    """``plan`` without what has been run just now, and that: its files were to be kept, and were not."""
+    lost = [task for task in plan.to_run() if task.address.key in tried]
+    kept = [attrs.evolve(task, state=TaskState.CACHED) if task in lost else task for task in plan.tasks]
+    return attrs.evolve(plan, tasks=tuple(kept)), lost
 
 
 def _say_whose_name(study: str, file: Path, store: Store) -> None:
@@ -82,15 +146,16 @@ def _has_results(plan: Plan, summary: RunSummary) -> bool:
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
-    """The tasks of a plan as the store remembers them for ``rank STUDY``."""
+    """The study's own tasks as the store remembers them for ``rank STUDY``."""
     return [
         StudyTask(task.address.key, task.address.cell, task.task.labels.technique, task.task.labels.scale)
         for task in plan.tasks
+        if task.role is TaskRole.RESULT
     ]
 
 
-def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
-    """How it went; ``None`` when no task could be started."""
+def _run(plan: Plan, store: Store, options: RunOptions, nothing: str) -> RunSummary:
+    """Run ``plan``; that no task could be started is said with the word ``nothing``."""
     from effdsl_runtime.executing.executor import Executor
     from effdsl_runtime.executing.progress import display_for
 
@@ -105,9 +170,11 @@ def _run(plan: Plan, store: Store, options: RunOptions) -> RunSummary | None:
     if totals.infeasible:
         ran[TaskState.INFEASIBLE.value] = totals.infeasible
     if totals.cannot_start:
-        click.echo(f"Nothing was run: {totals.cannot_start}", err=True)
-        return None
-    return RunSummary(ran, totals.left, 128 + totals.signal if totals.signal else 0)
+        click.echo(f"{nothing} was run: {totals.cannot_start}", err=True)
+        return RunSummary(left=totals.left, code=1)
+    if_left = 128 + totals.signal if totals.signal else 0
+    code = if_left if totals.left else 0
+    return RunSummary(ran, totals.left, code, stopped=totals.stopped, if_left=if_left)
 
 
 def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, object]:
@@ -122,29 +189,34 @@ def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, ob
     }
 
 
-def _summary(plan: Plan, summary: RunSummary, store: Store, limit: Limit | None, study: str) -> Iterator[str]:
-    """The lines that say how it went and what to type next; ``study`` is what stands for it there."""
+def _summary(
+    first: Plan, plan: Plan, summary: RunSummary, store: Store, limit: Limit | None, study: str
+) -> Iterator[str]:
+    """The lines that say how it went and what to type next; ``study`` is what stands for it there.
+
+    ``first`` was before anything ran, ``plan`` is the last that was made.
+    """
     counts = plan.counts()
     done = [f"{n} {what}" for what, n in summary.ran.items()]
     done += [f"{summary.left} left to run"] if summary.left else []
     nothing = "nothing fits the limit" if counts[TaskState.LEFT_OUT] else "nothing to run"
-    kept = [f"{n} {what}" for what, n in _kept(plan).items()]
+    kept = [f"{n} {what}" for what, n in _kept(first).items()]
     yield f"{plan.study}: {', '.join([*(done or [nothing]), *kept])}. Store: {store.root}"
-    for state in (TaskState.INFEASIBLE, TaskState.UNAVAILABLE, TaskState.UNSUPPORTED):
+    for state in (TaskState.WAITING, TaskState.INFEASIBLE, TaskState.UNAVAILABLE, TaskState.UNSUPPORTED):
         if counts[state]:
             yield f"{counts[state]} {state.value}; `effdsl plan {study}` says why."
     if counts[TaskState.LEFT_OUT] and limit is not None:
         yield f"{counts[TaskState.LEFT_OUT]} left out by the limit of {limit}; {advice(plan, limit)}."
     if summary.left:
         yield f"{summary.left} left to run; `effdsl execute {study}` goes on."
-    if n := failed(plan, summary):
+    if n := failed(first, summary):
         yield f"{n} failed; `effdsl execute {study} --retry failed` runs {'them' if n > 1 else 'it'} again."
-    if changed := sum(task.state is TaskState.CACHED and task.code_changed for task in plan.tasks):
+    if changed := sum(task.state is TaskState.CACHED and task.code_changed for task in first.tasks):
         yield f"{changed} of the cached were measured with other code; `effdsl plan {study}` says which file."
     rank = f"effdsl rank {shlex.quote(plan.study)}"
-    if _has_results(plan, summary):
+    if _has_results(first, summary):
         yield f"Next: {rank}"
-    elif counts[TaskState.CACHED] or summary.ran:
+    elif first.counts()[TaskState.CACHED] or summary.ran:
         yield f"None ended well; `{rank}` says how each ended."
 
 

@@ -48,7 +48,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, x_nd: Tensor, weight_vd: Tensor, targets_n1: Tensor) -> Tensor:
         cast_vd = weight_vd.to(x_nd.dtype)
         loss = x_nd.new_zeros((), dtype=torch.float32)
-        grad_nd, grad_vd = torch.empty_like(x_nd), torch.zeros_like(weight_vd)
+        trained = ctx.needs_input_grad[1]
+        grad_nd, grad_vd = torch.empty_like(x_nd), torch.zeros_like(weight_vd) if trained else None
         for chunk in _chunks(x_nd, weight_vd):
             value, log_chance_nv = _value(x_nd[chunk], cast_vd, targets_n1[chunk])
             loss += value
@@ -56,7 +57,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             slope_nv.scatter_add_(1, targets_n1[chunk], -torch.ones_like(slope_nv[:, :1]))
             slope_nv = slope_nv.mul_(1 / x_nd.shape[0]).to(x_nd.dtype)
             grad_nd[chunk] = slope_nv @ cast_vd
-            if x_nd.dtype == weight_vd.dtype:
+            if grad_vd is None:  # the output layer is frozen
+                pass
+            elif x_nd.dtype == weight_vd.dtype:
                 torch.addmm(grad_vd, slope_nv.T, x_nd[chunk], out=grad_vd)
             else:
                 grad_vd += slope_nv.T @ x_nd[chunk]
@@ -68,4 +71,4 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         grad_nd, grad_vd = ctx.saved_tensors
-        return grad_nd * scale.to(grad_nd.dtype), grad_vd.mul_(scale), None
+        return grad_nd * scale.to(grad_nd.dtype), None if grad_vd is None else grad_vd.mul_(scale), None

@@ -27,7 +27,7 @@ def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
             key: PastResult(Outcome(r.outcome), r.canonical, r.reason, changed.get(r.code, ()), r.duration_s)
             for key, r in answer.results.items()
         }
-        return History(known, answer.engine_versions)
+        return History(known, answer.engine_versions, store.values, store.has_files)
 
     return look_up
 

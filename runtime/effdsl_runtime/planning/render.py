@@ -60,8 +60,8 @@ def print_plan(plan: Plan, limit: int | None) -> Iterator[RenderableType]:
     for row in shown.rows:
         table.add_row(*map(Text, row))
     yield table
-    if limit is not None and len(plan.cells) > limit:
-        yield f"… and {len(plan.cells) - limit:,} more cells (--all shows them)"
+    if limit is not None and len(plan.every_cell) > limit:
+        yield f"… and {len(plan.every_cell) - limit:,} more cells (--all shows them)"
     if line := totals(plan):
         yield line
     yield plan.summary()
@@ -121,6 +121,17 @@ def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
                 "reason": task.reason,
             }
             for task in plan.tasks
+        ]
+        + [
+            {
+                "key": None,
+                "technique": task.of.labels.technique,
+                "scale": task.of.labels.scale,
+                "seed": task.seed,
+                "state": task.status,
+                "reason": task.reason,
+            }
+            for task in plan.open_tasks
         ],
     }
 
@@ -129,6 +140,7 @@ def status_json(plan: Plan, running: Mapping[str, ClaimInfo]) -> dict[str, Any]:
 def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> Iterator[RenderableType]:
     """One line per state, then what is running and where."""
     counts = Counter(_state(task, running) for task in plan.tasks)
+    counts.update(task.status for task in plan.open_tasks)
     counts |= Counter({TaskState.UNSUPPORTED.value: plan.counts()[TaskState.UNSUPPORTED]})
     yield bold(plan.study, " · " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     for task in plan.tasks:
@@ -140,9 +152,11 @@ def print_status(plan: Plan, running: Mapping[str, ClaimInfo]) -> Iterator[Rende
 
 
 def _state(task: PlannedTask, running: Mapping[str, ClaimInfo]) -> str:
-    if task.known is not None:
+    if task.address.key in running and task.state is not TaskState.CACHED:
+        return "running"
+    if task.known is not None and task.state is TaskState.CACHED:
         return task.known.outcome.value
-    return "running" if task.address.key in running else task.state.value
+    return task.state.value
 
 
 @printed

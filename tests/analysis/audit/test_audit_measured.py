@@ -233,3 +233,50 @@ def test_a_study_is_examined_alone(tmp_path: Path) -> None:
     store.remember_study("small/good", "studies/good.py", tasks)
     assert audit(store, "good").findings == ()
     assert found(store) == [("tied_columns", wrong.key[:10])]
+
+
+def tuned(**changed: float | None) -> Record:
+    """A fine-tuning whose columns fit together: its examples are shorter than the context."""
+    seconds, tokens = 0.125, 900.0
+    metrics = {
+        "al_s_per_iter": seconds,
+        "tokens_per_s": tokens / seconds,
+        "samples_per_s": BATCH / seconds,
+        "st_samples_per_param_s": BATCH / seconds / PARAMETERS,
+        "energy_j": 300.0,
+        "energy_j_per_token": 300.0 / (tokens * ITERATIONS),
+        "new_domain_loss": 4.0,
+        "own_domain_loss": 5.0,
+        "own_domain_loss_before": 4.75,
+        "forgetting": 0.25,
+        "trainable_parameters": 20_000.0,
+    }
+    good = record("MLA")
+    identity = attrs.evolve(good.identity, stage="fine-tuning")
+    known = {name: value for name, value in (metrics | changed).items() if value is not None}
+    return attrs.evolve(good, identity=identity, metrics=known, tables={})
+
+
+@pytest.mark.slow
+def test_examples_shorter_than_the_context_are_no_mistake(tmp_path: Path) -> None:
+    """Only a sequence of pretraining fills its context; energy is per token that there was."""
+    assert found(store_of(tmp_path, tuned())) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rule", "changed"),
+    [
+        ("out_of_order", {"tokens_per_s": 20_000.0}),
+        ("tied_columns", {"samples_per_s": 9.0}),
+        ("tied_columns", {"st_samples_per_param_s": 1.0}),
+        ("tied_columns", {"forgetting": 0.2}),
+        ("tied_columns", {"energy_j_per_token": 1.0}),
+    ],
+)
+def test_a_wrong_value_of_a_fine_tuning_is_found(
+    tmp_path: Path, rule: str, changed: dict[str, float]
+) -> None:
+    """More tokens than examples can have, and columns that do not follow from each other."""
+    wrong = tuned(**changed)
+    assert (rule, wrong.key[:10]) in found(store_of(tmp_path, wrong))

@@ -253,8 +253,8 @@ def test_half_the_batch_is_half_the_samples_of_an_iteration(cases_of: Any) -> No
     """Samples of an iteration are ST x AL x parameters."""
     found = cases_of(
         "C45",
-        tuned("full", al_s_per_iter=[2.0], st_samples_per_param_s=[1e-9]),
-        tuned("lora", al_s_per_iter=[2.0], st_samples_per_param_s=[2e-9]),
+        tuned("full", printed="2.0", al_s_per_iter=[2.0], st_samples_per_param_s=[1e-9]),
+        tuned("lora", printed="2.0", al_s_per_iter=[2.0], st_samples_per_param_s=[2e-9]),
         axis="fine_tuning",
     )
     assert found == {"fewer, 24B": True, "half, 24B": True}

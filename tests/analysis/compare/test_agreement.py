@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from importlib.resources import files
+from io import StringIO
 from itertools import combinations, product
 from math import isclose, sqrt
 from typing import Any
@@ -14,9 +16,12 @@ from click.testing import CliRunner
 from effdsl_analysis.ask import UnknownName
 from effdsl_analysis.questions.compare.agreement import Agreement, MetricAgreement, compare
 from effdsl_analysis.relations import relation
+from rich.console import Console
 from scipy.stats import kendalltau
 
 from effdsl.cli import group
+
+from ..fine_tuning_results import tune
 
 pytestmark = pytest.mark.slow
 
@@ -150,3 +155,33 @@ def test_a_table_that_is_no_number_is_refused() -> None:
     refused = CliRunner().invoke(group, ["compare", "--published", "attention"])
     assert refused.exit_code == 2
     assert "write table3 for Table 3" in refused.output
+
+
+def test_fine_tuning_stands_beside_the_tables_of_its_methods(shelf: Any) -> None:
+    """Methods have the names that the paper prints, data as well, and the loss is the training loss."""
+    for place, method in enumerate(("Freeze", "LoRA", "LoRAPlus", "RSLoRA", "DoRA", "PiSSA", "Full")):
+        tune(shelf, method, study="ft", loss=[1 + place, 1.1 + place, 1.2 + place], new_domain_loss=2.0)
+    found = compare(shelf.store, "ft", table=7)
+    (metric,) = found.metrics
+    assert metric.metric.name == "loss"
+    measured = {value.method for value in metric.values if value.side == "measured"}
+    assert measured == {"freeze", "lora", "lora-plus", "rslora", "dora", "pissa", "full"}
+    assert {(tau.measured_size, tau.pairs) for tau in metric.taus} >= {("llama-3.2-1b", 21)}
+    assert {fact.name for fact in found.differs} == {"hardware", "size", "context length", "micro-batch size"}
+
+
+def test_agreement_is_counted_among_the_pairs_that_repeats_tell_apart(shelf: Any) -> None:
+    """Where one model's repeats overlap, its pair neither agrees nor disagrees."""
+    for model, losses in (("a-1b", [1.0, 1.1, 1.2]), ("b-1b", [0.1, 9.0, 2.0])):
+        tune(shelf, "Freeze", study="ft", identity={"model": model}, loss=losses)
+        tune(shelf, "LoRA", study="ft", identity={"model": model}, loss=[2.0, 2.2, 2.4])
+    text = said(compare(shelf.store, "ft", table=7))
+    assert re.search(r"Freeze – LoRA .* of 7 told apart", text)
+
+
+def said(found: Agreement) -> str:
+    """What is printed on a wide terminal, as one line of single spaces."""
+    console = Console(file=StringIO(), width=1000)
+    with console.capture() as captured:
+        console.print(found)
+    return " ".join(captured.get().split())

@@ -36,7 +36,8 @@ from effdsl.display import totals
 from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
-from effdsl.plan import Plan, make_plan
+from effdsl.plan import Plan
+from effdsl.planner import make_plan
 from effdsl.task import Cell
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")

@@ -38,7 +38,7 @@ from effdsl.costs.words import duration, emission, energy, money
 from effdsl.display import plan_json, plan_table, setting, totals
 from effdsl.hardware import Hardware
 from effdsl.metrics import BY_NAME
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 from effdsl.shapes import Shape
 from effdsl.task import Cell
 from effdsl.techniques.architecture import Architecture, Decoder

@@ -25,7 +25,8 @@ from effdsl import (
     T5Bias,
 )
 from effdsl.hardware import Hardware
-from effdsl.plan import TaskState, make_plan
+from effdsl.plan import TaskState
+from effdsl.planner import make_plan
 from effdsl.shapes import Shape, shape_for
 from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.technique import AttentionTechnique, PositionTechnique, Unsupported

@@ -15,7 +15,8 @@ from effdsl_runtime.stages import pretraining  # noqa: F401  registers its input
 from effdsl import JSONL, Attention, Budget, ByteTokenizer, LocalText, M, Parquet, Shakespeare, Study
 from effdsl.data import Data
 from effdsl.hardware import Hardware
-from effdsl.plan import TaskState, make_plan
+from effdsl.plan import TaskState
+from effdsl.planner import make_plan
 from effdsl.task import Cell
 from effdsl.techniques.attention import GQA
 

@@ -18,7 +18,7 @@ from effdsl.techniques.mamba import Mamba, Mamba2
 from effdsl.techniques.position import RoPE, T5Bias
 from effdsl.techniques.rwkv import RWKV4
 from effdsl.techniques.technique import AttentionTechnique
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.training import TrainingBudget, TrainingRecipe
 from effdsl.units import M
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -30,7 +30,12 @@ def workload(steps: int, attention: AttentionTechnique) -> Pretraining:
     shape = shape_for(3 * M, 2048)
     architecture = Decoder(shape, attention.resolve(shape), RoPE())
     budget = TrainingBudget(steps=steps, batch_size=16, context_length=256, micro_batch_size=16)
-    return Pretraining(architecture, LocalText(__file__, tokenizer=ByteTokenizer()), budget, Recipe())
+    return Pretraining(
+        architecture,
+        LocalText(__file__, tokenizer=ByteTokenizer()),
+        budget,
+        TrainingRecipe(learning_rate=1e-3),
+    )
 
 
 def test_a_gpu_always_compiles() -> None:

@@ -6,19 +6,22 @@ import math
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import pytest
 import torch
+from effdsl_registry.checkpoints import Checkpoints
 from effdsl_runtime.data.batches import held_out_windows
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines import torch_engine
-from effdsl_runtime.engines.device import device_of, use_threads
-from effdsl_runtime.engines.torch_engine import parts, run, thinned, warmup_iterations
+from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
+from effdsl_runtime.engines.torch_engine import run
 from effdsl_runtime.engines.trainer import Trainer, adamw, evaluate
 from effdsl_runtime.model.build import build
 from effdsl_runtime.model.decoder import DecoderLM
@@ -38,12 +41,13 @@ from effdsl.techniques.attention import GQA, MQA
 from effdsl.techniques.mamba import Mamba
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.technique import AttentionTechnique, Unsupported
-from effdsl.training import Recipe, TrainingBudget, learning_rate_at
+from effdsl.training import TrainingBudget, TrainingRecipe, learning_rate_at
 
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=64, vocab_size=256)
 CPU = Hardware("a CPU", kind="cpu")
 VERSE = "The quick brown fox jumps over the lazy dog.\n\n"
-RECIPE = Recipe(learning_rate=1e-2, dtype="float32")
+NOWHERE = Checkpoints(Path("nowhere"))
+RECIPE = TrainingRecipe(learning_rate=1e-2, dtype="float32")
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +87,7 @@ def task(data: Data, attention: AttentionTechnique = GQA(2), **changed: object) 
 
 def observe(task: Task) -> Observation:
     with Sampler("cpu") as sampler:
-        return run(task, lambda _: None, sampler)
+        return run(task, lambda _: None, sampler, NOWHERE)
 
 
 def losses(observation: Observation) -> list[float]:
@@ -166,7 +170,7 @@ def test_progress_never_goes_back(data: Data) -> None:
     """Training reports every step once, in order, with its loss."""
     heard: list[Progress] = []
     with Sampler("cpu") as sampler:
-        seen = run(task(data), heard.append, sampler)
+        seen = run(task(data), heard.append, sampler, NOWHERE)
     steps = [(p.done, p.total, p.loss) for p in heard if p.phase == "training"]
     assert steps == [(i.step + 1, 24, i.loss) for i in seen.iterations]
 
@@ -378,5 +382,5 @@ def test_the_user_is_told_that_decoding_is_measured(data: Data) -> None:
     """Phases after training are named in their order."""
     heard: list[str] = []
     with Sampler("cpu") as sampler:
-        run(task(data, steps=1), lambda progress: heard.append(progress.phase), sampler)
+        run(task(data, steps=1), lambda progress: heard.append(progress.phase), sampler, NOWHERE)
     assert heard[-3:] == ["evaluating", "measuring decoding", "generating"]

@@ -25,7 +25,7 @@ from effdsl.techniques.mamba import Mamba, Mamba2
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.rwkv import RWKV4
 from effdsl.techniques.technique import AttentionTechnique
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,7 +51,7 @@ def test_the_largest_memory_of_a_step_is_within_15_percent_of_the_prediction(
 ) -> None:
     architecture = Decoder(SHAPE, attention, RoPE())
     model = build(architecture, CONTEXT, 0)
-    trainer = Trainer(model, Recipe(learning_rate=1e-3, dtype=dtype), 10, 4, torch.device("cpu"))
+    trainer = Trainer(model, TrainingRecipe(learning_rate=1e-3, dtype=dtype), 10, 4, torch.device("cpu"))
     draws = np.random.default_rng(0)
 
     def step(number: int) -> None:

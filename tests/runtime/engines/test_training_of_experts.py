@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from effdsl_registry.checkpoints import Checkpoints
 from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.engines import torch_engine
 from effdsl_runtime.engines.trainer import Trainer, evaluate
@@ -33,11 +34,11 @@ from effdsl.techniques.attention import GQA
 from effdsl.techniques.feed_forward import MoE, SwiGLU
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.technique import FeedForwardTechnique
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.training import TrainingBudget, TrainingRecipe
 
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=48, vocab_size=256)
 CPU = torch.device("cpu")
-RECIPE = Recipe(learning_rate=1e-2, dtype="float32", gradient_clip=1e9)
+RECIPE = TrainingRecipe(learning_rate=1e-2, dtype="float32", gradient_clip=1e9)
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +180,7 @@ def task(technique: FeedForwardTechnique, folder: Path) -> Task:
 
 def observe(task: Task) -> tuple[Observation, dict[str, float], dict[str, str]]:
     with Sampler("cpu") as sampler:
-        seen = torch_engine.run(task, lambda _: None, sampler)
+        seen = torch_engine.run(task, lambda _: None, sampler, Checkpoints(Path("nowhere")))
     found = measure(task, seen, sampler.summary)
     return seen, found.metrics, found.missing
 

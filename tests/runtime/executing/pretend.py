@@ -42,7 +42,7 @@ class PretendElsewhere(Pretend):
     packages: ClassVar[tuple[str, ...]] = ("nowhere_but_there",)
 
 
-def run(task: Task, report: Any, sampler: Any) -> Observation:
+def run(task: Task, report: Any, sampler: Any, checkpoints: Any) -> Observation:
     """Report a few steps, then end."""
     engine: Any = task.engine
     start = time.perf_counter_ns()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from effdsl import GQA, Attention, Budget, M, Study
 from effdsl.hardware import Hardware
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 
 def test_a_trained_task_stays_full_while_it_generates() -> None:

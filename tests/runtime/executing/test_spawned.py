@@ -19,7 +19,8 @@ from effdsl_runtime.recording.run_record import Assignment
 
 from effdsl import GQA, Attention, Budget, ByteTokenizer, LocalText, M, Study
 from effdsl.key import canonical_json
-from effdsl.plan import Plan, PlannedTask, make_plan
+from effdsl.plan import Plan, PlannedTask
+from effdsl.planner import make_plan
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pretend import PretendElsewhere

@@ -11,7 +11,7 @@ from effdsl import GH200, GQA, Attention, Budget, M, Study
 from effdsl.costs import lower_bound_s
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
-from effdsl.plan import make_plan
+from effdsl.planner import make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(Attention([GQA]), [1 * M], budget=Budget(steps=10))

@@ -28,7 +28,7 @@ from effdsl.techniques.architecture import Decoder
 from effdsl.techniques.attention.gqa import GQA
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.technique import AttentionTechnique
-from effdsl.training import Recipe, TrainingBudget
+from effdsl.training import TrainingBudget, TrainingRecipe
 
 SECOND = 10**9
 SHAPE = Shape(layers=2, hidden_size=64, heads=4, head_dim=16, intermediate_size=160, vocab_size=2048)
@@ -56,7 +56,7 @@ def observation(seconds: list[float], warmup: int = 0, windows: tuple[Window, ..
 def task(hardware: Hardware, dtype: str = "bfloat16") -> Task:
     """A task of 100 tokens a step."""
     architecture = Decoder(SHAPE, GQA(2).resolve(SHAPE), RoPE().resolve(SHAPE))
-    recipe = Recipe(learning_rate=1e-3, dtype=dtype)
+    recipe = TrainingRecipe(learning_rate=1e-3, dtype=dtype)
     workload = Pretraining(architecture, Shakespeare(), TrainingBudget(8, 2, 50, 2), recipe)
     return Task(Cell(workload, Torch(), hardware), 0)
 

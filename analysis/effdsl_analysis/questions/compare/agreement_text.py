@@ -42,13 +42,13 @@ def agreement(result: Agreement) -> Group:
             _taus(found),
             Text(""),
         ]
-    return Group(*parts, *(words(line) for line in READING))
+    return Group(*parts, words(READING))
 
 
 READING = (
-    "Pairs a – b: < a is lower; > a is higher; = the same; ≈ the repeats do not tell them apart; ? too few",
-    "repeats. tau: Kendall's tau-b of the means, 1 the same order, -1 the reverse; may be: what it can be",
-    "when each pair that is not told apart at 95% may go either way.",
+    "Pairs a – b: < a is lower; > a is higher; = the same; ≈ the repeats do not tell them apart; ? too few "
+    "repeats. tau: Kendall's tau-b of the means, 1 the same order, -1 the reverse; may be: what it can be "
+    "when each pair that is not told apart at 95% may go either way."
 )
 
 
@@ -111,7 +111,7 @@ def _agree(pairs: Sequence[TechniquePair]) -> str:
     agreeing = sum(pair.agrees is True for pair in decided)
     if agreeing in (0, len(pairs)):
         return "yes" if agreeing else "no"
-    return f"{agreeing} of {len(pairs)}"
+    return f"{agreeing} of {len(decided)}{' told apart' if len(decided) < len(pairs) else ''}"
 
 
 def _taus(found: MetricAgreement) -> Table:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ class ParetoCell:
         outcomes: how repeats ended that are not ``ok``.
         kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
         threads: CPU threads that its repeats computed with; usually one number.
+        parameters: of the model.
+        details: what its stage says of it beside what all that are compared share, by the stage's names.
         reason: why values or repeats are missing.
     """
 
@@ -66,6 +69,8 @@ class ParetoCell:
     outcomes: tuple[str, ...]
     kernel: str
     threads: tuple[int, ...]
+    parameters: int | None
+    details: Mapping[str, Any] = attrs.field(repr=False)
     reason: str
 
 
@@ -192,6 +197,8 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             outcomes=tuple(row["outcomes"]),
             kernel=row["kernel"],
             threads=tuple(row["threads"]),
+            parameters=row["identity"]["parameters"],
+            details=json.loads(row["identity"]["details"] or "{}"),
             reason=row["reason"],
         )
         for row in group

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
+from effdsl_analysis.fairness import Compared, learning_rates, trained_shares
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoPlace, ParetoSet
 from effdsl_analysis.text import names, number, table, words
@@ -16,7 +17,8 @@ from effdsl_analysis.text import names, number, table, words
 @look.register
 def pareto_set(result: ParetoSet) -> Group:
     """A table for each comparison group, then what is certain."""
-    parts: list[ConsoleRenderable] = []
+    compared = [Compared(found.group, found.cells) for found in result.groups]
+    parts: list[ConsoleRenderable] = [*map(words, trained_shares(compared))]
     for found in result.groups:
         parts += [
             _title(result, found),
@@ -27,7 +29,8 @@ def pareto_set(result: ParetoSet) -> Group:
         ]
     cells = [cell for found in result.groups for cell in found.cells]
     threads = uneven_threads(found.cells for found in result.groups)
-    return Group(*parts, *plain_code(cells), *threads, *left(result.scope, len(result.groups)))
+    notes = [*map(words, learning_rates(compared)), *plain_code(cells), *threads]
+    return Group(*parts, *notes, *left(result.scope, len(result.groups)))
 
 
 def _title(result: ParetoSet, found: ParetoGroup) -> Text:

@@ -10,6 +10,7 @@ from itertools import groupby
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
+from effdsl_analysis.fairness import Compared, learning_rates, trained_shares
 from effdsl_analysis.questions.rank.published_ranking import PublishedRank, PublishedRanking
 from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Ranking
 
@@ -65,7 +66,7 @@ class Grid:
 
     Attributes:
         title: what the techniques share.
-        note: what a value is: a mean over which sizes or repeats.
+        note: what a value is: a mean over which sizes or repeats; and what was not the same for all.
         techniques: names, unique in the grid.
         cells: of measured techniques, their keys; empty for printed ones.
         columns: the metrics.
@@ -149,7 +150,7 @@ def _grid(blocks: Sequence[RankBlock]) -> Grid:
         )
     return Grid(
         first.group.title,
-        _averaged(blocks),
+        " ".join([_averaged(blocks), *_unlike(blocks)]),
         tuple(names[cell] for cell in order),
         tuple(order),
         tuple(columns),
@@ -178,6 +179,11 @@ def _reason(cell: RankedCell) -> str:
     if cell.mean is not None and cell.n == cell.repeats:
         return ""
     return ": ".join(filter(None, [", ".join(cell.outcomes), cell.reason]))
+
+
+def _unlike(blocks: Sequence[RankBlock]) -> list[str]:
+    compared = [Compared(block.group, block.cells) for block in blocks]
+    return [*trained_shares(compared), *learning_rates(compared)]
 
 
 def _averaged(blocks: Iterable[RankBlock]) -> str:

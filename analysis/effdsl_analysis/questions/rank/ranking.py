@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class RankedCell:
         outcomes: how repeats ended that are not ``ok``.
         kernel: what computed its mixers; ``reference`` is plain code, not to be judged by its speed.
         threads: CPU threads that its repeats computed with; usually one number.
+        parameters: of the model.
+        details: what its stage says of it beside what all that are compared share, by the stage's names.
         reason: why the value, or some of the repeats, are missing.
     """
 
@@ -57,6 +60,8 @@ class RankedCell:
     outcomes: tuple[str, ...]
     kernel: str
     threads: tuple[int, ...]
+    parameters: int | None
+    details: Mapping[str, Any] = attrs.field(repr=False)
     reason: str
 
 
@@ -146,8 +151,8 @@ def rank(
     Args:
         source: a store, its folder, or a DuckDB connection that has a store's views.
         study: a study's name, or the path of its file.
-        metrics: names from ``effdsl.metrics.METRICS``; by default those of the default table that
-            have a value.
+        metrics: names from ``effdsl.metrics.METRICS``; by default those of the default table, and those
+            that the paper ranks, that have a value.
         scale: only cells of this scale, e.g. ``"3M"``.
 
     Raises:
@@ -175,9 +180,9 @@ def _default_metrics(connection: DuckDBPyConnection, scope: Scope) -> list[Metri
         row["metric"]
         for row in rows(connection, "rank/have_value", {"study": scope.study, "scale": scope.scale})
     }
-    shown = [metric for metric in METRICS if metric.on_default_table]
-    valued = [metric for metric in shown if metric.name in have]
-    return valued or (shown[:1] if scope.results else [])  # where nothing ended well, how each ended
+    valued = [metric for metric in METRICS if metric.name in have]
+    first = next(metric for metric in METRICS if metric.on_default_table)
+    return valued or ([first] if scope.results else [])  # where nothing ended well, how each ended
 
 
 def _without_value(connection: DuckDBPyConnection, scope: Scope) -> list[tuple[Metric, str]]:
@@ -207,6 +212,8 @@ def _cells(block: list[Row]) -> tuple[RankedCell, ...]:
             undecided_with=tuple(sorted(by_number[number] for number in row["undecided_with"])),
             outcomes=tuple(row["outcomes"]),
             threads=tuple(row["threads"]),
+            parameters=row["identity"]["parameters"],
+            details=json.loads(row["identity"]["details"] or "{}"),
         )
         for row in block
     ]

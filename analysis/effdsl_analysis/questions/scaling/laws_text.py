@@ -23,6 +23,7 @@ READING = (
 )
 NOTHING = f"Nothing here can be compared yet: {TO_MEASURE}, and --evidence published asks the paper's tables."
 ADVICE = "A study with three scales, e.g. scales=[1*M, 3*M, 10*M], shows how its techniques scale."
+OF_MODELS = "A study of three models of different sizes shows how its techniques scale."
 PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -41,7 +42,7 @@ def scaling(result: Scaling) -> Group:
     if fitted:
         notes.append(READING)
     elif result.evidence is Evidence.MEASURED:
-        notes.append(ADVICE)
+        notes.append(OF_MODELS if all(found.of_models for found in result.groups) else ADVICE)
     return Group(*parts, *map(words, notes))
 
 

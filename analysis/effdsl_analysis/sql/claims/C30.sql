@@ -9,6 +9,6 @@ SELECT size AS "case",
        source, technique_a AS technique
 FROM compared('fine_tuning', 'text', 'loss')
 WHERE same_size AND method_a = 'lora-plus' AND method_b NOT IN ('lora-plus', 'full') AND billions IN (1, 3)
-  AND dataset = 'openo1-sft' AND a IN (FROM light) AND b IN (FROM light)
+  AND about_data(dataset, 'openo1-sft') AND a IN (FROM light) AND b IN (FROM light)
 GROUP BY setting, source, size, billions, technique_a, a
 ORDER BY billions, size, setting, a;

@@ -1,2 +1,2 @@
 -- rsLoRA has a lower loss than LoRA from 14B on (Table 7).
-FROM than('fine_tuning', 'text', 'loss', 'rslora', 'lower', 'lora') WHERE billions >= 14 AND dataset = 'openo1-sft';
+FROM than('fine_tuning', 'text', 'loss', 'rslora', 'lower', 'lora') WHERE billions >= 14 AND about_data(dataset, 'openo1-sft');

@@ -1,3 +1,3 @@
 -- rsLoRA has a lower AEC than LoRA from 14B on (Table 7).
 FROM than('fine_tuning', 'text', 'aec_w', 'rslora', 'lower', 'lora')
-WHERE billions >= 14 AND dataset = 'openo1-sft';
+WHERE billions >= 14 AND about_data(dataset, 'openo1-sft');

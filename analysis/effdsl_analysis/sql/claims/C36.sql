@@ -9,5 +9,5 @@ WITH beats AS (
 )
 SELECT format('{}, {}', metric, "case") AS "case", NOT supports AS supports, * EXCLUDE ("case", supports, metric)
 FROM beats
-WHERE billions < 14 AND dataset = 'openo1-sft'
+WHERE billions < 14 AND about_data(dataset, 'openo1-sft')
 ORDER BY metric DESC, billions, "case";

@@ -6,11 +6,11 @@ WITH nearest AS (
          format('{} {:.5g}; {} takes {:.3g}x as long', technique_a, any_value(value_a),
                 first(technique_b ORDER BY ratio, technique_b), min(ratio)) AS shown
   FROM compared('fine_tuning', 'text', 'al_s_per_iter')
-  WHERE same_size AND method_a = 'freeze' AND method_b NOT IN ('freeze', 'full') AND dataset = 'openo1-sft'
+  WHERE same_size AND method_a = 'freeze' AND method_b NOT IN ('freeze', 'full') AND about_data(dataset, 'openo1-sft')
   GROUP BY size, billions, setting, source, technique_a, a
 )
 SELECT * REPLACE ('faster, ' || size AS "case"), 'direction' AS tests
-FROM extreme_but('fine_tuning', 'text', 'al_s_per_iter', 'freeze', 'lowest', ['full']) WHERE dataset = 'openo1-sft'
+FROM extreme_but('fine_tuning', 'text', 'al_s_per_iter', 'freeze', 'lowest', ['full']) WHERE about_data(dataset, 'openo1-sft')
 UNION ALL BY NAME
 (SELECT 'at least 3x, ' || size AS "case", supports, shown, source, technique, 'size' AS tests FROM nearest
  ORDER BY billions, size, setting, a);

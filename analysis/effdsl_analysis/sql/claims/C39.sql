@@ -2,4 +2,4 @@
 -- So it does not have the lowest loss of the PEFT methods.
 SELECT * REPLACE (NOT supports AS supports)
 FROM extreme_but('fine_tuning', 'text', 'loss', 'freeze', 'lowest', ['full'])
-WHERE dataset = 'openo1-sft';
+WHERE about_data(dataset, 'openo1-sft');

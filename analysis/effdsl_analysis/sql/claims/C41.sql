@@ -1,8 +1,9 @@
 -- DoRA latency runs from 2.1505 to 6.0606 s/iter (Table 7).
--- Two cases: its lowest AL over the models, and its highest.
+-- Two cases: its lowest AL over the models, and its highest. Models of 1B to 24B, which are the sizes of that table.
 WITH dora AS (
   SELECT * FROM figures
-  WHERE axis = 'fine_tuning' AND modality = 'text' AND metric = 'al_s_per_iter' AND method = 'dora' AND dataset = 'openo1-sft'
+  WHERE axis = 'fine_tuning' AND modality = 'text' AND metric = 'al_s_per_iter' AND method = 'dora' AND size_b BETWEEN 1 AND 24
+    AND about_data(dataset, 'openo1-sft')
 )
 SELECT 'from 2.1505' AS "case",
        roundly(first(low ORDER BY value), first(high ORDER BY value), 2.1505, 2.1505, 0.0001) AS supports,

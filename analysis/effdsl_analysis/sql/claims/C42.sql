@@ -3,4 +3,4 @@
 SELECT size AS "case", within(ratio_low, ratio_high, 0, 1.1) AS supports,
        format('{}; {:.3g}x (stable: up to 1.1x)', shown, ratio) AS shown, source, technique
 FROM against('fine_tuning', 'text', 'loss', 'dora', 'lora')
-WHERE same_size AND dataset = 'openo1-sft';
+WHERE same_size AND about_data(dataset, 'openo1-sft');

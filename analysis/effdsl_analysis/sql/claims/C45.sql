@@ -1,12 +1,13 @@
 -- Full fine-tuning used half the PEFT batch size, which is ST x AL x parameters (Table 7).
 -- The batch of the PEFT methods is their median. Two cases per model: fewer samples, and about half of them. ST has
--- three digits, so that a difference below 1% is none.
+-- three digits, so that a difference below 1% is none. It is said of the paper's own runs: what others were given says nothing
+-- of it.
 WITH batches AS (
   SELECT setting, source, size, size_b, cell, method,
          max(value) FILTER (metric = 'st_samples_per_param_s') * max(value) FILTER (metric = 'al_s_per_iter')
            * size_b * 1e9 AS samples
   FROM figures
-  WHERE axis = 'fine_tuning' AND modality = 'text' AND dataset = 'openo1-sft'
+  WHERE axis = 'fine_tuning' AND modality = 'text' AND dataset = 'openo1-sft' AND printed IS NOT NULL
   GROUP BY setting, source, size, size_b, cell, method
 ),
 compared_batches AS (

@@ -28,6 +28,8 @@
 --   interval_shown(low, high)                 ' [low, high]', or nothing if it is one number
 --   left_out(methods)                         '; left out: full', or nothing if there are none
 -- A word about cases that are tested together: every(supports), an aggregate: is none false and none undecided?
+-- about_data(dataset, claimed): is a claim that is printed of one data set about this one? It is, and about data of which the
+-- paper prints nothing: what is measured on those is its own evidence, as it is of a size that the paper has not.
 -- benchmarks(): the metrics whose mean is avg_perf, with their labels.
 -- Words about methods, each FROM one of them; 'lower' and 'lowest' may be 'higher' and 'highest':
 --   contrasted(axis, modality)                          contrasts with the conditions a claim names; `size`,
@@ -62,6 +64,9 @@ CASE WHEN digits12(low_) < digits12(high_) THEN format(' [{:+.4g}, {:+.4g}]', lo
 
 CREATE OR REPLACE TEMP MACRO every(supports_) AS
 CASE WHEN bool_or(NOT supports_) THEN false WHEN count(*) = count(supports_) THEN true END;
+
+CREATE OR REPLACE TEMP MACRO about_data(dataset_, claimed_) AS
+coalesce(dataset_ = claimed_ OR dataset_ NOT IN (SELECT dataset FROM published WHERE dataset IS NOT NULL), true);
 
 CREATE OR REPLACE TEMP MACRO benchmarks() AS TABLE
 SELECT name AS metric, label FROM metrics WHERE name IN ('mmlu_pro', 'bbh', 'gpqa', 'ifeval', 'math', 'musr');

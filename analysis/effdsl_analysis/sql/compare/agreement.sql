@@ -16,4 +16,4 @@ SELECT metric, setting, printed_size, measured_size,
          / nullif(sqrt(sum(abs(printed_sign)) * count(*)), 0) AS tau_high
 FROM pairs
 GROUP BY metric, setting, printed_size, measured_size
-ORDER BY metric, setting, min(printed_order), min(measured_order);
+ORDER BY metric, setting, min(printed_order), printed_size, min(measured_order), measured_size;

@@ -12,4 +12,4 @@ FROM printed_figures SEMI JOIN several USING (axis, method, metric)
 UNION ALL
 SELECT metric, 'measured', size, size_b, method, technique, value, low, high, setting
 FROM figures SEMI JOIN several USING (axis, method, metric)
-ORDER BY metric, side DESC, size_b, method, technique;
+ORDER BY metric, side DESC, size_b, size, method, technique;

@@ -3,15 +3,17 @@
 -- A result is a subject of every axis along which it can be compared: what else was chosen becomes part of the setting. An
 -- axis within another (attention, within a backbone) is compared where the other has what is usual. What is usual on an
 -- axis that has others within it is compared where those are usual too; what is not, whatever those are.
--- `method` is the paper's word for the technique, so that one claim can be asked of any evidence. A technique is called by
+-- `method` and `dataset` are the paper's words, so that one claim can be asked of any evidence. A technique is called by
 -- its choice on the axis, whatever a study calls it: the usual transformer is RoPE beside ALiBi and GQA beside MHA. What is
--- not usual of the rest is named with it, from the outside in.
+-- not usual of the rest is named with it, from the outside in. A size is a scale or, where that is more than a number, a
+-- model; its billions are those that it is called by, else its parameters. What a stage says of learning rates is in `source`.
 
 CREATE OR REPLACE TEMP TABLE subjects AS
 WITH
 found AS (
   SELECT c.*, r.stage, r.choices, r.setting AS said, r.details, r.scale, r.active_parameters, r.hardware,
-         r.hardware_count, r.dtype, r.evidence
+         r.hardware_count, r.dtype, r.evidence,
+         regexp_extract(lower(r.scale), '(?:^|[^a-z0-9.])([0-9.]+)([bmk])(?:$|[^a-z0-9])', ['number', 'unit']) AS named
   FROM chosen($study, NULL) c JOIN results r USING (key)
   WHERE c.outcome = 'ok'
 ),
@@ -35,19 +37,24 @@ along AS (
 ),
 judged AS (
   SELECT f.*, a.axis, a.choice, a.called, coalesce(m.method, lower(a.family)) AS method,
-         try_cast(regexp_extract(f.scale, '^[0-9.]+') AS DOUBLE)
-           / CASE right(f.scale, 1) WHEN 'B' THEN 1 WHEN 'M' THEN 1e3 WHEN 'K' THEN 1e6 END AS size_b,
+         coalesce(try_cast(f.named['number'] AS DOUBLE) / CASE f.named['unit'] WHEN 'b' THEN 1 WHEN 'm' THEN 1e3 WHEN 'k' THEN 1e6 END,
+                  f.parameters / 1e9) AS size_b,
+         coalesce(d.dataset, f.said ->> 'data') AS dataset,
+         CASE WHEN f.scale NOT SIMILAR TO '[0-9.]+[KMBT]?' THEN f.scale END AS model,
+         CASE f.said ->> 'learning_rates_tried' WHEN '' THEN 'learning rates not tuned'
+              ELSE 'best of learning rates ' || (f.said ->> 'learning_rates_tried') END AS tuning,
          sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count, f.said, f.dtype,
                           f.evidence)) AS setting
   FROM found f JOIN along a USING (cell) LEFT JOIN paper_methods() m ON m.technique = a.family
+  LEFT JOIN paper_datasets() d ON d.data = (f.said ->> 'data')
 )
 SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
-       any_value(called) AS technique, any_value(method) AS method, NULL::VARCHAR AS model,
-       any_value(said ->> 'data') AS dataset, any_value(scale) AS size, any_value(size_b) AS size_b,
+       any_value(called) AS technique, any_value(method) AS method, any_value(model) AS model,
+       any_value(dataset) AS dataset, any_value(scale) AS size, any_value(size_b) AS size_b,
        any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', hardware || coalesce(' x ' || nullif(hardware_count, 1), ''), said ->> 'data',
                            format('context {}', said ->> 'context_length'),
-                           format('{} steps of {} sequences', said ->> 'steps', said ->> 'batch_size'), dtype)) AS source,
+                           format('{} steps of {} sequences', said ->> 'steps', said ->> 'batch_size'), tuning, dtype)) AS source,
        setting,
        any_value(active_parameters) / 1e9 AS active_b,
        any_value((details ->> 'layers')::INTEGER) AS layers, any_value((details ->> 'hidden_size')::INTEGER) AS hidden_size,

@@ -8,6 +8,9 @@
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
 --                   scopes are different quantities.
 -- energy_metrics()   the metrics that also need a common meter scope.
+-- trial_stages()     the stages that compare no techniques: their results are trials, by which other stages decide.
+-- applies(stage, stages, is_quality, is_measured)   is a metric of these `stages` to be asked of a result of this stage? One that
+--                    is of its stage is, or of all, or that it has a value of; of trials only how good each is.
 
 CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
 SELECT
@@ -28,3 +31,10 @@ WHERE (study_name IS NULL OR called IS NOT NULL)
 
 CREATE OR REPLACE TEMP MACRO energy_metrics() AS TABLE
 SELECT name AS metric FROM metrics WHERE is_energy;
+
+CREATE OR REPLACE TEMP MACRO trial_stages() AS TABLE
+SELECT unnest(stages) AS stage FROM metrics EXCEPT SELECT stage FROM axes;
+
+CREATE OR REPLACE TEMP MACRO applies(stage_, stages_, is_quality_, is_measured_) AS
+CASE WHEN stage_ IN (FROM trial_stages()) THEN is_quality_ AND list_contains(stages_, stage_)
+     ELSE is_measured_ OR len(stages_) = 0 OR coalesce(list_contains(stages_, stage_), true) END;

@@ -12,8 +12,10 @@
 
 WITH
 objective AS (
-  SELECT unnest(range(1, len($objectives::VARCHAR[]) + 1)) AS i, unnest($objectives::VARCHAR[]) AS metric,
-         unnest($signs::INTEGER[]) AS sign
+  SELECT i, metric, sign, stages, is_quality
+  FROM (SELECT unnest(range(1, len($objectives::VARCHAR[]) + 1)) AS i, unnest($objectives::VARCHAR[]) AS metric,
+               unnest($signs::INTEGER[]) AS sign)
+  JOIN metrics ON name = metric
 ),
 uses_energy AS (SELECT count(*) > 0 AS answer FROM objective JOIN energy_metrics() USING (metric)),
 runs AS MATERIALIZED (
@@ -36,7 +38,11 @@ complete AS (
 groups AS MATERIALIZED (
   SELECT row_number() OVER (ORDER BY smallest, comparison, energy_scope) AS grp, comparison, energy_scope
   FROM (SELECT comparison, min(parameters) AS smallest FROM runs GROUP BY ALL)
-  LEFT JOIN (SELECT DISTINCT comparison, energy_scope FROM complete) USING (comparison)
+  LEFT JOIN (SELECT DISTINCT comparison, energy_scope, true AS is_measured FROM complete) USING (comparison)
+  -- Results of a stage whose metrics these are not are left out, unless there are no others.
+  QUALIFY (SELECT bool_and(applies(comparison.stage, stages, is_quality, is_measured IS NOT NULL)) FROM objective)
+          OR NOT bool_or((SELECT bool_and(applies(comparison.stage, stages, is_quality, is_measured IS NOT NULL)) FROM objective))
+                 OVER ()
 ),
 compared AS MATERIALIZED (
   SELECT grp, cell, "values", n,

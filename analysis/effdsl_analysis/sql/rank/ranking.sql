@@ -13,7 +13,7 @@ asked AS (
   SELECT name AS metric, list_position($metrics::VARCHAR[], name) AS place,
          list_contains($exact::VARCHAR[], name) AS exact,
          CASE better WHEN 'higher' THEN -1 ELSE 1 END AS sign,
-         name IN (SELECT metric FROM energy_metrics()) AS is_energy
+         name IN (SELECT metric FROM energy_metrics()) AS is_energy, stages, is_quality
   FROM metrics WHERE list_contains($metrics::VARCHAR[], name)
 ),
 -- Small numbers stand for cells below: pairs of them are many, and keys are long.
@@ -28,10 +28,14 @@ measured AS (
 blocks AS MATERIALIZED (
   SELECT row_number() OVER (ORDER BY place, smallest, comparison, energy_scope) AS block,
          metric, place, comparison, energy_scope
-  FROM (SELECT metric, place, comparison, smallest, energy_scope
-        FROM (SELECT metric, place, comparison, min(parameters) AS smallest
+  FROM (SELECT metric, place, comparison, smallest, energy_scope,
+               applies(comparison.stage, stages, is_quality, is_measured IS NOT NULL) AS belongs
+        FROM (SELECT metric, place, stages, is_quality, comparison, min(parameters) AS smallest
               FROM runs, asked GROUP BY ALL)
-        LEFT JOIN (SELECT DISTINCT metric, comparison, energy_scope FROM measured) USING (metric, comparison))
+        LEFT JOIN (SELECT DISTINCT metric, comparison, energy_scope, true AS is_measured FROM measured)
+          USING (metric, comparison)
+        -- A metric of no stage that is there is shown all the same, without values.
+        QUALIFY belongs OR NOT bool_or(belongs) OVER (PARTITION BY metric))
 ),
 observations AS MATERIALIZED (
   SELECT block, number AS cell, seed, exact, sign * value AS value, value AS shown

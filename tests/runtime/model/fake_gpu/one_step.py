@@ -30,7 +30,7 @@ from effdsl.techniques.attention import MoBA
 from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
 from effdsl.techniques.position import RoPE
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
-from effdsl.training import Recipe
+from effdsl.training import TrainingRecipe
 
 GPU = torch.device("cuda", 0)
 CONTEXT = 64
@@ -71,7 +71,7 @@ def step(backbone: BackboneTechnique, parts: Parts, forgotten: bool = False) -> 
         move(model)
         if forgotten:
             model.norm.weight = stays
-        trainer = Trainer(model, Recipe(learning_rate=1e-3, dtype="bfloat16"), 10, 2, GPU)
+        trainer = Trainer(model, TrainingRecipe(learning_rate=1e-3, dtype="bfloat16"), 10, 2, GPU)
         trainer.step(0, np.zeros((4, CONTEXT + 1), dtype=np.int64))
     except Exception as error:
         return f"{type(error).__name__}: {error}"

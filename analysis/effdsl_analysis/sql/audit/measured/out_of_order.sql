@@ -1,6 +1,6 @@
 -- Which values are on the wrong side of one that bounds them? A mean is at most the peak, a percentile at most the next, the
--- measured iterations at most the whole training, a training at most its task, and one byte takes no more nats than the
--- token it is part of. A finding per result and bound.
+-- measured iterations at most the whole training, a training at most its task, one byte takes no more nats than the token it
+-- is part of, and a sequence has at most as many tokens as the context. A finding per result and bound.
 WITH bounds AS (
   SELECT key, short_key, seen, 'mean memory' AS one, amu_gb AS less, 'its peak' AS other, peak_memory_gb AS more,
          ['amu_gb', 'peak_memory_gb'] AS metrics FROM taken
@@ -21,6 +21,9 @@ WITH bounds AS (
   UNION ALL
   SELECT key, short_key, seen, 'nats per byte', bits_per_byte * ln(2), 'nats per token', held_out_loss,
          ['bits_per_byte', 'held_out_loss'] FROM taken
+  UNION ALL
+  SELECT key, short_key, seen, 'tokens/s × AL', tokens_per_s * al_s_per_iter, 'batch × context',
+         (batch_size * context_length)::DOUBLE, ['tokens_per_s', 'al_s_per_iter'] FROM taken
 )
 SELECT 'error' AS severity, short_key AS "table", cells_of(seen, metrics) AS cells,
        format('{} is {:.6g}, above {}, {:.6g}.', one, less, other, more) AS explanation

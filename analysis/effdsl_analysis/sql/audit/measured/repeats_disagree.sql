@@ -1,9 +1,8 @@
--- Which repeats of one cell disagree about what no seed changes? Bytes per token and bytes of the cache follow from the
--- technique and the shape. A finding per cell and metric.
+-- Which repeats of one cell disagree about what no seed changes? Bytes of the cache, what is trained and what is saved of
+-- it follow from the technique and the shape. A finding per cell and metric.
 WITH fixed AS (
-  SELECT cell, key, short_key, seen, 'kv_bytes_per_token' AS metric, kv_bytes_per_token AS value FROM taken
-  UNION ALL
-  SELECT cell, key, short_key, seen, 'cache_bytes', cache_bytes FROM taken
+  SELECT cell, key, short_key, seen, metric, value FROM taken JOIN (SELECT key, metric, value FROM measurements) USING (key)
+  WHERE metric IN ('kv_bytes_per_token', 'cache_bytes', 'trainable_parameters', 'adapter_bytes')
 )
 SELECT 'error' AS severity, min(short_key) AS "table", flatten(list(cells_of(seen, [metric]) ORDER BY key)) AS cells,
        format('{} is {} in repeats of one cell; it does not depend on the seed.', metric,

@@ -1,0 +1,121 @@
+"""Weights of the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from effdsl.declare import Invalid, evolve, identity, keyed
+from effdsl.language_model import LanguageModel
+from effdsl.problems import nearest
+from effdsl.public_models import PUBLIC_MODELS, public_model
+from effdsl.subject import Expand
+from effdsl.subjects.weights import Weights, shape_in
+from effdsl.techniques.technique import Unsupported
+from effdsl.validate import some_text
+from effdsl.workload import Input
+
+COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@attrs.frozen
+class HubDownload(Input):
+    """The files of a model of the hub, in the hub's own cache.
+
+    Attributes:
+        id, revision: which.
+    """
+
+    id: str
+    revision: str
+    packages: tuple[str, ...] = attrs.field(default=("huggingface_hub",), init=False)
+
+
+@keyed("hub")
+class Hub(Weights):
+    """A model of the hub: ``Hub("Qwen/Qwen2.5-1.5B")``, or by the name that the paper calls it.
+
+    Attributes:
+        id: ``owner/name``.
+        revision: a commit hash never changes its meaning; a branch may. Where the hub's cache has the model,
+            the commit that it holds stands in the key.
+        model: its shape, filled in by ``resolve``: from a table of well-known models, or its ``config.json``
+            in the hub's cache.
+    """
+
+    id: str = identity(validator=some_text)
+    revision: str = identity(default="main", validator=some_text)
+    model: LanguageModel | None = identity(default=None, init=False)
+
+    def resolve(self, expand: Expand) -> Sequence[Hub]:
+        known = public_model(self.id)
+        id = known.hub_id if known else self.id
+        if "/" not in id:
+            names = [name for model in PUBLIC_MODELS for name in (model.name, model.hub_id)]
+            raise Invalid(f"no model {id!r}", f"{nearest(id, names)}write owner/name, as the hub does")
+        revision = pinned(id, self.revision)
+        found = evolve(self, id=id, revision=revision)
+        object.__setattr__(found, "model", known.language_model() if known else _shape_of(id, revision))
+        return (found,)
+
+    def language_model(self) -> LanguageModel:
+        if self.model is None:
+            raise Unsupported(f"nothing here knows the architecture of {self.id}")
+        return self.model
+
+    @property
+    def name(self) -> str:
+        known = public_model(self.id)
+        return known.name if known else self.id
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether its revision is a commit."""
+        return bool(COMMIT.fullmatch(self.revision))
+
+    def inputs(self) -> tuple[Input, ...]:
+        return (HubDownload(self.id, self.revision),)
+
+
+def hub_cache() -> Path:
+    """Where the hub's client keeps what it has fetched."""
+    if named := os.environ.get("HF_HUB_CACHE"):
+        return Path(named)
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(home).expanduser() / "hub"
+
+
+def pinned(id: str, revision: str) -> str:
+    """The commit that the hub's cache has for a branch; the branch itself where it has none."""
+    try:
+        commit = (_cached(id) / "refs" / revision).read_text("ascii").strip()
+    except OSError:
+        return revision
+    return commit if COMMIT.fullmatch(commit) else revision
+
+
+def _cached(id: str) -> Path:
+    return hub_cache() / f"models--{id.replace('/', '--')}"
+
+
+def _shape_of(id: str, revision: str) -> LanguageModel | None:
+    """By its ``config.json``.
+
+    Raises:
+        Invalid: when the cache has none, saying how to get it.
+    """
+    file = _cached(id) / "snapshots" / revision / "config.json"
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        fetch = f"hf download {id} config.json --revision {revision}"
+        raise Invalid(
+            f"the shape of {id} (revision {revision}) is not known here, and nothing is planned without it",
+            f"where the hub can be reached, run: {fetch}; or give its folder: Local('path/to/it')",
+        ) from None
+    return shape_in(config, file)

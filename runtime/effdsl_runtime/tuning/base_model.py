@@ -1,0 +1,155 @@
+"""The model that a fine-tuning starts from, and its tokenizer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable
+from functools import singledispatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import peft
+from effdsl_registry.checkpoints import Checkpoints
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM
+
+import effdsl_runtime.checkpoints.auto  # noqa: F401  our own kinds of models
+from effdsl.key import canonical_json, key_of
+from effdsl.stages.pretraining import Pretraining
+from effdsl.stages.tuning import Tuning
+from effdsl.subjects.hub import Hub
+from effdsl.subjects.local import Local
+from effdsl.subjects.trained import TrainedWeights
+from effdsl.subjects.weights import Weights
+from effdsl.task import Task
+from effdsl.workload import Workload
+from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
+from effdsl_runtime.data.codec import TOKENIZER_FILE
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.data.text_files import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+Report = Callable[[str], None]
+
+
+@singledispatch
+def source_of(weights: Weights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    """What ``from_pretrained`` takes of ``weights`` for a repeat: a folder, or an id; and the revision."""
+    raise TypeError(f"nothing here knows where a {type(weights).__name__} is")
+
+
+@source_of.register
+def _(weights: Local, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    return Path(weights.path), "main"
+
+
+@source_of.register
+def _(weights: Hub, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    return weights.id, weights.revision
+
+
+@source_of.register
+def _(weights: TrainedWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    key = key_of(canonical_json(Task(weights.cell, seed)))
+    folder = checkpoints.of(key)
+    if not folder.is_dir():
+        raise DataError(f"the weights of {weights.name} seed {seed} ({key[:10]}) are gone; execute again")
+    return folder, "main"
+
+
+def load_model(
+    weights: Weights, seed: int, checkpoints: Checkpoints, dtype: torch.dtype | Literal["auto"] = "auto"
+) -> Any:
+    """The model of transformers; a class of ours where transformers has none. Where a fine-tuning has left an
+    adapter, it is merged into its base.
+
+    Args:
+        dtype: of its weights; ``"auto"`` is that of their file.
+
+    Raises:
+        DataError: when it cannot be read.
+    """
+    source, revision = source_of(weights, seed, checkpoints)
+    what = f"the weights of {weights.name} ({source})"
+    if isinstance(weights, TrainedWeights) and (base := _base_of(weights.cell.workload)) is not None:
+        model = load_model(base, seed, checkpoints, dtype)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+                return peft.PeftModel.from_pretrained(model, source).merge_and_unload()
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # of a damaged adapter
+            raise DataError(f"{what} cannot be loaded: {error}") from error
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, SafetensorError) as error:  # of a folder, a hub, a revision; of a file
+        raise DataError(f"{what} cannot be loaded: {error}") from error
+    model, told = loaded
+    missing = sorted([*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])])
+    if missing:  # transformers has made them up, at random
+        raise DataError(
+            f"{what} are not those that config.json asks for: {missing[0]} is missing or of another size"
+        )
+    return model
+
+
+def _base_of(workload: Workload) -> Weights | None:
+    """The weights that an adapter belongs to; ``None`` where a task leaves a whole model."""
+    if isinstance(workload, Tuning) and not workload.method.replaces_weights:
+        return workload.weights
+    return None
+
+
+@singledispatch
+def tokenizer_source(weights: Weights, report: Report) -> tuple[str | Path, str]:
+    """Where the tokenizer of ``weights`` is, whether they are there yet or not; and the revision."""
+    raise TypeError(f"nothing here knows the tokenizer of a {type(weights).__name__}")
+
+
+@tokenizer_source.register
+def _(weights: Local, report: Report) -> tuple[str | Path, str]:
+    return Path(weights.path), "main"
+
+
+@tokenizer_source.register
+def _(weights: Hub, report: Report) -> tuple[str | Path, str]:
+    return weights.id, weights.revision
+
+
+@tokenizer_source.register
+def _(weights: TrainedWeights, report: Report) -> tuple[str | Path, str]:
+    return _tokenizer_left(weights.cell.workload, report)
+
+
+@singledispatch
+def _tokenizer_left(workload: Workload, report: Report) -> tuple[str | Path, str]:
+    raise TypeError(f"nothing here knows the tokenizer that a {type(workload).__name__} leaves")
+
+
+@_tokenizer_left.register
+def _(workload: Tuning, report: Report) -> tuple[str | Path, str]:
+    return tokenizer_source(workload.weights, report)
+
+
+@_tokenizer_left.register
+def _(workload: Pretraining, report: Report) -> tuple[str | Path, str]:
+    """The tokenizer of the text, as the checkpoint will have it: a folder of its own beside the corpus."""
+    corpus = prepare(workload.data, report, workload.budget.tokens)
+    made = corpus_folder(workload.data, workload.budget.tokens)
+    folder = cache_folder() / "tokenizers" / made.name
+    if not (folder / "tokenizer_config.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        said = json.dumps(corpus.tokenizer.described(workload.budget.context_length))
+        (folder / "tokenizer_config.json").write_text(said, encoding="utf-8")
+    return folder, "main"

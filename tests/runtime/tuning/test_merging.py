@@ -1,0 +1,86 @@
+"""``effdsl merge`` and chains of fine-tunings: what an adapter did to a model is in the model's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from effdsl_registry.checkpoints import Checkpoints
+from effdsl_runtime.tuning.base_model import load_model
+from effdsl_runtime.tuning.merging import write_merged
+from effdsl_runtime.tuning.methods import applied
+from effdsl_runtime.tuning.saved import Origin, save, start_of
+from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from effdsl.data import PythonHelp
+from effdsl.engine import Transformers
+from effdsl.hardware import Hardware
+from effdsl.key import canonical_json, key_of
+from effdsl.stages.tuning import Tuning
+from effdsl.subjects.local import Local
+from effdsl.subjects.trained import TrainedWeights
+from effdsl.task import Cell, Task
+from effdsl.techniques.fine_tuning import DoRA, Full, LoRA, PiSSA
+from effdsl.techniques.fine_tuning.method import Method
+from effdsl.training import TrainingBudget, TrainingRecipe
+
+IDS_BT = torch.arange(12).reshape(2, 6)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Local:
+    """A tiny model in a folder."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=48, tie_word_embeddings=True,
+    )  # fmt: skip
+    Qwen2ForCausalLM(config).save_pretrained(tmp_path / "base")
+    (resolved,) = Local(tmp_path / "base").resolve(lambda study: ())
+    return resolved
+
+
+def tuned(base: Local, method: Method, folder: Path) -> tuple[Task, Checkpoints, Any]:
+    """A task whose weights were changed as by training, what it left, and the logits of its model."""
+    shape = base.language_model()
+    closed = method.resolve(shape)
+    work = Tuning(
+        base, closed, PythonHelp().resolve(), TrainingBudget(1, 1, 8, 1), TrainingRecipe(learning_rate=1e-3)
+    )
+    task = Task(Cell(work, Transformers(), Hardware("a laptop", kind="cpu")), 0)
+    model = applied(closed, AutoModelForCausalLM.from_pretrained(base.path), shape, steps=10)
+    start = start_of(closed, model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter += 0.05 * torch.randn_like(parameter)
+    checkpoints = Checkpoints(folder / "artifacts")
+    left = checkpoints.of(key_of(canonical_json(task)))
+    left.mkdir(parents=True)
+    logits = model.eval()(IDS_BT).logits.detach()
+    save(closed, model, start, Origin(base.path, "main"), left)
+    return task, checkpoints, logits
+
+
+@pytest.mark.parametrize("method", [LoRA(rank=4), DoRA(rank=4), PiSSA(rank=4), Full()], ids=repr)
+def test_what_a_fine_tuning_left_is_loaded_as_one_model(base: Local, method: Method, tmp_path: Path) -> None:
+    """So that another fine-tuning can start from it."""
+    task, checkpoints, logits = tuned(base, method, tmp_path)
+    model = load_model(TrainedWeights(task.cell), 0, checkpoints)
+    assert not isinstance(model, peft.PeftModel)
+    torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
+
+
+def test_a_merged_model_has_the_logits_of_the_unmerged(
+    base: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the store knows the base by its content alone: the adapter says where it was."""
+    monkeypatch.setattr("effdsl_runtime.tuning.merging.copy_tokenizer", lambda source, target: None)
+    task, checkpoints, logits = tuned(base, LoRA(rank=4), tmp_path)
+    write_merged(task, checkpoints, tmp_path / "merged")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
