@@ -14,6 +14,7 @@ BENCHMARKS = (
     "probe_cost",
     "memory",
     "training_step",
+    "fine_tuning_step",
     "scans",
     "matmul_rate",
     "against_transformers",

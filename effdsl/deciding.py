@@ -65,6 +65,12 @@ def _with_decision(
     if left:
         waits_for = f"waits for {left} of {len(keys)} trials of {decision.about}"
         return attrs.evolve(one, waits_for=waits_for)
+    failed = sum(history.known[key].outcome is Outcome.FAILED for key in keys)
+    if failed:
+        waits_for = (
+            f"{failed} of {len(keys)} trials of {decision.about} failed; --retry failed runs them again"
+        )
+        return attrs.evolve(one, waits_for=waits_for)
     well = [key for key in keys if history.known[key].outcome is Outcome.OK]
     values = history.values(decision.metric, well)
     try:

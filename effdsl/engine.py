@@ -104,7 +104,7 @@ class Transformers(Engine):
         "fine-tuning": "effdsl_runtime.engines.transformers_engine:run",
         "tuning": "effdsl_runtime.engines.transformers_engine:try_out",
     }
-    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "numpy", "psutil")
+    packages: ClassVar[tuple[str, ...]] = ("torch", "peft", "transformers", "numpy", "psutil")
 
     version: int = identity(default=1, init=False)
     gradient_checkpointing: bool = identity(default=False, validator=one_of(True, False))

@@ -62,6 +62,7 @@ class FineTuningStage(Stage):
     named_by: ClassVar[type[Axis]] = FineTuning
     takes: ClassVar[frozenset[str]] = frozenset({"models", "data", "budget", "recipe"})
     settings: ClassVar[Mapping[str, type]] = {
+        "base": str,
         "data": str,
         "data_revision": str,
         "context_length": int,

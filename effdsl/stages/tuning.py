@@ -14,6 +14,7 @@ from effdsl.declare import evolve, identity, keyed, values_of
 from effdsl.dependencies import OpenChoice, Undecidable, starts_from, undecided
 from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
+from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
 from effdsl.subjects.leaving import language_model_left, text_trained_on
 from effdsl.subjects.weights import Weights
@@ -76,6 +77,7 @@ class Tuning(Workload):
 
     def setting(self) -> Mapping[str, Plain]:
         return {
+            "base": key_of(canonical_json(self.weights))[:SHOWN_DIGITS],
             "data": type(self.data).__name__,
             "data_revision": str(getattr(self.data, "revision", "")),
             "context_length": self.budget.context_length,

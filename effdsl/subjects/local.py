@@ -39,7 +39,7 @@ class Local(Weights):
         folder = Path(self.path).expanduser().resolve()
         model = _shape(folder)
         elements = sum(map(_elements, _weight_files(folder)))
-        revision = content_hash(tuple(sorted(path for path in folder.iterdir() if path.is_file())))
+        revision = folder_hash(folder)
         if self.revision not in ("", revision):
             raise Invalid(
                 f"{folder} is not what revision={self.revision!r} says: its hash is {revision!r}",
@@ -75,6 +75,11 @@ def _shape(folder: Path) -> LanguageModel | None:
     except ValueError as error:
         raise Invalid(f"{file}: not JSON: {error}", "copy it again") from None
     return shape_in(config, file)
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 of the SHA-256 digests of the files of ``folder``, in the order of their names."""
+    return content_hash(tuple(sorted(path for path in folder.iterdir() if path.is_file())))
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -189,8 +189,8 @@ def checkout(key: str, target: Path, store_path: Path | None) -> None:
     record = found.record(key)
     if not record.files:
         raise StoreError(
-            f"the task {key} left no files: weights of more than 2 GB are kept where a study says "
-            "keep_checkpoints=True"
+            f"the task {key} left no files: trials of learning rates keep none, and weights of more than "
+            "2 GB are kept where a study says keep_checkpoints=True"
         )
     found.checkpoints.check_out(record.key, record.files, target)
     click.echo(f"{target}: {len(record.files)} files")

@@ -531,6 +531,20 @@ def test_trials_are_made_once_however_many_repeats_there_are() -> None:
     assert [task.task.seed for task in of_role(plan, TaskRole.UPSTREAM)] == [0, 4, 5, 6]
 
 
+def test_a_trial_that_failed_decides_nothing() -> None:
+    """It may have been the best: whoever runs the study says whether it runs again."""
+    study, store = tuned(Trained(BASE), recipe=SWEEP, repeats=1), Known()
+    run_wave(planned(study, store), store)
+    trials = of_role(planned(study, store), TaskRole.TRIAL)
+    store.has_run(trials[0], loss=1.0)
+    store.has_run(trials[1], Outcome.FAILED, "killed")
+    plan = planned(study, store)
+    assert not plan.to_run()
+    (task,) = plan.open_tasks
+    assert task.state is TaskState.WAITING
+    assert "1 of 2 trials of LoRA GQA 3M failed; --retry failed" in task.reason
+
+
 # Chains.
 
 

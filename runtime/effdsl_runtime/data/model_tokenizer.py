@@ -43,6 +43,10 @@ def tokenizer_folder(source: str | Path, revision: str) -> Path:
     """
     folder = Path(source)
     if folder.is_dir():
+        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise DataError(
+                f"{folder} has no tokenizer; write it there with tokenizer.save_pretrained(folder)"
+            )
         return folder
     if isinstance(source, Path):
         raise DataError(f"{source}: no such folder; train the base again, or name another")

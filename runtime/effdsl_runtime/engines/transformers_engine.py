@@ -29,7 +29,7 @@ from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 from effdsl_runtime.probes import Sampler
-from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
+from effdsl_runtime.tuning.base_model import check_unchanged, load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.methods import applied, keep_frozen_in
 from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
 from effdsl_runtime.tuning.tuner import Tuner, mean_loss, predicted_tokens
@@ -92,6 +92,7 @@ class FineTune:
         self.device, self.threads = device_of(task.hardware), use_threads()
         self.examples = self._examples()
         report(Progress("loading the model"))
+        check_unchanged(work.weights)
         torch.manual_seed(seed)
         loaded = load_model(work.weights, task.seed, checkpoints).to(self.device)
         self._parameters = loaded.num_parameters()
@@ -146,15 +147,22 @@ class FineTune:
     def own_domain_loss(self) -> float | None:
         """On held-out text of the domain that the weights were trained on; ``None`` where that is unknown."""
         data = self._work.weights.trained_on()
-        return None if data is None else self.loss(self._own_domain(data), EVALUATED_TOKENS)
+        return None if data is None else self._mean_loss(self._own_domain(data))
 
     def loss(self, part: Sequence[Example], tokens: int) -> float:
-        """Of examples spread evenly over ``part`` that have about so many tokens, always the same ones."""
+        """On the new domain, of examples spread evenly over ``part`` that have about so many tokens, always
+        the same ones."""
+        loss = self._mean_loss(spread(part, tokens))
+        self._refuse_explosion("new-domain loss", loss, f"after step {len(self.iterations)}")
+        return loss
+
+    def _mean_loss(self, examples: Sequence[Example]) -> float:
+        """However large: how much is forgotten has no limit."""
         self._report(Progress("evaluating"))
-        chosen = spread(part, tokens)
         size = self._work.budget.micro_batch_size
-        loss = mean_loss(self.model, chosen, size, self.device, self._work.dtype)
-        self._refuse_explosion("loss of what is not trained on", loss, f"after step {len(self.iterations)}")
+        loss = mean_loss(self.model, examples, size, self.device, self._work.dtype)
+        if not math.isfinite(loss):
+            raise Diverged(f"a loss is {loss} after step {len(self.iterations)} of {self._work.budget.steps}")
         return loss
 
     def observation(self, values: dict[str, float], keeps: bool) -> Observation:

@@ -24,7 +24,7 @@ from effdsl_registry.store import Store, StoreBusy
 from effdsl.key import canonical_json
 from effdsl.outcome import Outcome
 from effdsl.own import changed_since
-from effdsl.plan import Plan, PlannedTask, TaskRole
+from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskRole, TaskState
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
 from effdsl_runtime.environments import python_of
@@ -245,9 +245,11 @@ class Executor:
     def _prepare(self, plan: Plan) -> str:
         """Make the inputs of the plan once, each in a process of its own; says why when that fails.
 
-        Preparing in the first task would count into its memory.
+        Preparing in the first task would count into its memory. What is waiting has its inputs made too: a
+        mistake in them is better known before anything has run.
         """
-        workloads = dict.fromkeys(task.of for task in plan.to_run())
+        soon = (*TO_RUN, TaskState.WAITING)
+        workloads = dict.fromkeys(task.of for task in plan.every_task if task.state in soon)
         inputs = (one for planned in workloads if planned.cell for one in planned.cell.workload.inputs())
         for wanted in dict.fromkeys(inputs):
             worker = Child(prepare_input, wanted)

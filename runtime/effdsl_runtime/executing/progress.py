@@ -41,7 +41,13 @@ def outcome_line(task: PlannedTask, result: RecordedTask, seconds: float) -> str
         return f"{name(task)}  {result.ending.outcome.value}: {result.ending.reason}"
     shown = [
         f"{label} {result.metrics[key]:.4g}{unit}"
-        for key, label, unit in (("ppl", "ppl", ""), ("al_s_per_iter", "", " s/iter"), ("amu_gb", "", " GB"))
+        for key, label, unit in (
+            ("ppl", "ppl", ""),
+            ("new_domain_loss", "new-domain loss", ""),
+            ("tuning_loss", "tuning loss", ""),
+            ("al_s_per_iter", "", " s/iter"),
+            ("amu_gb", "", " GB"),
+        )
         if key in result.metrics
     ]
     return "  ".join(

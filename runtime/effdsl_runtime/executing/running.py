@@ -45,6 +45,7 @@ class RunSummary:
         lost: tasks that left no weights, from which others were to start.
         stopped: whether it was asked to stop.
         if_left: the exit code where that leaves something to run.
+        results: the study's own tasks that ended well, or in another process.
     """
 
     ran: dict[str, int] = attrs.field(factory=dict)
@@ -53,11 +54,13 @@ class RunSummary:
     lost: int = 0
     stopped: bool = False
     if_left: int = 0
+    results: int = 0
 
     def and_then(self, later: RunSummary) -> RunSummary:
         """Both, one after the other."""
         ran = {what: self.ran.get(what, 0) + later.ran.get(what, 0) for what in {**self.ran, **later.ran}}
-        return RunSummary(ran, later.left, later.code, self.lost + later.lost, later.stopped, later.if_left)
+        lost, results = self.lost + later.lost, self.results + later.results
+        return attrs.evolve(later, ran=ran, lost=lost, results=results)
 
 
 def run_study(
@@ -141,8 +144,8 @@ def failed(plan: Plan, summary: RunSummary) -> int:
 
 def _has_results(plan: Plan, summary: RunSummary) -> bool:
     """Whether a task ended well, now or earlier, here or in another process."""
-    ended_well = summary.ran.get(Outcome.OK.value) or summary.ran.get(ELSEWHERE)
-    return bool(ended_well) or any(task.status == TaskState.CACHED.value for task in plan.tasks)
+    own = (task for task in plan.tasks if task.role is TaskRole.RESULT)
+    return summary.results > 0 or any(task.status == TaskState.CACHED.value for task in own)
 
 
 def study_tasks(plan: Plan) -> list[StudyTask]:
@@ -174,7 +177,11 @@ def _run(plan: Plan, store: Store, options: RunOptions, nothing: str) -> RunSumm
         return RunSummary(left=totals.left, code=1)
     if_left = 128 + totals.signal if totals.signal else 0
     code = if_left if totals.left else 0
-    return RunSummary(ran, totals.left, code, stopped=totals.stopped, if_left=if_left)
+    results = totals.elsewhere + sum(
+        planned.role is TaskRole.RESULT and result.ending.outcome is Outcome.OK
+        for planned, result in totals.endings
+    )
+    return RunSummary(ran, totals.left, code, stopped=totals.stopped, if_left=if_left, results=results)
 
 
 def _summary_json(plan: Plan, summary: RunSummary, store: Store) -> dict[str, object]:
@@ -216,6 +223,8 @@ def _summary(
     rank = f"effdsl rank {shlex.quote(plan.study)}"
     if _has_results(first, summary):
         yield f"Next: {rank}"
+    elif not any(task.role is TaskRole.RESULT for task in plan.tasks):
+        yield "The study has no result of its own yet."
     elif first.counts()[TaskState.CACHED] or summary.ran:
         yield f"None ended well; `{rank}` says how each ended."
 

@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 import effdsl_runtime.checkpoints.auto  # noqa: F401  our own kinds of models
+from effdsl.declare import Invalid
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.stages.tuning import Tuning
 from effdsl.subjects.hub import Hub
-from effdsl.subjects.local import Local
+from effdsl.subjects.local import Local, folder_hash
 from effdsl.subjects.trained import TrainedWeights
 from effdsl.subjects.weights import Weights
 from effdsl.task import Task
@@ -59,6 +60,25 @@ def _(weights: TrainedWeights, seed: int, checkpoints: Checkpoints) -> tuple[str
     if not folder.is_dir():
         raise DataError(f"the weights of {weights.name} seed {seed} ({key[:10]}) are gone; execute again")
     return folder, "main"
+
+
+@singledispatch
+def check_unchanged(weights: Weights) -> None:
+    """Refuse weights that are not those that were planned, where that can be seen.
+
+    Raises:
+        DataError: saying so.
+    """
+
+
+@check_unchanged.register
+def _(weights: Local) -> None:
+    try:
+        found = folder_hash(Path(weights.path))
+    except (OSError, Invalid) as error:
+        raise DataError(f"{weights.path} cannot be read: {error}") from None
+    if found != weights.revision:
+        raise DataError(f"the files in {weights.path} have changed since they were planned; execute again")
 
 
 def load_model(
@@ -146,7 +166,7 @@ def _(workload: Pretraining, report: Report) -> tuple[str | Path, str]:
     """The tokenizer of the text, as the checkpoint will have it: a folder of its own beside the corpus."""
     corpus = prepare(workload.data, report, workload.budget.tokens)
     made = corpus_folder(workload.data, workload.budget.tokens)
-    folder = cache_folder() / "tokenizers" / made.name
+    folder = cache_folder() / "tokenizers" / f"{made.name}-{workload.budget.context_length}"
     if not (folder / "tokenizer_config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made / TOKENIZER_FILE, folder / TOKENIZER_FILE)

@@ -277,7 +277,7 @@ def test_a_base_without_a_tokenizer_says_so(cache: Path, written: Written, tmp_p
     with pytest.raises(DataError, match="gone: no such folder; train the base again"):
         prepare_examples(data, tmp_path / "gone", 64, silent)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"the tokenizer in .*empty cannot be loaded: "):
+    with pytest.raises(DataError, match="empty has no tokenizer"):
         prepare_examples(data, tmp_path / "empty", 64, silent)
 
 

@@ -12,8 +12,9 @@ import torch
 from effdsl_registry.checkpoints import Checkpoints
 from effdsl_runtime.data.model_tokenizer import tokenizer_folder
 from effdsl_runtime.data.text_files import DataError
-from effdsl_runtime.tuning.base_model import load_model, tokenizer_source
+from effdsl_runtime.tuning.base_model import check_unchanged, load_model, tokenizer_source
 from safetensors.torch import load_file, save_file
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from effdsl.data import LocalText
 from effdsl.declare import Invalid
@@ -166,3 +167,18 @@ def test_a_tokenizer_of_no_folder_is_missed_by_its_name(tmp_path: Path) -> None:
     source, revision = tokenizer_source(Local(str(tmp_path / "removed")), lambda _: None)
     with pytest.raises(DataError, match=r"removed: no such folder"):
         tokenizer_folder(source, revision)
+
+
+def test_weights_that_have_changed_since_they_were_planned_are_refused(tmp_path: Path) -> None:
+    """Their key is that of what they were: a result of others must not stand under it."""
+    torch.manual_seed(0)
+    Qwen2ForCausalLM(
+        Qwen2Config(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+                    num_key_value_heads=2, intermediate_size=8)
+    ).save_pretrained(tmp_path)  # fmt: skip
+    (planned,) = Local(tmp_path).resolve(lambda study: ())
+    check_unchanged(planned)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="have changed since they were planned"):
+        check_unchanged(planned)

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from effdsl.data import PythonHelp
 from effdsl.engine import Transformers
+from effdsl.from_canonical import decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.tuning import Tuning
@@ -39,6 +40,7 @@ def base(tmp_path: Path) -> Local:
         intermediate_size=48, tie_word_embeddings=True,
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(tmp_path / "base")
+    (tmp_path / "base" / "tokenizer.json").write_text("{}", encoding="utf-8")  # copied, not read
     (resolved,) = Local(tmp_path / "base").resolve(lambda study: ())
     return resolved
 
@@ -74,13 +76,12 @@ def test_what_a_fine_tuning_left_is_loaded_as_one_model(base: Local, method: Met
     torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
 
 
-def test_a_merged_model_has_the_logits_of_the_unmerged(
-    base: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_merged_model_has_the_logits_of_the_unmerged(base: Local, tmp_path: Path) -> None:
     """Also where the store knows the base by its content alone: the adapter says where it was."""
-    monkeypatch.setattr("effdsl_runtime.tuning.merging.copy_tokenizer", lambda source, target: None)
     task, checkpoints, logits = tuned(base, LoRA(rank=4), tmp_path)
-    write_merged(task, checkpoints, tmp_path / "merged")
+    stored: Task = decoded(canonical_json(task))
+    write_merged(stored, checkpoints, tmp_path / "merged")
+    assert (tmp_path / "merged" / "tokenizer.json").is_file()
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
     torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
