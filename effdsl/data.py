@@ -119,7 +119,7 @@ def _tokenizer(default: type[Tokenizer]) -> Any:
     return identity(factory=default, converter=_class_stands_for_defaults, validator=_a_tokenizer)
 
 
-def _proper_fraction(_: Any, field: Any, value: Any) -> None:
+def proper_fraction(_: Any, field: Any, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, float) or not 0 < value < 1:
         raise Invalid("must lie between 0 and 1, both excluded", "e.g. held_out_fraction=0.05")
 
@@ -204,7 +204,7 @@ class PythonHelp(Data):
 
     packages = ("pydoc_data.topics",)
 
-    held_out_fraction: float = identity(default=0.1, converter=number, validator=_proper_fraction)
+    held_out_fraction: float = identity(default=0.1, converter=number, validator=proper_fraction)
     tokenizer: Tokenizer = _tokenizer(BPE)
     revision: str = identity(default="", validator=text)
 
@@ -256,7 +256,7 @@ class Files(Data):
     """
 
     paths: tuple[str, ...] = transport(converter=_patterns, validator=_some)
-    held_out_fraction: float = identity(default=0.05, converter=number, validator=_proper_fraction)
+    held_out_fraction: float = identity(default=0.05, converter=number, validator=proper_fraction)
     tokenizer: Tokenizer = _tokenizer(BPE)
     revision: str = identity(default="", validator=text)
 
@@ -308,7 +308,7 @@ class FineWebEdu(Data):
     sample: str = identity(
         default="sample-350BT", validator=one_of("sample-10BT", "sample-100BT", "sample-350BT", "default")
     )
-    held_out_fraction: float = identity(default=0.001, converter=number, validator=_proper_fraction)
+    held_out_fraction: float = identity(default=0.001, converter=number, validator=proper_fraction)
     tokenizer: Tokenizer = _tokenizer(HubTokenizer)
     revision: str = identity(default="main", validator=some_text)
 

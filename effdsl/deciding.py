@@ -11,7 +11,7 @@ from effdsl.expand import PlannedCell
 from effdsl.key import CanonicalForms
 from effdsl.outcome import Outcome
 from effdsl.plan import History, LookUp
-from effdsl.task import Task, address_of
+from effdsl.task import address_of
 
 
 @attrs.frozen
@@ -78,8 +78,3 @@ def _with_decision(
     except Undecidable as error:
         return attrs.evolve(one, hopeless=str(error))
     return attrs.evolve(one, planned=attrs.evolve(one.planned, cell=cell))
-
-
-def trials_of(one: DecidedCell) -> tuple[Task, ...]:
-    """Every task that is tried for a cell."""
-    return tuple(trial for decision in one.decisions for trial in decision.trials)

@@ -24,19 +24,27 @@ class Undecidable(ValueError):
 
 
 class OpenChoice(ABC):
-    """Something about a cell that the results of other tasks decide.
+    """Something about a cell that the results of other tasks decide."""
 
-    Attributes:
-        trials: those tasks.
-        metric: which of their metrics is compared.
-        about: what is decided, in words.
-        title: what people call its trials together.
-    """
+    @property
+    @abstractmethod
+    def trials(self) -> tuple[Task, ...]:
+        """Those tasks."""
 
-    trials: tuple[Task, ...]
-    metric: str
-    about: str
-    title: str
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """Which of their metrics is compared."""
+
+    @property
+    @abstractmethod
+    def about(self) -> str:
+        """What is decided, in words."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What people call its trials together."""
 
     @abstractmethod
     def taken(self, values: Sequence[float | None]) -> Cell:

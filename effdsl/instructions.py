@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from effdsl.data import BaseTokenizer, Data, Files, Tokenizer, _proper_fraction
+from effdsl.data import BaseTokenizer, Data, Files, Tokenizer, proper_fraction
 from effdsl.declare import identity, keyed, language
 from effdsl.validate import number, some_text
 
@@ -44,7 +44,7 @@ class HubInstructions(Data):
     hub_config: ClassVar[str | None] = None
     hub_files: ClassVar[str | None] = None
 
-    held_out_fraction: float = identity(default=0.05, converter=number, validator=_proper_fraction)
+    held_out_fraction: float = identity(default=0.05, converter=number, validator=proper_fraction)
     tokenizer: Tokenizer = identity(factory=BaseTokenizer, init=False)
     revision: str = identity(default="main", validator=some_text)
 

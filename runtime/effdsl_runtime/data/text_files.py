@@ -26,7 +26,7 @@ OTHER_MARKS = {
 PARAGRAPH = re.compile(r"(?:\r\n|\r|\n)[^\S\r\n]*(?:\r\n|\r|\n)")
 LINE = re.compile(r"\r\n|\r|\n")
 SPACE = re.compile(r"\s")
-JSON_KINDS = {dict: "an object", list: "an array", type(None): "null", bool: "a boolean"}
+JSON_KINDS = {str: "text", dict: "an object", list: "an array", type(None): "null", bool: "a boolean"}
 
 
 class DataError(RuntimeError):
@@ -49,7 +49,7 @@ def _(data: LocalText, path: Path) -> Iterator[str]:
         try:
             yield from pieces(iter(lambda: file.read(CHUNK), ""))
         except UnicodeDecodeError:
-            raise DataError(_not_utf8(path)) from None
+            raise DataError(not_utf8(path)) from None
 
 
 @texts.register
@@ -60,7 +60,7 @@ def _(data: JSONL, path: Path) -> Iterator[str]:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
-                raise DataError(_not_utf8(path)) from None
+                raise DataError(not_utf8(path)) from None
             if text.strip():
                 yield _field(text, data.field, path, number)
 
@@ -93,26 +93,34 @@ def _field(line: str, field: str, path: Path, number: int) -> str:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise DataError(f"{place} is not JSON: {error}{_as_lines(line, path, number)}") from None
+        raise DataError(f"{place} is not JSON: {error}{as_lines(line, path, number)}") from None
     if not isinstance(row, dict):
-        raise DataError(f"{place} is {_kind(row)}, not an object{_as_lines(line, path, number)}")
+        raise DataError(f"{place} is {kind_of(row)}, not an object{as_lines(line, path, number)}")
     if field not in row:
         raise DataError(
             f"{place} has no field {field!r}; it has {', '.join(map(repr, row)) or 'none'}; say field=..."
         )
-    text = row[field]
-    if not isinstance(text, str):
-        raise DataError(f"{place}: {field!r} is {_kind(text)}, not text; correct the line or leave it out")
+    return checked_text(row[field], field, place)
+
+
+def checked_text(value: object, field: str, place: str) -> str:
+    """The text that stands under ``field`` in a line of JSON.
+
+    Raises:
+        DataError: when it is no text, or has half of a character in it.
+    """
+    if not isinstance(value, str):
+        raise DataError(f"{place}: {field!r} is {kind_of(value)}, not text; correct the line or leave it out")
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{place}: {field!r} has half of a character, {text[error.start]!r}; correct the line"
+            f"{place}: {field!r} has half of a character, {value[error.start]!r}; correct the line"
         ) from None
-    return text
+    return value
 
 
-def _as_lines(line: str, path: Path, number: int) -> str:
+def as_lines(line: str, path: Path, number: int) -> str:
     """What makes lines of JSON that is not written in lines."""
     start = line.lstrip()[:1]
     if number > 1 or start not in ("[", "{"):
@@ -122,11 +130,11 @@ def _as_lines(line: str, path: Path, number: int) -> str:
     return f"; if it is {what}, `jq -c '{query}' '{name}' > lines.jsonl` makes lines of it"
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     return JSON_KINDS.get(type(value), "a number")
 
 
-def _not_utf8(path: Path) -> str:
+def not_utf8(path: Path) -> str:
     """Which line of a file is not UTF-8, and what it may be instead."""
     content = path.read_bytes()
     for mark, encoding in OTHER_MARKS.items():
