@@ -1,4 +1,4 @@
-"""The seven methods on a model of 1.5B in bfloat16: speed, MFU, watts, and memory beside what is predicted."""
+"""The seven methods on 1.5B parameters in bfloat16: speed, MFU, watts, memory beside what is predicted."""
 
 from __future__ import annotations
 
