@@ -14,7 +14,7 @@ from effdsl.declare import Invalid, evolve, identity, keyed
 from effdsl.language_model import LanguageModel
 from effdsl.problems import nearest
 from effdsl.public_models import PUBLIC_MODELS, public_model
-from effdsl.subject import Expand
+from effdsl.subject import Surroundings
 from effdsl.subjects.weights import Weights, shape_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text
@@ -55,7 +55,7 @@ class Hub(Weights):
     revision: str = identity(default="main", validator=some_text)
     model: LanguageModel | None = identity(default=None, init=False)
 
-    def resolve(self, expand: Expand) -> Sequence[Hub]:
+    def resolve(self, around: Surroundings) -> Sequence[Hub]:
         known = public_model(self.id)
         id = known.hub_id if known else self.id
         if "/" not in id:

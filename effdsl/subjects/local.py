@@ -11,7 +11,7 @@ from pathlib import Path
 from effdsl.data import content_hash
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.language_model import LanguageModel
-from effdsl.subject import Expand
+from effdsl.subject import Surroundings
 from effdsl.subjects.weights import Weights, shape_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text, text
@@ -35,7 +35,7 @@ class Local(Weights):
     revision: str = identity(default="", validator=text)
     model: LanguageModel | None = identity(default=None, init=False)
 
-    def resolve(self, expand: Expand) -> Sequence[Local]:
+    def resolve(self, around: Surroundings) -> Sequence[Local]:
         folder = Path(self.path).expanduser().resolve()
         model = _shape(folder)
         elements = sum(map(_elements, _weight_files(folder)))

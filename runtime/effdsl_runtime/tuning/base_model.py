@@ -16,13 +16,13 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 import effdsl_runtime.checkpoints.auto  # noqa: F401  our own kinds of models
-from effdsl.declare import Invalid
+from effdsl.declare import Invalid, evolve
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.stages.tuning import Tuning
 from effdsl.subjects.hub import Hub
 from effdsl.subjects.local import Local, folder_hash
-from effdsl.subjects.trained import TrainedWeights
+from effdsl.subjects.trained import LeftWeights, StoredWeights, TrainedWeights
 from effdsl.subjects.weights import Weights
 from effdsl.task import Task
 from effdsl.workload import Workload
@@ -30,6 +30,7 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.tuning.saved import ADAPTER_CONFIG
 
 if TYPE_CHECKING:
     import torch
@@ -54,11 +55,14 @@ def _(weights: Hub, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, st
 
 
 @source_of.register
-def _(weights: TrainedWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    key = key_of(canonical_json(Task(weights.cell, seed)))
+def _(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    task = weights.left_by(seed)
+    key = key_of(canonical_json(task))
     folder = checkpoints.of(key)
     if not folder.is_dir():
-        raise DataError(f"the weights of {weights.name} seed {seed} ({key[:10]}) are gone; execute again")
+        raise DataError(
+            f"the weights of {weights.name} seed {task.seed} ({key[:10]}) are gone; execute again"
+        )
     return folder, "main"
 
 
@@ -95,8 +99,8 @@ def load_model(
     """
     source, revision = source_of(weights, seed, checkpoints)
     what = f"the weights of {weights.name} ({source})"
-    if isinstance(weights, TrainedWeights) and (base := _base_of(weights.cell.workload)) is not None:
-        model = load_model(base, seed, checkpoints, dtype)
+    if isinstance(weights, LeftWeights) and (base := base_of(weights, seed, checkpoints)) is not None:
+        model = load_model(base, weights.left_by(seed).seed, checkpoints, dtype)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
@@ -123,11 +127,48 @@ def load_model(
     return model
 
 
-def _base_of(workload: Workload) -> Weights | None:
-    """The weights that an adapter belongs to; ``None`` where a task leaves a whole model."""
-    if isinstance(workload, Tuning) and not workload.method.replaces_weights:
-        return workload.weights
+@singledispatch
+def base_of(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
+    """The weights that the adapter which is left belongs to; ``None`` where a whole model is left."""
+    work = weights.cell.workload
+    if isinstance(work, Tuning) and not work.method.replaces_weights:
+        return work.weights
     return None
+
+
+@base_of.register
+def _(weights: StoredWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
+    return base_of(TrainedWeights(with_folders(weights.task, checkpoints).cell), seed, checkpoints)
+
+
+def with_folders(task: Task, checkpoints: Checkpoints) -> Task:
+    """A ``task`` out of the store with the paths of the folders that it starts from, which are in no key: the
+    adapters that were left have them."""
+    work = task.workload
+    if not isinstance(work, Tuning):
+        return task
+    weights = _with_folder(work.weights, task, checkpoints)
+    return evolve(task, cell=evolve(task.cell, workload=evolve(work, weights=weights)))
+
+
+@singledispatch
+def _with_folder(weights: Weights, of: Task, checkpoints: Checkpoints) -> Weights:
+    return weights
+
+
+@_with_folder.register
+def _(weights: Local, of: Task, checkpoints: Checkpoints) -> Weights:
+    config = checkpoints.of(key_of(canonical_json(of))) / ADAPTER_CONFIG
+    if not config.is_file():
+        return weights
+    found = evolve(weights, path=json.loads(config.read_text("utf-8"))["base_model_name_or_path"])
+    object.__setattr__(found, "model", weights.model)
+    return found
+
+
+@_with_folder.register
+def _(weights: TrainedWeights, of: Task, checkpoints: Checkpoints) -> Weights:
+    return TrainedWeights(with_folders(weights.left_by(of.seed), checkpoints).cell)
 
 
 @singledispatch
@@ -147,7 +188,12 @@ def _(weights: Hub, report: Report) -> tuple[str | Path, str]:
 
 
 @tokenizer_source.register
-def _(weights: TrainedWeights, report: Report) -> tuple[str | Path, str]:
+def _(weights: StoredWeights, report: Report) -> tuple[str | Path, str]:
+    return Path(weights.folder), "main"
+
+
+@tokenizer_source.register
+def _(weights: LeftWeights, report: Report) -> tuple[str | Path, str]:
     return _tokenizer_left(weights.cell.workload, report)
 
 
