@@ -77,6 +77,7 @@ class FineTuningStage(Stage):
         "trials": int,
         "tuning_steps": int,
         "edge_of_sweep": str,
+        "base_revision": str,
     }
 
     def subjects(self, study: Study) -> Sequence[object]:
@@ -123,7 +124,8 @@ class FineTuningStage(Stage):
 
     def remark(self, choice: Choice, workload: Workload) -> str:
         assert isinstance(workload, Tuning)  # noqa: S101  the stage's own
-        return f"the best learning rate is the sweep's {workload.edge}" if workload.edge else ""
+        edge = f"the best learning rate is the sweep's {workload.edge}" if workload.edge else ""
+        return "; ".join(filter(None, (edge, workload.weights.remark())))
 
 
 def tuning_budget(budget: Budget, small: bool, devices: int) -> TrainingBudget:

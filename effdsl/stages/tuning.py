@@ -95,6 +95,7 @@ class Tuning(Workload):
             "trials": len(rates),
             "tuning_steps": len(rates) * self.budget.steps,
             "edge_of_sweep": self.edge,
+            "base_revision": self.weights.pin,
         }
 
     @property

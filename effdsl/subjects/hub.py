@@ -15,6 +15,7 @@ from effdsl.language_model import LanguageModel
 from effdsl.problems import nearest
 from effdsl.public_models import PUBLIC_MODELS, public_model
 from effdsl.subject import Surroundings
+from effdsl.subjects.hub_client import HUB
 from effdsl.subjects.weights import Weights, shape_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text
@@ -46,9 +47,9 @@ class Hub(Weights):
     Attributes:
         id: ``owner/name``.
         revision: a commit hash never changes its meaning; a branch may. Where the hub's cache has the model,
-            the commit that it holds stands in the key.
-        model: its shape, filled in by ``resolve``: from a table of well-known models, or its ``config.json``
-            in the hub's cache.
+            or the hub can be asked, the commit that it is at stands in the key.
+        model: its shape, filled in by ``resolve``: from a table of well-known models, or its ``config.json``,
+            which is fetched where the hub's cache lacks it.
     """
 
     id: str = identity(validator=some_text)
@@ -61,9 +62,13 @@ class Hub(Weights):
         if "/" not in id:
             names = [name for model in PUBLIC_MODELS for name in (model.name, model.hub_id)]
             raise Invalid(f"no model {id!r}", f"{nearest(id, names)}write owner/name, as the hub does")
-        revision = pinned(id, self.revision)
+        revision, answer = pinned(id, self.revision), ""
+        if not _config_file(id, revision).is_file() and not (known and COMMIT.fullmatch(revision)):
+            answer = HUB.fetch_config(id, revision, hub_cache())
+            revision = pinned(id, revision)
         found = evolve(self, id=id, revision=revision)
-        object.__setattr__(found, "model", known.language_model() if known else _shape_of(id, revision))
+        model = known.language_model() if known else _shape_of(id, revision, answer)
+        object.__setattr__(found, "model", model)
         return (found,)
 
     def language_model(self) -> LanguageModel:
@@ -80,6 +85,15 @@ class Hub(Weights):
     def is_pinned(self) -> bool:
         """Whether its revision is a commit."""
         return bool(COMMIT.fullmatch(self.revision))
+
+    @property
+    def pin(self) -> str:
+        return self.revision if self.is_pinned else f"{self.revision}, not pinned"
+
+    def remark(self) -> str:
+        if self.is_pinned:
+            return ""
+        return f"not pinned: nobody could say which commit {self.revision} is at, and it may change"
 
     def inputs(self) -> tuple[Input, ...]:
         return (HubDownload(self.id, self.revision),)
@@ -106,19 +120,27 @@ def _cached(id: str) -> Path:
     return hub_cache() / f"models--{id.replace('/', '--')}"
 
 
-def _shape_of(id: str, revision: str) -> LanguageModel | None:
+def _config_file(id: str, revision: str) -> Path:
+    return _cached(id) / "snapshots" / revision / "config.json"
+
+
+def _shape_of(id: str, revision: str, answer: str) -> LanguageModel | None:
     """By its ``config.json``.
+
+    Args:
+        answer: of the hub, where it did not give that.
 
     Raises:
         Invalid: when the cache has none, saying how to get it.
     """
-    file = _cached(id) / "snapshots" / revision / "config.json"
+    file = _config_file(id, revision)
     try:
         config = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         fetch = f"hf download {id} config.json --revision {revision}"
+        why = answer or "nothing is planned without it"
         raise Invalid(
-            f"the shape of {id} (revision {revision}) is not known here, and nothing is planned without it",
+            f"the shape of {id} (revision {revision}) is not known here: {why}",
             f"where the hub can be reached, run: {fetch}; or give its folder: Local('path/to/it')",
         ) from None
     return shape_in(config, file)

@@ -64,6 +64,10 @@ class Local(Weights):
     def name(self) -> str:
         return Path(self.path).name
 
+    @property
+    def pin(self) -> str:
+        return self.revision
+
 
 def _shape(folder: Path) -> LanguageModel | None:
     file = folder / "config.json"

@@ -50,6 +50,15 @@ class Weights(Subject):
         """The text that it was trained on; ``None`` where that is not known."""
         return None
 
+    @property
+    def pin(self) -> str:
+        """What pins its content, for a row to say; empty where that is the tasks that leave it."""
+        return ""
+
+    def remark(self) -> str:
+        """What a plan should say of it; usually empty."""
+        return ""
+
     def __str__(self) -> str:
         return self.name
 
