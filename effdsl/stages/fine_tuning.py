@@ -100,7 +100,8 @@ class FineTuningStage(Stage):
         found: dict[Weights, TuningConditions] = {}
         for weights in subjects:
             try:
-                budget = tuning_budget(study.budget, _is_small(weights), hardware.count)
+                small = _is_small(weights)
+                budget = tuning_budget(study.budget, small, hardware.count, weights.positions)
             except Invalid as error:
                 mistakes.at(weights, error, study.budget)
                 continue
@@ -112,6 +113,7 @@ class FineTuningStage(Stage):
         weights, method = choice.subject, choice.chosen[FineTuning.name]
         assert isinstance(method, Method)  # noqa: S101  as the axis has checked
         model = weights.language_model()
+        _refuse_longer(conditions.budget.context_length, weights)
         method = method.resolve(model)
         usual = evolve(USUAL, learning_rate=method.usual_learning_rate(model.parameters < SMALL))
         recipe = conditions.recipe.resolve(usual, conditions.bf16)
@@ -128,11 +130,15 @@ class FineTuningStage(Stage):
         return "; ".join(filter(None, (edge, workload.weights.remark())))
 
 
-def tuning_budget(budget: Budget, small: bool, devices: int) -> TrainingBudget:
+def tuning_budget(budget: Budget, small: bool, devices: int, positions: int | None = None) -> TrainingBudget:
     """The budget with every choice closed.
 
     Below 100M parameters: 60 steps of 8 examples of at most 256 tokens, all at once; from there on 1,000
-    steps of 8 examples a device, one at a time, of at most 2,048 tokens: LlamaFactory's examples.
+    steps of 8 examples a device, one at a time, of at most 2,048 tokens: LlamaFactory's examples. Of a model
+    for shorter sequences, at most those.
+
+    Args:
+        positions: tokens of the longest sequence that the model is made for, where that is known.
 
     Raises:
         Invalid: when the micro-batches of all devices do not divide the batch.
@@ -145,12 +151,23 @@ def tuning_budget(budget: Budget, small: bool, devices: int) -> TrainingBudget:
             f"batch_size={batch_size} is not a multiple of micro_batch_size={micro} x {devices} devices",
             f"e.g. batch_size={math.ceil(batch_size / together) * together}",
         )
+    usual = SMALL_CONTEXT if small else CONTEXT
     return TrainingBudget(
         budget.steps or (SMALL_STEPS if small else STEPS),
         batch_size,
-        budget.context_length or (SMALL_CONTEXT if small else CONTEXT),
+        budget.context_length or min(usual, positions or usual),
         micro,
     )
+
+
+def _refuse_longer(context_length: int, weights: Weights) -> None:
+    """Examples longer than what a model is made for: it has no positions for them, or never saw them."""
+    if weights.positions is not None and context_length > weights.positions:
+        raise Unsupported(
+            f"context_length={context_length:,} is more than the {weights.positions:,} tokens that "
+            f"{weights.name} is made for",
+            f"give Budget(context_length={weights.positions}) or less",
+        )
 
 
 def _is_small(weights: Weights) -> bool:

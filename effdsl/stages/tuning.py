@@ -16,7 +16,7 @@ from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
-from effdsl.subjects.leaving import language_model_left, text_trained_on
+from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
 from effdsl.techniques.fine_tuning.method import Method
@@ -134,7 +134,7 @@ class Tuning(Workload):
     def facts(self) -> Iterator[str]:
         budget = self.budget
         yield str(self.data)
-        yield f"context {budget.context_length:,}"
+        yield f"context {budget.context_length:,} (priced at most, as if filled)"
         yield f"{budget.steps:,} step{'s' * (budget.steps != 1)} of {budget.batch_size:,} examples"
         yield f"learning rates {self.sweep}" if self.sweep else "learning rates as usual, not tuned"
         yield self.dtype
@@ -304,6 +304,11 @@ def _weights_of_trial(work: Trial, seed: int) -> tuple[Task, ...]:
 @language_model_left.register
 def _same_model(work: Tuning) -> LanguageModel | None:
     return work.model
+
+
+@positions_left.register
+def _same_positions(work: Tuning) -> int | None:
+    return work.weights.positions
 
 
 @text_trained_on.register

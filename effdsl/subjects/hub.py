@@ -10,13 +10,13 @@ from pathlib import Path
 
 import attrs
 
-from effdsl.declare import Invalid, evolve, identity, keyed
+from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.language_model import LanguageModel
 from effdsl.problems import nearest
 from effdsl.public_models import PUBLIC_MODELS, public_model
 from effdsl.subject import Surroundings
 from effdsl.subjects.hub_client import HUB
-from effdsl.subjects.weights import Weights, shape_in
+from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text
 from effdsl.workload import Input
@@ -50,11 +50,13 @@ class Hub(Weights):
             or the hub can be asked, the commit that it is at stands in the key.
         model: its shape, filled in by ``resolve``: from a table of well-known models, or its ``config.json``,
             which is fetched where the hub's cache lacks it.
+        longest: tokens of a sequence, filled in likewise where ``config.json`` is there and says so.
     """
 
     id: str = identity(validator=some_text)
     revision: str = identity(default="main", validator=some_text)
     model: LanguageModel | None = identity(default=None, init=False)
+    longest: int | None = transport(default=None, init=False, eq=False)
 
     def resolve(self, around: Surroundings) -> Sequence[Hub]:
         known = public_model(self.id)
@@ -67,8 +69,10 @@ class Hub(Weights):
             answer = HUB.fetch_config(id, revision, hub_cache())
             revision = pinned(id, revision)
         found = evolve(self, id=id, revision=revision)
-        model = known.language_model() if known else _shape_of(id, revision, answer)
+        config = _config_of(id, revision)
+        model = known.language_model() if known else _shape_of(found, config, answer)
         object.__setattr__(found, "model", model)
+        object.__setattr__(found, "longest", positions_in(config))
         return (found,)
 
     def language_model(self) -> LanguageModel:
@@ -80,6 +84,10 @@ class Hub(Weights):
     def name(self) -> str:
         known = public_model(self.id)
         return known.name if known else self.id
+
+    @property
+    def positions(self) -> int | None:
+        return self.longest
 
     @property
     def is_pinned(self) -> bool:
@@ -121,26 +129,31 @@ def _cached(id: str) -> Path:
 
 
 def _config_file(id: str, revision: str) -> Path:
-    return _cached(id) / "snapshots" / revision / "config.json"
+    return _cached(id) / "snapshots" / revision / CONFIG
 
 
-def _shape_of(id: str, revision: str, answer: str) -> LanguageModel | None:
+def _config_of(id: str, revision: str) -> object:
+    """What the cache has of a model's ``config.json``; ``None`` where that is nothing."""
+    try:
+        return json.loads(_config_file(id, revision).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _shape_of(model: Hub, config: object, answer: str) -> LanguageModel | None:
     """By its ``config.json``.
 
     Args:
         answer: of the hub, where it did not give that.
 
     Raises:
-        Invalid: when the cache has none, saying how to get it.
+        Invalid: when there is none, saying how to get it.
     """
-    file = _config_file(id, revision)
-    try:
-        config = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        fetch = f"hf download {id} config.json --revision {revision}"
+    if config is None:
         why = answer or "nothing is planned without it"
+        fetch = f"hf download {model.id} {CONFIG} --revision {model.revision}"
         raise Invalid(
-            f"the shape of {id} (revision {revision}) is not known here: {why}",
+            f"the shape of {model.id} (revision {model.revision}) is not known here: {why}",
             f"where the hub can be reached, run: {fetch}; or give its folder: Local('path/to/it')",
-        ) from None
-    return shape_in(config, file)
+        )
+    return shape_in(config, _config_file(model.id, model.revision))

@@ -18,7 +18,7 @@ from effdsl.language_model import LanguageModel
 from effdsl.problems import StudyError, active_collector, is_broken, spelled
 from effdsl.study import Study
 from effdsl.subject import Subject, Surroundings
-from effdsl.subjects.leaving import language_model_left, text_trained_on
+from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
 from effdsl.techniques.technique import Unsupported
@@ -50,6 +50,10 @@ class LeftWeights(Weights):
     def name(self) -> str:
         labels = self.cell.labels
         return f"{labels.full_name} {labels.scale}"
+
+    @property
+    def positions(self) -> int | None:
+        return positions_left(self.cell.workload)
 
     def trained_on(self) -> Data | None:
         return text_trained_on(self.cell.workload)

@@ -13,6 +13,8 @@ from effdsl.subject import Subject
 from effdsl.task import Cell, Task
 from effdsl.workload import Input
 
+CONFIG = "config.json"
+
 
 class Weights(Subject):
     """A language model that has been trained."""
@@ -51,6 +53,11 @@ class Weights(Subject):
         return None
 
     @property
+    def positions(self) -> int | None:
+        """Tokens of the longest sequence that it is made for; ``None`` where that is not known."""
+        return None
+
+    @property
     def pin(self) -> str:
         """What pins its content, for a row to say; empty where that is the tasks that leave it."""
         return ""
@@ -61,6 +68,12 @@ class Weights(Subject):
 
     def __str__(self) -> str:
         return self.name
+
+
+def positions_in(config: object) -> int | None:
+    """Tokens of the longest sequence that the model of a ``config`` is made for, where it says so."""
+    said = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    return said if type(said) is int and said > 0 else None
 
 
 def shape_in(config: object, file: object) -> LanguageModel | None:
