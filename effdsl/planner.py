@@ -70,7 +70,7 @@ def make_plan(
     obstacles = Obstacles(unfit, unavailable)
 
     def states_with(retried: Collection[Outcome]) -> tuple[PlannedTask, ...]:
-        return tuple(with_states(listed, obstacles, history, forms, retried))
+        return tuple(with_states(listed, obstacles, history, forms, retried, tasks.wanted))
 
     planned = states_with(())
     by_key = {task.address.key: task for task in planned}

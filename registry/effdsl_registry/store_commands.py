@@ -172,7 +172,8 @@ def gc(delete: bool, artifacts: bool, as_json: bool, store_path: Path | None) ->
     for item in items:
         click.echo(f"{item.path}: {item.reason}")
     size = sum(item.size for item in items) / 1e6
-    done = "removed" if delete else "to remove; `effdsl store gc --delete` removes them"
+    command = "effdsl store gc --artifacts --delete" if artifacts else "effdsl store gc --delete"
+    done = "removed" if delete else f"to remove; `{command}` removes them"
     click.echo(f"{len(items)} files, {size:.3g} MB {done}" if items else "nothing to remove")
 
 

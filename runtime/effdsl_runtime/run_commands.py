@@ -95,7 +95,7 @@ def _refuse_odd_threads() -> None:
 
 limit_option = click.option(
     "--limit", type=LimitType(), default=None,
-    help="As many tasks as this pays for, e.g. 2h, 50kWh or '$100'; whole repeats first.",
+    help="As many tasks as this pays for, waiting ones too, e.g. 2h, 50kWh or '$100'; whole repeats first.",
 )  # fmt: skip
 
 
