@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import peft
-from effdsl_registry.checkpoints import Checkpoints
+from effdsl_registry.checkpoints import BASE, Checkpoints, adapter_config
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
@@ -30,7 +30,6 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
-from effdsl_runtime.tuning.saved import ADAPTER_CONFIG
 
 if TYPE_CHECKING:
     import torch
@@ -40,13 +39,14 @@ Report = Callable[[str], None]
 
 @singledispatch
 def source_of(weights: Weights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    """What ``from_pretrained`` takes of ``weights`` for a repeat: a folder, or an id; and the revision."""
+    """What ``from_pretrained`` takes of ``weights`` for a repeat: a folder, or an id of the hub; and what
+    pins its content: the hash of the folder, the key of the task that left it, or the hub's revision."""
     raise TypeError(f"nothing here knows where a {type(weights).__name__} is")
 
 
 @source_of.register
 def _(weights: Local, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    return Path(weights.path), "main"
+    return Path(weights.path), weights.revision
 
 
 @source_of.register
@@ -63,7 +63,7 @@ def _(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | 
         raise DataError(
             f"the weights of {weights.name} seed {task.seed} ({key[:10]}) are gone; execute again"
         )
-    return folder, "main"
+    return folder.resolve(), key
 
 
 @singledispatch
@@ -158,10 +158,10 @@ def _with_folder(weights: Weights, of: Task, checkpoints: Checkpoints) -> Weight
 
 @_with_folder.register
 def _(weights: Local, of: Task, checkpoints: Checkpoints) -> Weights:
-    config = checkpoints.of(key_of(canonical_json(of))) / ADAPTER_CONFIG
-    if not config.is_file():
+    config = adapter_config(checkpoints.of(key_of(canonical_json(of))))
+    if not config:
         return weights
-    found = evolve(weights, path=json.loads(config.read_text("utf-8"))["base_model_name_or_path"])
+    found = evolve(weights, path=config[BASE])
     object.__setattr__(found, "model", weights.model)
     return found
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import attrs
 import torch
+from effdsl_registry.checkpoints import ADAPTER_CONFIG, BASE, adapter_config
 
 from effdsl.techniques.fine_tuning import PiSSA
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl_runtime.data.model_tokenizer import TOKENIZER_FILES
 
-ADAPTER_CONFIG = "adapter_config.json"
 FALSE_ALARMS = (
     ".* have invalid shape",  # AdaLoRA may leave a target no rank at all
     "PiSSA changes the base weights",  # peft loads the factors of the start as a second adapter
@@ -33,7 +33,7 @@ class Origin:
 
     Attributes:
         source: what ``from_pretrained`` takes: an id of the hub, or a folder.
-        revision: of the hub.
+        revision: what pins its content: of the hub, the key of the task that left it, or the folder's hash.
     """
 
     source: str
@@ -100,8 +100,7 @@ def _without_false_alarms() -> Iterator[None]:
 def _name_the_base(folder: Path, origin: Origin) -> None:
     """peft writes whatever the model was loaded from; and README.md, an empty form to fill in."""
     file = folder / ADAPTER_CONFIG
-    config = json.loads(file.read_text("utf-8"))
-    config |= {"base_model_name_or_path": origin.source, "revision": origin.revision}
+    config = adapter_config(folder) | {BASE: origin.source, "revision": origin.revision}
     file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)
 

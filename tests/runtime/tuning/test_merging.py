@@ -8,8 +8,8 @@ from typing import Any
 import peft
 import pytest
 import torch
-from effdsl_registry.checkpoints import Checkpoints
-from effdsl_runtime.tuning.base_model import load_model, tokenizer_source
+from effdsl_registry.checkpoints import BASE, Checkpoints, adapter_config
+from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.merging import write_merged
 from effdsl_runtime.tuning.methods import applied
 from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
@@ -73,7 +73,8 @@ def tuned_from(base: Weights, loaded: Any, method: Method, folder: Path) -> tupl
     left = checkpoints.of(key_of(canonical_json(task)))
     left.mkdir(parents=True)
     logits = model.eval()(IDS_BT).logits.detach()
-    save(closed, model, start, Origin(getattr(base, "path", "the store"), "main"), left)
+    source, revision = source_of(base, 0, checkpoints)
+    save(closed, model, start, Origin(str(source), revision), left)
     return task, checkpoints, logits
 
 
@@ -109,6 +110,20 @@ def test_weights_by_a_key_are_those_of_that_task_for_every_repeat(
         torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
     source, _ = tokenizer_source(weights, lambda text: None)
     assert Path(source, "tokenizer.json").is_file()
+
+
+def test_an_adapter_says_where_its_base_is_and_what_pins_it(base: Local, tmp_path: Path) -> None:
+    """A folder and its hash; or the folder in the store of the task that left it, and its key."""
+    first, checkpoints, _ = tuned(base, Full(), tmp_path)
+    start = load_model(TrainedWeights(first.cell), 0, checkpoints)
+    tasks = [
+        tuned(base, LoRA(rank=4), tmp_path)[0],
+        tuned_from(TrainedWeights(first.cell), start, LoRA(rank=4), tmp_path)[0],
+    ]
+    of_folder, of_task = (adapter_config(checkpoints.of(key_of(canonical_json(task)))) for task in tasks)
+    key = key_of(canonical_json(first))
+    assert (of_folder[BASE], of_folder["revision"]) == (base.path, base.revision)
+    assert (of_task[BASE], of_task["revision"]) == (str(tmp_path / "artifacts" / key), key)
 
 
 def test_an_adapter_on_an_adapter_on_a_folder_is_merged_from_the_store_alone(
