@@ -75,7 +75,7 @@ def _is_offline() -> bool:
 
 def _silent() -> Any:
     """A progress bar that shows nothing: a plan is no download."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     class Silent(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:

@@ -121,8 +121,11 @@ def load_model(
     model, told = loaded
     missing = sorted([*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])])
     if missing:  # transformers has made them up, at random
+        others = sorted(told["unexpected_keys"])
+        instead = f", and there is {others[0]}, which it does not know" if others else ""
         raise DataError(
             f"{what} are not those that config.json asks for: {missing[0]} is missing or of another size"
+            f"{instead}; write them anew with model.save_pretrained(folder), or copy the folder again"
         )
     return model
 

@@ -183,3 +183,18 @@ def test_weights_that_have_changed_since_they_were_planned_are_refused(tmp_path:
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="have changed since they were planned"):
         check_unchanged(planned)
+
+
+def test_weights_under_other_names_are_said_with_both_and_what_to_do(folder: Path, tmp_path: Path) -> None:
+    """Where transformers would make them up at random."""
+    file = folder / "model.safetensors"
+    tensors = {name.replace("q_proj", "query"): tensor for name, tensor in load_file(file).items()}
+    save_file(tensors, file, {"format": "pt"})
+    with pytest.raises(DataError) as caught:
+        load(folder, tmp_path)
+    assert str(caught.value) == (
+        f"the weights of mine ({folder}) are not those that config.json asks for: "
+        "model.layers.0.self_attn.q_proj.weight is missing or of another size, and there is "
+        "model.layers.0.self_attn.query.weight, which it does not know; write them anew with "
+        "model.save_pretrained(folder), or copy the folder again"
+    )
