@@ -17,7 +17,7 @@ from effdsl.hardware import Hardware
 from effdsl.instructions import OpenO1SFT
 from effdsl.shapes import SMALL
 from effdsl.stages.stage import Mistakes, Stage, stage
-from effdsl.stages.tuning import Tuning
+from effdsl.stages.tuning import TRIAL_SEED, Tuning
 from effdsl.subjects.weights import Weights
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.fine_tuning import LoRA
@@ -40,12 +40,17 @@ SMALL_CONTEXT, CONTEXT = 256, 2048
 
 @attrs.frozen
 class TuningConditions:
-    """What all cells of a model share."""
+    """What all cells of a model share.
+
+    Attributes:
+        first_seed: of the study's repeats.
+    """
 
     data: Data
     budget: TrainingBudget
     recipe: Recipe
     bf16: bool
+    first_seed: int
 
     @property
     def sweep(self) -> Sweep | None:
@@ -106,7 +111,8 @@ class FineTuningStage(Stage):
                 mistakes.at(weights, error, study.budget)
                 continue
             data = data_of[_is_small(weights)]
-            found[weights] = TuningConditions(data, budget, study.recipe, hardware.bf16)
+            first = study.repeats.values[0]
+            found[weights] = TuningConditions(data, budget, study.recipe, hardware.bf16, first)
         return found
 
     def workload(self, choice: Choice, conditions: TuningConditions) -> Tuning:
@@ -117,7 +123,17 @@ class FineTuningStage(Stage):
         method = method.resolve(model)
         usual = evolve(USUAL, learning_rate=method.usual_learning_rate(model.parameters < SMALL))
         recipe = conditions.recipe.resolve(usual, conditions.bf16)
-        return Tuning(weights, method, conditions.data, conditions.budget, recipe, conditions.sweep)
+        first = conditions.first_seed  # whose weights are needed anyway, where each repeat has its own
+        apart = weights.upstream(first) != weights.upstream(TRIAL_SEED)
+        return Tuning(
+            weights,
+            method,
+            conditions.data,
+            conditions.budget,
+            recipe,
+            conditions.sweep,
+            first if apart else TRIAL_SEED,
+        )
 
     def labels(self, choice: Choice, workload: Workload) -> Mapping[str, ChosenTechnique]:
         assert isinstance(workload, Tuning)  # noqa: S101  the stage's own

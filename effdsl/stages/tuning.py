@@ -10,7 +10,7 @@ import attrs
 
 from effdsl.costs.tuning_memory import tuning_memory
 from effdsl.data import Data
-from effdsl.declare import evolve, identity, keyed, values_of
+from effdsl.declare import evolve, identity, keyed, transport, values_of
 from effdsl.dependencies import OpenChoice, Undecidable, starts_from, undecided
 from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
@@ -24,6 +24,7 @@ from effdsl.training import Sweep, TrainingBudget, TrainingRecipe
 from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size, Workload
 
 TRIAL_SEED = 0
+"""Of trials, where all repeats start from the same weights."""
 
 
 @attrs.frozen
@@ -51,6 +52,7 @@ class Tuning(Workload):
 
     Attributes:
         sweep: the learning rates that were tried for it; while that is to be done the recipe has none.
+        trial_seed: of the trials, which start from the same weights as the repeat of this seed.
     """
 
     stage: ClassVar[str] = "fine-tuning"
@@ -61,6 +63,7 @@ class Tuning(Workload):
     budget: TrainingBudget = identity()
     recipe: TrainingRecipe = identity()
     sweep: Sweep | None = identity(default=None)
+    trial_seed: int = transport(default=TRIAL_SEED, eq=False)
 
     @property
     def model(self) -> LanguageModel:
@@ -215,7 +218,7 @@ class LearningRate(OpenChoice):
 
     @property
     def trials(self) -> tuple[Task, ...]:
-        return tuple(Task(self._trial(rate), TRIAL_SEED) for rate in self.sweep.learning_rates)
+        return tuple(Task(self._trial(rate), self.work.trial_seed) for rate in self.sweep.learning_rates)
 
     def taken(self, values: Sequence[float | None]) -> Cell:
         tried = zip(values, self.sweep.learning_rates, strict=True)

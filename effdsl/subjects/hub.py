@@ -16,7 +16,7 @@ from effdsl.problems import nearest
 from effdsl.public_models import PUBLIC_MODELS, public_model
 from effdsl.subject import Surroundings
 from effdsl.subjects.hub_client import HUB
-from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in
+from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in, unknown_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text
 from effdsl.workload import Input
@@ -51,12 +51,14 @@ class Hub(Weights):
         model: its shape, filled in by ``resolve``: from a table of well-known models, or its ``config.json``,
             which is fetched where the hub's cache lacks it.
         longest: tokens of a sequence, filled in likewise where ``config.json`` is there and says so.
+        unknown: why it has no ``model``, where it has none.
     """
 
     id: str = identity(validator=some_text)
     revision: str = identity(default="main", validator=some_text)
     model: LanguageModel | None = identity(default=None, init=False)
     longest: int | None = transport(default=None, init=False, eq=False)
+    unknown: str = transport(default="", init=False, eq=False)
 
     def resolve(self, around: Surroundings) -> Sequence[Hub]:
         known = public_model(self.id)
@@ -73,11 +75,12 @@ class Hub(Weights):
         model = known.language_model() if known else _shape_of(found, config, answer)
         object.__setattr__(found, "model", model)
         object.__setattr__(found, "longest", positions_in(config))
+        object.__setattr__(found, "unknown", "" if model else unknown_in(config))
         return (found,)
 
     def language_model(self) -> LanguageModel:
         if self.model is None:
-            raise Unsupported(f"nothing here knows the architecture of {self.id}")
+            raise Unsupported(f"no method can be applied to {self.id}: {self.unknown}")
         return self.model
 
     @property

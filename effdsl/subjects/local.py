@@ -12,7 +12,7 @@ from effdsl.data import content_hash
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.language_model import LanguageModel
 from effdsl.subject import Surroundings
-from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in
+from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in, unknown_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text, text
 
@@ -30,12 +30,14 @@ class Local(Weights):
             ``resolve``. When given it pins the content: a folder that differs is refused.
         model: its shape, filled in by ``resolve``.
         longest: tokens of a sequence, filled in likewise where ``config.json`` says so.
+        unknown: why it has no ``model``, where it has none.
     """
 
     path: str = transport(converter=str, validator=some_text)
     revision: str = identity(default="", validator=text)
     model: LanguageModel | None = identity(default=None, init=False)
     longest: int | None = transport(default=None, init=False, eq=False)
+    unknown: str = transport(default="", init=False, eq=False)
 
     def resolve(self, around: Surroundings) -> Sequence[Local]:
         folder = Path(self.path).expanduser().resolve()
@@ -57,11 +59,12 @@ class Local(Weights):
         found = evolve(self, path=str(folder), revision=revision)
         object.__setattr__(found, "model", model)
         object.__setattr__(found, "longest", positions_in(config))
+        object.__setattr__(found, "unknown", "" if model else unknown_in(config))
         return (found,)
 
     def language_model(self) -> LanguageModel:
         if self.model is None:
-            raise Unsupported(f"nothing here knows the architecture of {self.path}")
+            raise Unsupported(f"no method can be applied to {self.path}: {self.unknown}")
         return self.model
 
     @property

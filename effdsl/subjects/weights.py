@@ -8,7 +8,7 @@ from typing import Any
 from effdsl.data import Data
 from effdsl.declare import Invalid
 from effdsl.dependencies import OpenChoice
-from effdsl.language_model import LanguageModel, language_model
+from effdsl.language_model import LanguageModel, language_model, why_unknown
 from effdsl.subject import Subject
 from effdsl.task import Cell, Task
 from effdsl.workload import Input
@@ -74,6 +74,11 @@ def positions_in(config: object) -> int | None:
     """Tokens of the longest sequence that the model of a ``config`` is made for, where it says so."""
     said = config.get("max_position_embeddings") if isinstance(config, dict) else None
     return said if type(said) is int and said > 0 else None
+
+
+def unknown_in(config: object) -> str:
+    """Why nothing here knows the model of a ``config``."""
+    return why_unknown(config) if isinstance(config, dict) else ""
 
 
 def shape_in(config: object, file: object) -> LanguageModel | None:

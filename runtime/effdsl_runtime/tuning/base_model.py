@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Callable
 from functools import singledispatch
 from pathlib import Path
@@ -30,6 +29,7 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.tuning.saved import without_false_alarms
 
 if TYPE_CHECKING:
     import torch
@@ -102,8 +102,7 @@ def load_model(
     if isinstance(weights, LeftWeights) and (base := base_of(weights, seed, checkpoints)) is not None:
         model = load_model(base, weights.left_by(seed).seed, checkpoints, dtype)
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+            with without_false_alarms():
                 return peft.PeftModel.from_pretrained(model, source).merge_and_unload()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # of a damaged adapter
             raise DataError(f"{what} cannot be loaded: {error}") from error

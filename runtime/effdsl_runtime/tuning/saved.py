@@ -21,9 +21,14 @@ from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl_runtime.data.model_tokenizer import TOKENIZER_FILES
 
-FALSE_ALARMS = (
-    ".* have invalid shape",  # AdaLoRA may leave a target no rank at all
-    "PiSSA changes the base weights",  # peft loads the factors of the start as a second adapter
+FALSE_ALARMS: tuple[tuple[str, type[Warning]], ...] = (
+    (".* have invalid shape", UserWarning),  # AdaLoRA may leave a target no rank at all
+    (
+        "PiSSA changes the base weights",
+        UserWarning,
+    ),  # peft loads the factors of the start as a second adapter
+    ("The following rank_pattern keys", RuntimeWarning),  # peft takes AdaLoRA's ranks for those of a LoRA
+    (".*is_gradient_checkpointing.*", FutureWarning),  # of transformers, about what peft asks it
 )
 
 
@@ -65,7 +70,7 @@ def save(method: Method, model: Any, start: Any, origin: Origin, folder: Path) -
 
 @save.register
 def _(method: Adapter, model: Any, start: Any, origin: Origin, folder: Path) -> None:
-    with _without_false_alarms():
+    with without_false_alarms():
         model.save_pretrained(folder)
     _name_the_base(folder, origin)
 
@@ -84,16 +89,17 @@ def _(method: PiSSA, model: Any, start: Any, origin: Origin, folder: Path) -> No
         for name, values in trained.items():
             model.get_parameter(name).copy_(values)
         config.init_lora_weights = how
-        with _without_false_alarms():
+        with without_false_alarms():
             model.save_pretrained(folder, path_initial_model_for_weight_conversion=initial)
     _name_the_base(folder, origin)
 
 
 @contextmanager
-def _without_false_alarms() -> Iterator[None]:
+def without_false_alarms() -> Iterator[None]:
+    """Without what peft and transformers warn of that is as it should be."""
     with warnings.catch_warnings():
-        for message in FALSE_ALARMS:
-            warnings.filterwarnings("ignore", message, UserWarning)
+        for message, kind in FALSE_ALARMS:
+            warnings.filterwarnings("ignore", message, kind)
         yield
 
 

@@ -26,7 +26,7 @@ from effdsl.subjects.local import Local
 from effdsl.subjects.trained import StoredWeights, TrainedWeights
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
-from effdsl.techniques.fine_tuning import DoRA, Full, LoRA, PiSSA
+from effdsl.techniques.fine_tuning import AdaLoRA, DoRA, Full, LoRA, PiSSA
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl.training import TrainingBudget, TrainingRecipe
 
@@ -78,7 +78,9 @@ def tuned_from(base: Weights, loaded: Any, method: Method, folder: Path) -> tupl
     return task, checkpoints, logits
 
 
-@pytest.mark.parametrize("method", [LoRA(rank=4), DoRA(rank=4), PiSSA(rank=4), Full()], ids=repr)
+@pytest.mark.parametrize(
+    "method", [LoRA(rank=4), DoRA(rank=4), PiSSA(rank=4), AdaLoRA(rank=4), Full()], ids=repr
+)
 def test_what_a_fine_tuning_left_is_loaded_as_one_model(base: Local, method: Method, tmp_path: Path) -> None:
     """So that another fine-tuning can start from it."""
     task, checkpoints, logits = tuned(base, method, tmp_path)
