@@ -11,7 +11,8 @@ pytest.importorskip("tqdm")
 
 BAR = """
 import effdsl_runtime.executing.preload
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, set_start_method
+set_start_method("forkserver")  # as it is in the server's children
 from tqdm.auto import tqdm
 list(tqdm(range(3)))
 print(resource_tracker._resource_tracker._fd)
