@@ -22,6 +22,7 @@ from effdsl.expand import expand
 from effdsl.key import canonical_json, key_of
 from effdsl.loading import load_study
 from effdsl.stages.tuning import Tuning
+from effdsl.subject import Surroundings
 from effdsl.subjects.local import Local
 from effdsl.task import Cell, Task
 
@@ -54,7 +55,7 @@ def shortened(cell: Cell, folder: Path) -> Cell:
         if not left.exists():
             left.mkdir()
             list(Child(leave, Task(base, 0), left).messages())
-        changes["weights"] = Local(left).resolve(lambda study: ())[0]
+        changes["weights"] = Local(left).resolve(Surroundings())[0]
         changes["recipe"] = attrs.evolve(work.recipe, learning_rate=1e-3)
     return attrs.evolve(cell, workload=attrs.evolve(work, **changes))
 

@@ -150,6 +150,11 @@ class Data(HasTag):
         """How many tokens it knows: rows of the embedding."""
         return self.tokenizer.vocab_size
 
+    @property
+    def is_known_where(self) -> bool:
+        """Whether it says where its text is; of files that a stored task read only their content is known."""
+        return True
+
     def __str__(self) -> str:
         return f"{type(self).__name__}, {self.tokenizer}"
 
@@ -272,6 +277,10 @@ class Files(Data):
         here: Any = self
         resolved: Self = attrs.evolve(here, paths=tuple(map(str, files)), revision=found)
         return resolved
+
+    @property
+    def is_known_where(self) -> bool:
+        return bool(self.paths)
 
 
 @keyed("local-text")

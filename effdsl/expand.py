@@ -17,7 +17,7 @@ from effdsl.labels import labels_of, written_labels
 from effdsl.problems import Collector, Problem, StudyError, listed
 from effdsl.stages import Stage, stage_of
 from effdsl.study import Study
-from effdsl.subject import Subject
+from effdsl.subject import Stored, Subject, Surroundings, no_store
 from effdsl.task import Cell, Labels
 from effdsl.techniques.technique import Technique, Unsupported
 from effdsl.workload import Cost, MemoryEstimate
@@ -41,13 +41,16 @@ class PlannedCell:
     remark: str = ""
 
 
-def expand(study: Study, machine: Hardware, place: Collector | None = None) -> tuple[PlannedCell, ...]:
+def expand(
+    study: Study, machine: Hardware, place: Collector | None = None, stored: Stored = no_store
+) -> tuple[PlannedCell, ...]:
     """The cells of ``study``, in the order of its axes.
 
     Args:
         study: what was declared.
         machine: what ``THIS_MACHINE`` means.
         place: knows the lines of the study file, for messages.
+        stored: answers for the store, where the study names a task by its key.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
@@ -55,7 +58,7 @@ def expand(study: Study, machine: Hardware, place: Collector | None = None) -> t
     hardware = machine if isinstance(study.hw, ThisMachine) else study.hw
     mistakes = _Mistakes(study, place)
     stage = _stage(study, mistakes)
-    subjects = list(_subjects(stage.subjects(study), machine, mistakes))
+    subjects = list(_subjects(stage.subjects(study), machine, stored, mistakes))
     kept = _kept(study, stage, subjects, mistakes)
     conditions = stage.conditions(study, subjects, hardware, mistakes)
     cells: list[PlannedCell] = []
@@ -125,20 +128,24 @@ def _stage(study: Study, mistakes: _Mistakes) -> Stage:
     return stage
 
 
-def _subjects(declared: Sequence[object], machine: Hardware, mistakes: _Mistakes) -> Iterator[object]:
+def _subjects(
+    declared: Sequence[object], machine: Hardware, stored: Stored, mistakes: _Mistakes
+) -> Iterator[object]:
     """The subjects, those that stand for others replaced by these, each once."""
 
     def cells_of(study: object) -> Sequence[Cell]:
         assert isinstance(study, Study)  # noqa: S101  as `Trained` has checked
-        return [planned.cell for planned in expand(study, machine) if planned.cell is not None]
+        cells = (planned.cell for planned in expand(study, machine, stored=stored))
+        return [cell for cell in cells if cell is not None]
 
+    around = Surroundings(cells_of, stored)
     found: dict[object, None] = {}
     for subject in declared:
         if not isinstance(subject, Subject):
             found[subject] = None
             continue
         try:
-            found |= dict.fromkeys(subject.resolve(cells_of))
+            found |= dict.fromkeys(subject.resolve(around))
         except Invalid as error:
             mistakes.at(subject, error, subject)
         except StudyError as error:

@@ -99,6 +99,14 @@ def language_model(config: Config) -> LanguageModel | None:
     return read(config)
 
 
+def why_unknown(config: Config) -> str:
+    """Why :func:`language_model` knows nothing of ``config``, and what it knows."""
+    kind = config.get("model_type")
+    if kind in _READERS:
+        return f"this variant of {kind} is not known here, e.g. with experts or quantized weights"
+    return f"its model_type {kind!r} is not known here; known are {', '.join(sorted(_READERS))}"
+
+
 def _llama(config: Config) -> LanguageModel:
     biased = bool(config.get("attention_bias"))
     feed_forward = _swiglu(config, bias=bool(config.get("mlp_bias")))

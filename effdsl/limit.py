@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Collection, Iterable
+from typing import ClassVar, TypeVar
 
 import attrs
 
 from effdsl.costs.price import JOULES_PER_KWH, Price
 from effdsl.costs.words import duration, energy, money, seconds_in
 from effdsl.declare import Invalid
-from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskState
+from effdsl.plan import TO_RUN, OpenTask, Plan, PlannedTask, TaskRole, TaskState
 
 NOISE = 1e-9  # of a sum of floats
 
@@ -95,42 +95,88 @@ def _number(text: str) -> float:
 
 
 def within(plan: Plan, limit: Limit) -> Plan:
-    """``plan`` with only as many tasks to run as ``limit`` allows; the rest are ``left out``.
+    """``plan`` with only as many tasks as ``limit`` allows; the rest are ``left out``.
 
-    Where nothing is to run here, what is to run on other hardware is limited in the same way. Tasks are
-    taken in the plan's order, repeat by repeat, and one that is too dear is passed over. No task of a later
-    repeat is taken once one of an earlier repeat was left out, so that no cell has two repeats before every
-    cell has one.
+    What is to run now is taken first, in the plan's order, repeat by repeat, and then what waits for it, in
+    the same order: so ``effdsl execute`` takes them, wave by wave. Where nothing is to run here, what is to
+    run on other hardware is limited in the same way. A task that is too dear is passed over. No task of a
+    later repeat is taken once one of an earlier repeat was left out, so that no cell has two repeats before
+    every cell has one; and none whose weights or trials were left out. What waits and has no price yet goes
+    on waiting.
 
     Raises:
-        Invalid: when the price of a task is not known in the limit's unit.
+        Invalid: when the price of a task that can be run is not known in the limit's unit.
     """
     limited = TO_RUN if plan.to_run() else {TaskState.UNAVAILABLE}
-    left, closed_at = limit.most * (1 + NOISE), None
-    tasks: list[PlannedTask] = []
+    purse = _Purse(limit, list(dict.fromkeys(task.seed for task in plan.every_task)))
     for planned in plan.tasks:
-        if planned.state not in limited:
-            tasks.append(planned)
-            continue
-        cost = limit.spent(planned.price)
-        if cost is None:
-            raise Invalid(_unknown(planned, limit), limit.remedy)
-        if cost <= left and closed_at in (None, planned.task.seed):
-            left -= cost
-            tasks.append(planned)
+        if planned.state in limited:
+            cost = limit.spent(planned.price)
+            if cost is None:
+                raise Invalid(_unknown(planned, limit), limit.remedy)
+            purse.pay(planned, cost)
+    for planned in plan.tasks:
+        if planned.state is TaskState.WAITING:
+            purse.pay(planned, limit.spent(planned.price), purse.lacks(planned.upstream))
+    for waiting in sorted(plan.open_tasks, key=lambda task: purse.repeats.index(task.seed)):
+        if waiting.state is TaskState.WAITING:
+            purse.pay(waiting, limit.spent(waiting.price), purse.lacks_trials)
+    return attrs.evolve(
+        plan,
+        tasks=tuple(map(purse.stated, plan.tasks)),
+        open_tasks=tuple(map(purse.stated, plan.open_tasks)),
+    )
+
+
+T = TypeVar("T", PlannedTask, OpenTask)
+
+
+class _Purse:
+    """What is left of a limit, and which tasks it did not pay for.
+
+    Attributes:
+        repeats: the seeds, in the order of running.
+        lacks_trials: whether one of those tasks is a trial.
+    """
+
+    def __init__(self, limit: Limit, repeats: list[int]) -> None:
+        self.repeats = repeats
+        self._limit, self._left = limit, limit.most * (1 + NOISE)
+        self._last = len(repeats)  # of the repeats of which all before were paid for
+        self._left_out: set[int] = set()  # by identity: two open tasks may hold the same
+        self._keys: set[str] = set()
+        self.lacks_trials = False
+
+    def pay(self, task: PlannedTask | OpenTask, cost: float | None, impossible: bool = False) -> None:
+        """Pay for ``task``, or leave it out; what has no price is neither, unless it is ``impossible``."""
+        place = self.repeats.index(task.seed)
+        if not impossible and (cost is None or (cost <= self._left and place <= self._last)):
+            self._left -= cost or 0.0
         else:
-            closed_at = planned.task.seed if closed_at is None else closed_at
-            tasks.append(attrs.evolve(planned, state=TaskState.LEFT_OUT, reason=f"not within {limit}"))
-    return attrs.evolve(plan, tasks=tuple(tasks))
+            self._last = min(self._last, place)
+            self._left_out.add(id(task))
+            if isinstance(task, PlannedTask):
+                self._keys.add(task.address.key)
+                self.lacks_trials = self.lacks_trials or task.role is TaskRole.TRIAL
+
+    def lacks(self, keys: Collection[str]) -> bool:
+        """Whether a task of ``keys`` was left out."""
+        return not self._keys.isdisjoint(keys)
+
+    def stated(self, task: T) -> T:
+        """``task``, said to be left out where it was."""
+        if id(task) not in self._left_out:
+            return task
+        return attrs.evolve(task, state=TaskState.LEFT_OUT, reason=f"not within {self._limit}")
 
 
 def advice(plan: Plan, limit: Limit) -> str:
     """What to do about the tasks that :func:`within` left out of ``plan``: run again, or give more."""
-    left_out = [task for task in plan.tasks if task.state is TaskState.LEFT_OUT]
+    left_out = [task for task in plan.every_task if task.state is TaskState.LEFT_OUT]
     costs = [
         cost
         for task in left_out
-        if task.task.seed == left_out[0].task.seed and (cost := limit.spent(task.price)) is not None
+        if task.seed == left_out[0].seed and (cost := limit.spent(task.price)) is not None
     ]
     cheapest = min(costs, default=0.0)
     if cheapest <= limit.most * (1 + NOISE):

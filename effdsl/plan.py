@@ -91,6 +91,7 @@ class PlannedTask:
         role: what it is to the study.
         is_upstream: whether others of the plan start from its weights: of an upstream task always, and of
             the study's own where it starts from weights that it leaves itself.
+        upstream: the keys of the tasks whose weights it starts from.
     """
 
     task: Task
@@ -101,6 +102,12 @@ class PlannedTask:
     known: PastResult | None = None
     role: TaskRole = TaskRole.RESULT
     is_upstream: bool = False
+    upstream: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """Of the repeat that it is."""
+        return self.task.seed
 
     @property
     def status(self) -> str:

@@ -21,6 +21,7 @@ from effdsl.plan import TO_RUN, History, LookUp, OpenTask, Plan, PlannedTask, Ta
 from effdsl.problems import Collector, Problem, StudyError
 from effdsl.stages import stage_of
 from effdsl.study import Study
+from effdsl.subject import Stored, no_store
 from effdsl.task import Cell
 from effdsl.task_list import TaskList
 from effdsl.task_states import Obstacles, with_states
@@ -35,6 +36,7 @@ def make_plan(
     calibration: Calibration | None = None,
     unfit: Callable[[Cell], str] = lambda cell: "",
     remarks: Callable[[Cell], str] = lambda cell: "",
+    stored: Stored = no_store,
 ) -> Plan:
     """Work out the tasks of ``study`` and their states.
 
@@ -47,6 +49,7 @@ def make_plan(
         calibration: what finished tasks say of how fast the hardware is.
         remarks: says what else a plan should say of a cell's inputs; usually nothing.
         unfit: says why an input of a cell, e.g. its text, is of no use to it; empty when that is not known.
+        stored: gives what the store has under a key that the study names.
 
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
@@ -57,7 +60,7 @@ def make_plan(
         return _priced(planned, study, known_speeds, remarks)
 
     forms = CanonicalForms()
-    cells = tuple(map(priced, expand(study, machine, place)))
+    cells = tuple(map(priced, expand(study, machine, place, stored)))
     _refuse_duplicates(study, cells, forms, place)
     decided = [_with_remark(one, study, priced) for one in decide(cells, look_up, forms)]
     tasks = TaskList(priced, forms)
@@ -67,7 +70,7 @@ def make_plan(
     obstacles = Obstacles(unfit, unavailable)
 
     def states_with(retried: Collection[Outcome]) -> tuple[PlannedTask, ...]:
-        return tuple(with_states(listed, obstacles, history, forms, retried))
+        return tuple(with_states(listed, obstacles, history, forms, retried, tasks.wanted))
 
     planned = states_with(())
     by_key = {task.address.key: task for task in planned}

@@ -61,6 +61,10 @@ def _axes(value: Any) -> Any:
 
 def _models(value: Any) -> Any:
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(model, Study) for model in listed):
+        raise Invalid(
+            "a study is no model, but trains some", "models=Trained(study), for each model that it trains"
+        )
     wrong = [model for model in listed if not is_broken(model) and not isinstance(model, Subject)]
     if wrong:
         raise Invalid(
@@ -191,6 +195,11 @@ class Study:
     notes: str = transport(default="", validator=text)
 
     def __attrs_post_init__(self) -> None:
+        if self.per_scale and not self.scales:
+            raise Invalid(
+                "per_scale= is for the scales= of a study, and this one has none",
+                "models that exist share a budget and a recipe: where they differ, write a study for each",
+            )
         unknown = [str(scale) for scale in self.per_scale if scale not in self.scales]
         if unknown:
             scales = ", ".join(map(str, self.scales))

@@ -15,27 +15,21 @@ import effdsl
 from effdsl.loading import declared_study, name_of, study_files, unreadable_files, written
 from effdsl.source import STUDIES
 
-TEMPLATE = '''"""{title}: which attention is worth its memory and time, on this machine?"""
-
-from effdsl import GQA, MLA, MQA, Attention, Budget, M, Study
-
-study = Study(
-    axis=Attention([MQA, GQA, MLA]),  # also MHA, NSA, MoBA; GQA(kv_heads=4) sets a hyper-parameter
-    scales=[1*M],                     # parameters; each size gets a shape (`effdsl plan` shows it)
-    budget=Budget(steps=100),         # or tokens=2*M; batch_size and context_length have defaults
-    repeats=3,                        # seeds; the spread between them is what intervals are made of
-)
-'''
-
-ATTENTION_TEMPLATE = Path(__file__).parent / "templates" / "attention.py.txt"
+TEMPLATES = Path(__file__).parent / "templates"
+STAGES = sorted(file.name.removesuffix(".py.txt") for file in (TEMPLATES / "stages").glob("*.py.txt"))
+USUAL_STAGE = "pretraining"
+ATTENTION_TEMPLATE = TEMPLATES / "attention.py.txt"
 
 
 @click.command()
 @click.argument("name")
 @click.option(
+    "--stage", type=click.Choice(STAGES), default=USUAL_STAGE, show_default=True, help="What it is about."
+)
+@click.option(
     "--technique", type=click.Choice(["attention"]), help="With a technique of your own to start from."
 )
-def new(name: str, technique: str | None) -> None:
+def new(name: str, stage: str, technique: str | None) -> None:
     """Write a short study file called NAME, which plans and runs as it is.
 
     It goes to studies/NAME.py where there is a folder studies/, else to NAME.py.
@@ -45,6 +39,8 @@ def new(name: str, technique: str | None) -> None:
     path = folder / f"{stem}.py"
     if not all(part.isidentifier() and not iskeyword(part) for part in Path(stem).parts):
         raise click.UsageError(f"{name!r}: use letters, digits and _, and no word of Python's own")
+    if technique and stage != USUAL_STAGE:
+        raise click.UsageError(f"--technique is for --stage {USUAL_STAGE}; leave one of them out")
     taken = class_named(stem)
     if technique and (not taken.isidentifier() or taken in effdsl.__all__):
         called = f"{taken}, as one of effdsl's own" if taken.isidentifier() else "nothing"
@@ -52,15 +48,16 @@ def new(name: str, technique: str | None) -> None:
     if path.exists():
         raise click.UsageError(f"{path} exists; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_text(stem, technique), encoding="utf-8")
+    path.write_text(_text(stem, stage, technique), encoding="utf-8")
     checked = f"  effdsl check {path}\n" if technique else ""
     click.echo(f"Wrote {path}\n\n{checked}  effdsl plan {path}\n  effdsl execute {path}")
 
 
-def _text(stem: str, technique: str | None) -> str:
+def _text(stem: str, stage: str, technique: str | None) -> str:
     """What the file called ``stem`` starts with."""
     if technique is None:
-        return TEMPLATE.format(title=stem)
+        text = (TEMPLATES / "stages" / f"{stage}.py.txt").read_text(encoding="utf-8")
+        return text.replace("{title}", stem)
     tag = "-".join(Path(stem).name.split("_")).lower()
     text = ATTENTION_TEMPLATE.read_text(encoding="utf-8")
     return text.replace("MyAttention", class_named(stem)).replace("my-attention", tag)

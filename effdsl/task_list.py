@@ -44,10 +44,12 @@ class TaskList:
     Attributes:
         priced: a planned cell with its price.
         forms: shared by all keys of a plan.
+        wanted: the keys of tasks whose weights cells start from that are not decided yet.
     """
 
     priced: Pricing
     forms: CanonicalForms
+    wanted: set[str] = attrs.field(factory=set)
     _tasks: dict[str, ListedTask] = attrs.field(factory=dict)
     _cells: dict[str, PlannedCell] = attrs.field(factory=dict)
 
@@ -62,7 +64,8 @@ class TaskList:
         for seed in seeds:
             for one in decided:
                 if one.is_open and one.planned.cell is not None:  # whatever is decided, it starts from these
-                    list(self._upstream(starts_from(one.planned.cell.workload, seed)))
+                    upstream = list(self._upstream(starts_from(one.planned.cell.workload, seed)))
+                    self.wanted.update(() if one.hopeless else upstream)
             for cell, planned in _shuffled(closed, seed):
                 if cell is not None:
                     self._append(Task(cell, seed), planned, TaskRole.RESULT)

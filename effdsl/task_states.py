@@ -54,11 +54,13 @@ def with_states(
     history: History,
     forms: CanonicalForms,
     retried: Collection[Outcome] = (),
+    wanted: Collection[str] = (),
 ) -> list[PlannedTask]:
     """``listed`` with the state of each; a task comes after those whose weights it starts from. Results whose
-    outcome is among the ``retried`` are to run again."""
+    outcome is among the ``retried`` are to run again, and so are those of keys that are ``wanted`` for their
+    weights, where these are gone."""
     planned = {one.address.key: _alone(one, obstacles, history, forms, retried) for one in listed}
-    _make_weights_again(listed, planned, history)
+    _make_weights_again(listed, planned, history, wanted)
     for one in listed:
         if one.upstream and planned[one.address.key].state in TO_RUN:
             held = _held_up([planned[key] for key in one.upstream], history)
@@ -80,7 +82,9 @@ def _alone(
     """A task by itself, whatever becomes of those that it starts from."""
 
     def said(state: TaskState, reason: str, known: PastResult | None = None) -> PlannedTask:
-        return PlannedTask(one.task, one.of, one.address, state, reason, known, one.role, one.is_upstream)
+        return PlannedTask(
+            one.task, one.of, one.address, state, reason, known, one.role, one.is_upstream, one.upstream
+        )
 
     known = history.known.get(one.address.key)
     if known is not None:
@@ -104,18 +108,25 @@ def _alone(
 
 
 def _make_weights_again(
-    listed: Sequence[ListedTask], planned: dict[str, PlannedTask], history: History
+    listed: Sequence[ListedTask],
+    planned: dict[str, PlannedTask],
+    history: History,
+    wanted: Collection[str],
 ) -> None:
-    """Have upstream tasks run again whose weights are wanted by a task that is to run, and are gone."""
-    for one in reversed(listed):
-        if planned[one.address.key].state not in TO_RUN:
-            continue
-        for key in one.upstream:
+    """Have upstream tasks run again whose weights are wanted, also by a task that is to run, and are gone."""
+
+    def make_again(keys: Collection[str]) -> None:
+        for key in keys:
             task = planned[key]
             ended_well = task.known is not None and task.known.outcome is Outcome.OK
             if task.state is TaskState.CACHED and ended_well and not history.has_weights(key):
                 reason = "others start from its weights, which are not kept"
                 planned[key] = attrs.evolve(task, state=TaskState.NEW, reason=reason)
+
+    make_again(wanted)
+    for one in reversed(listed):
+        if planned[one.address.key].state in TO_RUN:
+            make_again(one.upstream)
 
 
 def _held_up(upstream: Sequence[PlannedTask], history: History) -> Obstacle | None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from effdsl.declare import Invalid, evolve, identity, keyed, language, transport, values_of
+from effdsl.problems import spelled
 from effdsl.shapes import SMALL
 from effdsl.units import Count, plain
 from effdsl.validate import (
@@ -137,6 +138,11 @@ def _rate_or_sweep(_: Any, field: Any, value: Any) -> None:
 
 
 def _number_or_sweep(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        raise Invalid(
+            "several learning rates are a Sweep, of which each method of a fine-tuning gets its best",
+            f"learning_rate=Sweep({spelled(list(value))})",
+        )
     return value if isinstance(value, Sweep) else number(value)
 
 

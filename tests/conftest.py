@@ -6,6 +6,9 @@ import signal
 # Idle OpenMP threads that spin take the cores from the tests beside them.
 os.environ.update({"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"})
 
+# No test asks the hub but one of its own.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 # Who runs the tests in the background, by a shell or ``nohup``, has signals ignored.
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:

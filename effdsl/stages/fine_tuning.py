@@ -17,7 +17,7 @@ from effdsl.hardware import Hardware
 from effdsl.instructions import OpenO1SFT
 from effdsl.shapes import SMALL
 from effdsl.stages.stage import Mistakes, Stage, stage
-from effdsl.stages.tuning import Tuning
+from effdsl.stages.tuning import TRIAL_SEED, Tuning
 from effdsl.subjects.weights import Weights
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.fine_tuning import LoRA
@@ -40,12 +40,17 @@ SMALL_CONTEXT, CONTEXT = 256, 2048
 
 @attrs.frozen
 class TuningConditions:
-    """What all cells of a model share."""
+    """What all cells of a model share.
+
+    Attributes:
+        first_seed: of the study's repeats.
+    """
 
     data: Data
     budget: TrainingBudget
     recipe: Recipe
     bf16: bool
+    first_seed: int
 
     @property
     def sweep(self) -> Sweep | None:
@@ -77,6 +82,7 @@ class FineTuningStage(Stage):
         "trials": int,
         "tuning_steps": int,
         "edge_of_sweep": str,
+        "base_revision": str,
     }
 
     def subjects(self, study: Study) -> Sequence[object]:
@@ -99,22 +105,35 @@ class FineTuningStage(Stage):
         found: dict[Weights, TuningConditions] = {}
         for weights in subjects:
             try:
-                budget = tuning_budget(study.budget, _is_small(weights), hardware.count)
+                small = _is_small(weights)
+                budget = tuning_budget(study.budget, small, hardware.count, weights.positions)
             except Invalid as error:
                 mistakes.at(weights, error, study.budget)
                 continue
             data = data_of[_is_small(weights)]
-            found[weights] = TuningConditions(data, budget, study.recipe, hardware.bf16)
+            first = study.repeats.values[0]
+            found[weights] = TuningConditions(data, budget, study.recipe, hardware.bf16, first)
         return found
 
     def workload(self, choice: Choice, conditions: TuningConditions) -> Tuning:
         weights, method = choice.subject, choice.chosen[FineTuning.name]
         assert isinstance(method, Method)  # noqa: S101  as the axis has checked
         model = weights.language_model()
+        _refuse_longer(conditions.budget.context_length, weights)
         method = method.resolve(model)
         usual = evolve(USUAL, learning_rate=method.usual_learning_rate(model.parameters < SMALL))
         recipe = conditions.recipe.resolve(usual, conditions.bf16)
-        return Tuning(weights, method, conditions.data, conditions.budget, recipe, conditions.sweep)
+        first = conditions.first_seed  # whose weights are needed anyway, where each repeat has its own
+        apart = weights.upstream(first) != weights.upstream(TRIAL_SEED)
+        return Tuning(
+            weights,
+            method,
+            conditions.data,
+            conditions.budget,
+            recipe,
+            conditions.sweep,
+            first if apart else TRIAL_SEED,
+        )
 
     def labels(self, choice: Choice, workload: Workload) -> Mapping[str, ChosenTechnique]:
         assert isinstance(workload, Tuning)  # noqa: S101  the stage's own
@@ -123,14 +142,19 @@ class FineTuningStage(Stage):
 
     def remark(self, choice: Choice, workload: Workload) -> str:
         assert isinstance(workload, Tuning)  # noqa: S101  the stage's own
-        return f"the best learning rate is the sweep's {workload.edge}" if workload.edge else ""
+        edge = f"the best learning rate is the sweep's {workload.edge}" if workload.edge else ""
+        return "; ".join(filter(None, (edge, workload.weights.remark())))
 
 
-def tuning_budget(budget: Budget, small: bool, devices: int) -> TrainingBudget:
+def tuning_budget(budget: Budget, small: bool, devices: int, positions: int | None = None) -> TrainingBudget:
     """The budget with every choice closed.
 
     Below 100M parameters: 60 steps of 8 examples of at most 256 tokens, all at once; from there on 1,000
-    steps of 8 examples a device, one at a time, of at most 2,048 tokens: LlamaFactory's examples.
+    steps of 8 examples a device, one at a time, of at most 2,048 tokens: LlamaFactory's examples. Of a model
+    for shorter sequences, at most those.
+
+    Args:
+        positions: tokens of the longest sequence that the model is made for, where that is known.
 
     Raises:
         Invalid: when the micro-batches of all devices do not divide the batch.
@@ -143,12 +167,23 @@ def tuning_budget(budget: Budget, small: bool, devices: int) -> TrainingBudget:
             f"batch_size={batch_size} is not a multiple of micro_batch_size={micro} x {devices} devices",
             f"e.g. batch_size={math.ceil(batch_size / together) * together}",
         )
+    usual = SMALL_CONTEXT if small else CONTEXT
     return TrainingBudget(
         budget.steps or (SMALL_STEPS if small else STEPS),
         batch_size,
-        budget.context_length or (SMALL_CONTEXT if small else CONTEXT),
+        budget.context_length or min(usual, positions or usual),
         micro,
     )
+
+
+def _refuse_longer(context_length: int, weights: Weights) -> None:
+    """Examples longer than what a model is made for: it has no positions for them, or never saw them."""
+    if weights.positions is not None and context_length > weights.positions:
+        raise Unsupported(
+            f"context_length={context_length:,} is more than the {weights.positions:,} tokens that "
+            f"{weights.name} is made for",
+            f"give Budget(context_length={weights.positions}) or less",
+        )
 
 
 def _is_small(weights: Weights) -> bool:

@@ -20,7 +20,7 @@ from effdsl.language_model import LanguageModel, language_model
 from effdsl.shapes import SMALL, shape_for
 from effdsl.stages.remarks import ratios_at, remark_on
 from effdsl.stages.stage import Mistakes, Stage, stage
-from effdsl.subjects.leaving import language_model_left, text_trained_on
+from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.aspect import AspectRatio
@@ -162,6 +162,11 @@ def _memory(workload: Pretraining, hardware: Hardware) -> MemoryEstimate:
 def _decoder(workload: Pretraining) -> LanguageModel | None:
     config = exported(workload.architecture, workload.budget.context_length)
     return None if config is None else language_model(config)
+
+
+@positions_left.register
+def _positions(workload: Pretraining) -> int | None:
+    return workload.budget.context_length
 
 
 @text_trained_on.register

@@ -10,13 +10,13 @@ import attrs
 
 from effdsl.costs.tuning_memory import tuning_memory
 from effdsl.data import Data
-from effdsl.declare import evolve, identity, keyed, values_of
+from effdsl.declare import evolve, identity, keyed, transport, values_of
 from effdsl.dependencies import OpenChoice, Undecidable, starts_from, undecided
 from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
-from effdsl.subjects.leaving import language_model_left, text_trained_on
+from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
 from effdsl.techniques.fine_tuning.method import Method
@@ -24,6 +24,7 @@ from effdsl.training import Sweep, TrainingBudget, TrainingRecipe
 from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size, Workload
 
 TRIAL_SEED = 0
+"""Of trials, where all repeats start from the same weights."""
 
 
 @attrs.frozen
@@ -51,6 +52,7 @@ class Tuning(Workload):
 
     Attributes:
         sweep: the learning rates that were tried for it; while that is to be done the recipe has none.
+        trial_seed: of the trials, which start from the same weights as the repeat of this seed.
     """
 
     stage: ClassVar[str] = "fine-tuning"
@@ -61,6 +63,7 @@ class Tuning(Workload):
     budget: TrainingBudget = identity()
     recipe: TrainingRecipe = identity()
     sweep: Sweep | None = identity(default=None)
+    trial_seed: int = transport(default=TRIAL_SEED, eq=False)
 
     @property
     def model(self) -> LanguageModel:
@@ -95,6 +98,7 @@ class Tuning(Workload):
             "trials": len(rates),
             "tuning_steps": len(rates) * self.budget.steps,
             "edge_of_sweep": self.edge,
+            "base_revision": self.weights.pin,
         }
 
     @property
@@ -133,7 +137,7 @@ class Tuning(Workload):
     def facts(self) -> Iterator[str]:
         budget = self.budget
         yield str(self.data)
-        yield f"context {budget.context_length:,}"
+        yield f"context {budget.context_length:,} (priced at most, as if filled)"
         yield f"{budget.steps:,} step{'s' * (budget.steps != 1)} of {budget.batch_size:,} examples"
         yield f"learning rates {self.sweep}" if self.sweep else "learning rates as usual, not tuned"
         yield self.dtype
@@ -214,7 +218,7 @@ class LearningRate(OpenChoice):
 
     @property
     def trials(self) -> tuple[Task, ...]:
-        return tuple(Task(self._trial(rate), TRIAL_SEED) for rate in self.sweep.learning_rates)
+        return tuple(Task(self._trial(rate), self.work.trial_seed) for rate in self.sweep.learning_rates)
 
     def taken(self, values: Sequence[float | None]) -> Cell:
         tried = zip(values, self.sweep.learning_rates, strict=True)
@@ -303,6 +307,11 @@ def _weights_of_trial(work: Trial, seed: int) -> tuple[Task, ...]:
 @language_model_left.register
 def _same_model(work: Tuning) -> LanguageModel | None:
     return work.model
+
+
+@positions_left.register
+def _same_positions(work: Tuning) -> int | None:
+    return work.weights.positions
 
 
 @text_trained_on.register

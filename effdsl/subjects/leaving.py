@@ -16,6 +16,12 @@ def language_model_left(workload: Workload) -> LanguageModel | None:
 
 
 @singledispatch
+def positions_left(workload: Workload) -> int | None:
+    """Tokens of the longest sequence that this model is made for; ``None`` where nothing here knows."""
+    return None
+
+
+@singledispatch
 def text_trained_on(workload: Workload) -> Data | None:
     """The text that it trains on first."""
     return None

@@ -11,8 +11,8 @@ from pathlib import Path
 from effdsl.data import content_hash
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.language_model import LanguageModel
-from effdsl.subject import Expand
-from effdsl.subjects.weights import Weights, shape_in
+from effdsl.subject import Surroundings
+from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in, unknown_in
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text, text
 
@@ -29,15 +29,20 @@ class Local(Weights):
         revision: SHA-256 of the SHA-256 digests of its files in the order of their names, filled in by
             ``resolve``. When given it pins the content: a folder that differs is refused.
         model: its shape, filled in by ``resolve``.
+        longest: tokens of a sequence, filled in likewise where ``config.json`` says so.
+        unknown: why it has no ``model``, where it has none.
     """
 
     path: str = transport(converter=str, validator=some_text)
     revision: str = identity(default="", validator=text)
     model: LanguageModel | None = identity(default=None, init=False)
+    longest: int | None = transport(default=None, init=False, eq=False)
+    unknown: str = transport(default="", init=False, eq=False)
 
-    def resolve(self, expand: Expand) -> Sequence[Local]:
+    def resolve(self, around: Surroundings) -> Sequence[Local]:
         folder = Path(self.path).expanduser().resolve()
-        model = _shape(folder)
+        config = _config(folder)
+        model = shape_in(config, folder / CONFIG)
         elements = sum(map(_elements, _weight_files(folder)))
         revision = folder_hash(folder)
         if self.revision not in ("", revision):
@@ -53,28 +58,37 @@ class Local(Weights):
             )
         found = evolve(self, path=str(folder), revision=revision)
         object.__setattr__(found, "model", model)
+        object.__setattr__(found, "longest", positions_in(config))
+        object.__setattr__(found, "unknown", "" if model else unknown_in(config))
         return (found,)
 
     def language_model(self) -> LanguageModel:
         if self.model is None:
-            raise Unsupported(f"nothing here knows the architecture of {self.path}")
+            raise Unsupported(f"no method can be applied to {self.path}: {self.unknown}")
         return self.model
 
     @property
     def name(self) -> str:
         return Path(self.path).name
 
+    @property
+    def positions(self) -> int | None:
+        return self.longest
 
-def _shape(folder: Path) -> LanguageModel | None:
-    file = folder / "config.json"
+    @property
+    def pin(self) -> str:
+        return self.revision
+
+
+def _config(folder: Path) -> object:
+    file = folder / CONFIG
     try:
-        config = json.loads(file.read_text("utf-8"))
+        return json.loads(file.read_text("utf-8"))
     except OSError as error:
         hint = "give a folder that save_pretrained() has written"
         raise Invalid(f"{file}: {error.strerror}", f"{hint}; relative paths start at {Path.cwd()}") from None
     except ValueError as error:
         raise Invalid(f"{file}: not JSON: {error}", "copy it again") from None
-    return shape_in(config, file)
 
 
 def folder_hash(folder: Path) -> str:

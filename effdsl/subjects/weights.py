@@ -8,10 +8,12 @@ from typing import Any
 from effdsl.data import Data
 from effdsl.declare import Invalid
 from effdsl.dependencies import OpenChoice
-from effdsl.language_model import LanguageModel, language_model
+from effdsl.language_model import LanguageModel, language_model, why_unknown
 from effdsl.subject import Subject
 from effdsl.task import Cell, Task
 from effdsl.workload import Input
+
+CONFIG = "config.json"
 
 
 class Weights(Subject):
@@ -50,8 +52,33 @@ class Weights(Subject):
         """The text that it was trained on; ``None`` where that is not known."""
         return None
 
+    @property
+    def positions(self) -> int | None:
+        """Tokens of the longest sequence that it is made for; ``None`` where that is not known."""
+        return None
+
+    @property
+    def pin(self) -> str:
+        """What pins its content, for a row to say; empty where that is the tasks that leave it."""
+        return ""
+
+    def remark(self) -> str:
+        """What a plan should say of it; usually empty."""
+        return ""
+
     def __str__(self) -> str:
         return self.name
+
+
+def positions_in(config: object) -> int | None:
+    """Tokens of the longest sequence that the model of a ``config`` is made for, where it says so."""
+    said = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    return said if type(said) is int and said > 0 else None
+
+
+def unknown_in(config: object) -> str:
+    """Why nothing here knows the model of a ``config``."""
+    return why_unknown(config) if isinstance(config, dict) else ""
 
 
 def shape_in(config: object, file: object) -> LanguageModel | None:

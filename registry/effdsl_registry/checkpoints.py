@@ -6,9 +6,12 @@ A folder stands under its task's key, whole or not at all; the record has the SH
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -16,6 +19,9 @@ from effdsl_registry.errors import StoreError
 from effdsl_registry.files import TEMPORARY, make_folder, sync
 
 CHUNK = 1 << 20
+KEY = re.compile("[0-9a-f]{64}")
+ADAPTER_CONFIG, BASE = "adapter_config.json", "base_model_name_or_path"
+"""What peft writes beside an adapter, and its word for the base that it belongs to."""
 
 
 @attrs.frozen
@@ -72,7 +78,17 @@ class Checkpoints:
         shutil.rmtree(partial, ignore_errors=True)
         make_folder(partial.parent)
         shutil.copytree(self.of(key), partial)
+        self._say_where_the_base_is(partial)
         partial.rename(target)
+
+    def _say_where_the_base_is(self, folder: Path) -> None:
+        """Have the adapter in ``folder`` name the folder of the task that it was trained on, by whose key it
+        knows it, as it is on this machine: a store may have been moved since."""
+        config = adapter_config(folder)
+        key = str(config.get("revision", ""))
+        if KEY.fullmatch(key) and self.of(key).is_dir():
+            config |= {BASE: str(self.of(key).resolve())}
+            (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     def damage(self, key: str, files: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         """Which of the ``files`` of ``key`` are not what its record says; none where all were removed."""
@@ -85,6 +101,15 @@ class Checkpoints:
                 yield path, "is gone"
             elif sha256_of(path) != digest:
                 yield path, "is not the file that was written"
+
+
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """What the adapter in ``folder`` says of itself; nothing where there is none."""
+    file = folder / ADAPTER_CONFIG
+    if not file.is_file():
+        return {}
+    said: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return said
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -172,7 +172,8 @@ def gc(delete: bool, artifacts: bool, as_json: bool, store_path: Path | None) ->
     for item in items:
         click.echo(f"{item.path}: {item.reason}")
     size = sum(item.size for item in items) / 1e6
-    done = "removed" if delete else "to remove; `effdsl store gc --delete` removes them"
+    command = "effdsl store gc --artifacts --delete" if artifacts else "effdsl store gc --delete"
+    done = "removed" if delete else f"to remove; `{command}` removes them"
     click.echo(f"{len(items)} files, {size:.3g} MB {done}" if items else "nothing to remove")
 
 
@@ -183,8 +184,12 @@ def gc(delete: bool, artifacts: bool, as_json: bool, store_path: Path | None) ->
 def checkout(key: str, target: Path, store_path: Path | None) -> None:
     """Copy what the task KEY left, e.g. its trained weights, to the new folder TARGET.
 
-    Weights of a decoder are a Hugging Face directory: `AutoModelForCausalLM.from_pretrained(TARGET)`.
+    Weights of a decoder are a Hugging Face directory: `AutoModelForCausalLM.from_pretrained(TARGET)`. An
+    adapter belongs to the base that its adapter_config.json names, which is said too: a folder on this
+    machine, or a model of the hub, and in its revision the task that trained it, or what pins its content.
     """
+    from effdsl_registry.checkpoints import BASE, adapter_config
+
     found = _existing(store_path)
     record = found.record(key)
     if not record.files:
@@ -194,6 +199,8 @@ def checkout(key: str, target: Path, store_path: Path | None) -> None:
         )
     found.checkpoints.check_out(record.key, record.files, target)
     click.echo(f"{target}: {len(record.files)} files")
+    if config := adapter_config(target):
+        click.echo(f"its base: {config[BASE]}, revision {config['revision']}")
 
 
 def _from_standard_input(query: str | None) -> str:

@@ -8,6 +8,10 @@ import attrs
 
 from effdsl.outcome import Outcome
 from effdsl.techniques.technique import Unsupported
+from effdsl_runtime.data.text_files import DataError
+
+BAD_INPUT = "an input is at fault"
+"""A flag of what failed for want of weights or text, as its reason says: no traceback would tell more."""
 
 
 class Diverged(ArithmeticError):
@@ -16,10 +20,15 @@ class Diverged(ArithmeticError):
 
 @attrs.frozen
 class Ending:
-    """An outcome with its reason in one line."""
+    """An outcome with its reason in one line.
+
+    Attributes:
+        flags: what a record says of it besides.
+    """
 
     outcome: Outcome
     reason: str = ""
+    flags: tuple[str, ...] = ()
 
 
 def ending_of(error: BaseException) -> Ending:
@@ -36,6 +45,8 @@ def ending_of(error: BaseException) -> Ending:
         or "can't allocate memory" in text
     ):
         return Ending(Outcome.OOM, text)
+    if isinstance(error, DataError):
+        return Ending(Outcome.FAILED, text, (BAD_INPUT,))
     return Ending(Outcome.FAILED, f"{type(error).__name__}: {text}")
 
 

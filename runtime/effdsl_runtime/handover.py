@@ -57,7 +57,8 @@ def keep(store: Store, result: Result) -> RecordedTask:
     if record.files:
         store.checkpoints.keep(record.key, record.attempt)
     path = store.write(record, result.iterations, result.samples)
-    return RecordedTask(Ending(Outcome(record.outcome), record.reason), path, record.metrics)
+    ending = Ending(Outcome(record.outcome), record.reason, record.provenance.flags)
+    return RecordedTask(ending, path, record.metrics)
 
 
 def with_code(record: Record, code: str) -> Record:

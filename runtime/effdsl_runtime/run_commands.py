@@ -52,6 +52,7 @@ def plan_of(loaded: LoadedStudy, store: Store, priced: bool = False) -> Plan:
     from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
     from effdsl_runtime.machine import detect
     from effdsl_runtime.planning.history import calibration_in, history_in
+    from effdsl_runtime.planning.stored import stored_in
 
     with redirect_stdout(sys.stderr):
         machine = detect()
@@ -64,6 +65,7 @@ def plan_of(loaded: LoadedStudy, store: Store, priced: bool = False) -> Plan:
             calibration_in(store, machine) if priced else None,
             unfit_inputs(),
             remarks_on_inputs(),
+            stored_in(store),
         )
 
 
@@ -93,7 +95,7 @@ def _refuse_odd_threads() -> None:
 
 limit_option = click.option(
     "--limit", type=LimitType(), default=None,
-    help="As many tasks as this pays for, e.g. 2h, 50kWh or '$100'; whole repeats first.",
+    help="As many tasks as this pays for, waiting ones too, e.g. 2h, 50kWh or '$100'; whole repeats first.",
 )  # fmt: skip
 
 

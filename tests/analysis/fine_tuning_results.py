@@ -37,8 +37,10 @@ def tuned_identity(
     edge: str = "",
     stage: str = "fine-tuning",
     technique: str = "",
+    base: str = "",
 ) -> Identity:
-    """A method on a model; a sweep that is ``tried`` is written as settings write it: "0.001, 0.01"."""
+    """A method on a model; one with the same ``base`` is the same model. A sweep that is ``tried`` is written
+    as settings write it: "0.001, 0.01"."""
     trials = len(tried.split(", ")) if tried else 0
     return Identity(
         stage=stage,
@@ -53,6 +55,7 @@ def tuned_identity(
         engine_version=1,
         choices={"fine_tuning": ChosenTechnique(method, method)},
         setting={
+            "base": base or model,
             "data": data,
             "data_revision": "abc",
             "context_length": 128,

@@ -6,14 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effdsl import GH200, GQA, MHA, MQA, Attention, Budget, M, Study
+from effdsl import (
+    GH200,
+    GQA,
+    MHA,
+    MQA,
+    Attention,
+    Budget,
+    FineTuning,
+    Full,
+    LoRA,
+    M,
+    Recipe,
+    Shakespeare,
+    Study,
+    Sweep,
+    Trained,
+)
 from effdsl.costs import Price, together
 from effdsl.declare import Invalid
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
 from effdsl.limit import advice, limit_from, within
 from effdsl.outcome import Outcome
-from effdsl.plan import History, PastResult, Plan, TaskState
+from effdsl.plan import History, PastResult, Plan, TaskRole, TaskState
 from effdsl.planner import make_plan
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -130,3 +146,49 @@ def test_what_is_to_run_elsewhere_is_limited_in_a_plan() -> None:
     assert states[TaskState.LEFT_OUT] > 0
     assert states[TaskState.UNAVAILABLE] + states[TaskState.LEFT_OUT] == 18
     assert (together(t.price for t in half.to_price()).usd or 0) <= whole / 2
+
+
+BASE = STUDY.derive(axis=Attention([GQA]), scales=[10 * M], name="base")
+TUNED = Study(
+    FineTuning([LoRA, Full]), models=Trained(BASE), hw=GH200, data=Shakespeare(), budget=Budget(steps=1000),
+    price_per_device_hour=3.6,
+)  # fmt: skip
+WAVES = make_plan(TUNED, LAPTOP)
+SWEPT = make_plan(TUNED.derive(recipe=Recipe(learning_rate=Sweep([1e-4, 1e-3]))), LAPTOP)
+
+
+def usd(plan: Plan) -> float:
+    """What a plan takes, now and later."""
+    return together(task.price for task in plan.to_price()).usd or 0.0
+
+
+@pytest.mark.parametrize("whole", [WAVES, SWEPT], ids=["no sweep", "sweep"])
+@given(part=st.floats(0, 1.2))
+def test_what_waits_is_paid_for_too_and_nothing_without_what_it_waits_for(whole: Plan, part: float) -> None:
+    plan = within(whole, limit_from(f"${part * usd(whole):.12f}"))
+    assert usd(plan) <= part * usd(whole) + 1e-6
+    left_out = {task.address.key for task in plan.tasks if task.state is TaskState.LEFT_OUT}
+    for task in plan.tasks:
+        if task.state is TaskState.WAITING:
+            assert left_out.isdisjoint(task.upstream)
+    if any(task.role is TaskRole.TRIAL and task.state is TaskState.LEFT_OUT for task in plan.tasks):
+        assert {task.state for task in plan.open_tasks} <= {TaskState.LEFT_OUT}
+    if part >= 1:
+        assert plan == whole
+
+
+def test_a_limit_for_the_weights_alone_leaves_out_all_that_starts_from_them() -> None:
+    weights = together(task.price for task in WAVES.to_run()).usd or 0.0
+    plan = within(WAVES, limit_from(f"${weights:.12f}"))
+    assert plan.to_run() == WAVES.to_run()
+    assert plan.counts()[TaskState.WAITING] == 0
+    assert plan.counts()[TaskState.LEFT_OUT] == 6
+    assert advice(plan, limit_from(f"${weights:.12f}")) == "run again for more"
+
+
+def test_what_waits_and_has_no_price_yet_goes_on_waiting() -> None:
+    """On hardware whose speed only a task can tell: the first wave is not kept from running by the second."""
+    known = Study(Attention([GQA]), [10 * M], hw=GH200, budget=Budget(steps=10), repeats=1, name="known")
+    plan = make_plan(Study(FineTuning([LoRA]), models=Trained(known), data=Shakespeare(), repeats=1), LAPTOP)
+    limited = within(plan, limit_from("100d"))
+    assert limited.counts()[TaskState.WAITING] == 1

@@ -43,6 +43,32 @@ def test_a_new_study_plans_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert odd.exit_code == 2
 
 
+def test_a_new_study_of_fine_tuning_plans_from_its_base_to_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three repeats of the base, three trials of two methods, three repeats of those; all in 110 columns."""
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(group, ["new", "my_tuning", "--stage", "fine-tuning"])
+    assert "effdsl execute my_tuning.py" in made.output
+    plan = make_plan(load_study("my_tuning.py").study, LAPTOP)
+    assert (plan.study, plan.counts()[TaskState.NEW], plan.counts()[TaskState.WAITING]) == (
+        "my_tuning",
+        3,
+        12,
+    )
+    text = (tmp_path / "my_tuning.py").read_text(encoding="utf-8")
+    assert text.startswith('"""my_tuning: ')
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_a_technique_of_ones_own_is_pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--stage", "fine-tuning", "--technique", "attention"]
+    refused = CliRunner().invoke(group, ["new", "my_attention", *options])
+    assert (refused.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "--technique is for --stage pretraining" in refused.output
+
+
 @pytest.mark.parametrize("name", ["class", "my-study", "1st", "a/import"])
 def test_a_study_gets_a_name_that_python_can_import(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

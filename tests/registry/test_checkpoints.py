@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -70,6 +71,32 @@ def test_damaged_or_missing_files_are_not_handed_out(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="exists already"):
         store.check_out(KEY, files, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+BASE_KEY = "ba" * 32
+
+
+@pytest.mark.parametrize(
+    ("revision", "named"),
+    [(BASE_KEY, "artifacts"), ("cd" * 32, "before"), ("main", "before"), ("", "before"), (None, "before")],
+    ids=["a task here", "a task that is not here", "of the hub", "none", "null"],
+)
+def test_an_adapter_that_is_handed_out_names_its_base_where_that_is_now(
+    tmp_path: Path, revision: str | None, named: str
+) -> None:
+    """A task's by its key, wherever the store has been moved to; any other is left as it was written."""
+    store = Checkpoints(tmp_path / "artifacts")
+    store.of(BASE_KEY).mkdir(parents=True)
+    said = {"r": 4, "base_model_name_or_path": "before", "revision": revision}
+    folder = store.unfinished(KEY, "one")
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(json.dumps(said), encoding="utf-8")
+    store.keep(KEY, "one")
+    store.check_out(KEY, hashes_in(store.of(KEY)), tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    base = {"artifacts": str(tmp_path / "artifacts" / BASE_KEY), "before": "before"}[named]
+    assert found == said | {"base_model_name_or_path": base}
+    assert json.loads((store.of(KEY) / "adapter_config.json").read_text()) == said, "the store's own stays"
 
 
 def test_what_nothing_needs_is_collected_and_the_rest_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -129,6 +129,17 @@ def test_a_wrong_export_says_what_is_allowed(arguments: list[str], says: str, fi
 
 
 @pytest.mark.slow
+def test_gc_of_checkpoints_says_the_command_that_removes_them(filled: Store) -> None:
+    folder = filled.checkpoints.of("0" * 64)
+    folder.mkdir(parents=True)
+    assert (
+        "`effdsl store gc --artifacts --delete` removes them"
+        in run(store_commands.store, filled, "gc", "--artifacts").output
+    )
+    run(store_commands.store, filled, "gc", "--artifacts", "--delete")
+    assert not folder.exists()
+
+
 def test_gc_lists_and_only_removes_when_asked(filled: Store, make_record: Any) -> None:
     filled.ingest([filled.write(make_record(0, minute=30), None, None)])
     listed = run(store_commands.store, filled, "gc")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.endings import Diverged, ending_of, ending_of_death, oom_kills
+from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.endings import BAD_INPUT, Diverged, ending_of, ending_of_death, oom_kills
 
 from effdsl.outcome import Outcome
 from effdsl.techniques.technique import Unsupported
@@ -30,6 +31,13 @@ def test_an_exception_becomes_an_outcome_with_a_reason(error: Exception, outcome
     ending = ending_of(error)
     assert ending.outcome is outcome
     assert ending.reason
+
+
+def test_an_input_that_is_at_fault_is_told_from_a_mistake_of_ours() -> None:
+    """Of the one the reason says all; of the other the kind of error too."""
+    at_fault, ours = ending_of(DataError("the text\nis gone")), ending_of(RuntimeError("the text is gone"))
+    assert (at_fault.reason, at_fault.flags) == ("the text is gone", (BAD_INPUT,))
+    assert (ours.reason, ours.flags) == ("RuntimeError: the text is gone", ())
 
 
 def test_sigkill_is_out_of_memory_only_when_the_kernel_says_so() -> None:

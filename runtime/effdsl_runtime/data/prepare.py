@@ -30,7 +30,7 @@ from effdsl_runtime.data.corpus import (
     write_facts,
 )
 from effdsl_runtime.data.sources import Document, documents
-from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.data.text_files import DataError, said_with_files
 
 Report = Callable[[str], None]
 BPE_TRAINING_CHARACTERS = 128 * 2**20
@@ -128,8 +128,8 @@ def _write(folder: Path, data: Data, codec: Codec, tokens: int, report: Report) 
     for part, name in ((train, "training"), (held_out, "held-out")):
         if not part.tokens:
             raise DataError(
-                f"{data}: the {name} part is empty: documents are held out whole, by a hash of their text; "
-                "give more documents, or another held_out_fraction"
+                f"{said_with_files(data)}: the {name} part is empty: documents are held out whole, by a "
+                "hash of their text; give more documents, or another held_out_fraction"
             )
     size = int(held_out.counts_v[: codec.bytes_v.size] @ codec.bytes_v[: held_out.counts_v.size])
     return CorpusFacts(train.tokens, held_out.tokens, size / held_out.tokens, entropy(train.counts_v))

@@ -17,7 +17,7 @@ from effdsl_runtime.data.examples import ExampleSet, PartFiles, read_examples, w
 from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer, tokenizer_digest, tokenizer_folder
 from effdsl_runtime.data.parts import PARTS, Item, Part, Passage, items
 from effdsl_runtime.data.prepare import Report, alone, beating, whole_or_absent
-from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.data.text_files import DataError, said_with_files
 
 FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
 CUT_TOGETHER = 64
@@ -42,7 +42,7 @@ def prepare_examples(
     """
     if context_length < 2:
         raise DataError(f"context_length={context_length} leaves nothing to predict; give at least 2")
-    with beating(report, f"the tokenizer of {source}"):
+    with beating(report, f"reading the tokenizer of {source}"):
         tokenizer = tokenizer_folder(source, revision)
         folder = examples_folder(data, tokenizer, context_length)
     found = read_examples(folder)
@@ -80,8 +80,8 @@ def _make(folder: Path, data: Data, tokenizer: ModelTokenizer, context_length: i
         for part, fact in facts.items():
             if not fact.examples:
                 raise DataError(
-                    f"{data}: the {NAMES[part]} part is empty: what belongs to it is drawn by a hash of the "
-                    "text; give more text, or another held_out_fraction"
+                    f"{said_with_files(data)}: the {NAMES[part]} part is empty: what belongs to it is drawn "
+                    "by a hash of the text; give more text, or another held_out_fraction"
                 )
         write_example_facts(making, facts, tokenizer.pad, dtype)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from pathlib import Path
 
-from effdsl.data import JSONL, Files, LocalText, Parquet
+from effdsl.data import JSONL, Data, Files, LocalText, Parquet
 from effdsl.outside import readable
 from effdsl_runtime.data.cached_text import PIECE
 
@@ -41,6 +41,14 @@ def texts(data: Files, path: Path) -> Iterator[str]:
         DataError: for what is no text, with file and line or row, and what to do.
     """
     raise DataError(f"nothing here reads {type(data).__name__}")
+
+
+def said_with_files(data: Data) -> str:
+    """``data`` in words, and which files they are, where they are files."""
+    if not isinstance(data, Files):
+        return str(data)
+    first, *others = data.paths
+    return f"{data} ({first}{f' and {len(others):,} more' if others else ''})"
 
 
 @texts.register

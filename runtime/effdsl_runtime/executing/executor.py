@@ -26,7 +26,7 @@ from effdsl.outcome import Outcome
 from effdsl.own import changed_since
 from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskRole, TaskState
 from effdsl_runtime.dispatch import engine_module
-from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
+from effdsl_runtime.endings import BAD_INPUT, Ending, ending_of_death, oom_kills
 from effdsl_runtime.environments import python_of
 from effdsl_runtime.executing.process import POLL_S, Child, preload
 from effdsl_runtime.executing.spawned import Spawned
@@ -39,6 +39,7 @@ from effdsl_runtime.recording.run_record import Assignment, Run, record_of
 from effdsl_runtime.worker import prepare_input, work
 
 LARGE_BYTES = 2_000_000_000
+EXCERPT_LINES = 20  # of the log of a task that failed
 LATER_S = 0.5  # between the first and the last process of a job that is ended
 
 
@@ -173,7 +174,8 @@ class Executor:
         totals.endings.append((planned, result))
         self.display.finished(planned, result, time.perf_counter() - start)
         if result.ending.outcome is Outcome.FAILED:
-            self.display.message(_excerpt(assignment))
+            lines = 0 if BAD_INPUT in result.ending.flags else EXCERPT_LINES
+            self.display.message(_excerpt(assignment, lines))
             if self.fail_fast:
                 self._stop = Stop.AFTER_THIS_TASK
 
@@ -308,10 +310,11 @@ def keeps_files(planned: PlannedTask, asked: bool | None) -> bool:
     return planned.task.workload.left_bytes() <= LARGE_BYTES
 
 
-def _excerpt(assignment: Assignment, lines: int = 20) -> str:
-    """The end of a failed task's log, and where the rest is."""
+def _excerpt(assignment: Assignment, lines: int) -> str:
+    """The last ``lines`` of a failed task's log, and where the rest is."""
     try:
-        tail = assignment.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        whole = assignment.log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        tail = []
+        whole = []
+    tail = whole[len(whole) - lines :] if lines < len(whole) else whole
     return "\n".join([*tail, f"log: {assignment.log}"])

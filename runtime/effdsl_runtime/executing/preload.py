@@ -7,6 +7,8 @@ everything else around a task, and would copy the pages that forks share.
 
 import gc
 import os
+import threading
+from contextlib import suppress
 
 import duckdb  # noqa: F401
 import numpy.ma  # noqa: F401
@@ -17,6 +19,11 @@ import effdsl_runtime.stages  # noqa: F401
 from effdsl_runtime.machine import libraries
 from effdsl_runtime.tied import end_with
 
+with suppress(ImportError):  # it comes with transformers
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    # Its own lock would be for all processes: a semaphore, of which Python warns once a task was killed.
+    tqdm.set_lock(threading.RLock())
 end_with(os.getppid())  # its tasks hold it open, and a silent one would outlive the executor by it
 libraries()
 gc.collect()

@@ -149,7 +149,12 @@ def _provenance(task: Task, run: Run, facts: dict[str, Any]) -> Provenance:
         load_average=run.load_average if run.load_average is not None else load_average(),
         meter=sampler.meter if sampler else "",
         meter_scope=sampler.meter_scope if sampler else "",
-        flags=(*own, *(observation.flags if observation else ()), *(sampler.flags if sampler else ())),
+        flags=(
+            *own,
+            *run.ending.flags,
+            *(observation.flags if observation else ()),
+            *(sampler.flags if sampler else ()),
+        ),
         sampler_period_s=sampler.period_s if sampler else None,
         sampler_samples=len(sampler.trace) if sampler else None,
         threads=observation.threads if observation else None,

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Callable
 from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import peft
-from effdsl_registry.checkpoints import Checkpoints
+from effdsl_registry.checkpoints import BASE, Checkpoints, adapter_config
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 import effdsl_runtime.checkpoints.auto  # noqa: F401  our own kinds of models
-from effdsl.declare import Invalid
+from effdsl.declare import Invalid, evolve
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.stages.tuning import Tuning
 from effdsl.subjects.hub import Hub
 from effdsl.subjects.local import Local, folder_hash
-from effdsl.subjects.trained import TrainedWeights
+from effdsl.subjects.trained import LeftWeights, StoredWeights, TrainedWeights
 from effdsl.subjects.weights import Weights
 from effdsl.task import Task
 from effdsl.workload import Workload
@@ -30,6 +29,7 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.tuning.saved import without_false_alarms
 
 if TYPE_CHECKING:
     import torch
@@ -39,13 +39,14 @@ Report = Callable[[str], None]
 
 @singledispatch
 def source_of(weights: Weights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    """What ``from_pretrained`` takes of ``weights`` for a repeat: a folder, or an id; and the revision."""
+    """What ``from_pretrained`` takes of ``weights`` for a repeat: a folder, or an id of the hub; and what
+    pins its content: the hash of the folder, the key of the task that left it, or the hub's revision."""
     raise TypeError(f"nothing here knows where a {type(weights).__name__} is")
 
 
 @source_of.register
 def _(weights: Local, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    return Path(weights.path), "main"
+    return Path(weights.path), weights.revision
 
 
 @source_of.register
@@ -54,12 +55,15 @@ def _(weights: Hub, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, st
 
 
 @source_of.register
-def _(weights: TrainedWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
-    key = key_of(canonical_json(Task(weights.cell, seed)))
+def _(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | Path, str]:
+    task = weights.left_by(seed)
+    key = key_of(canonical_json(task))
     folder = checkpoints.of(key)
     if not folder.is_dir():
-        raise DataError(f"the weights of {weights.name} seed {seed} ({key[:10]}) are gone; execute again")
-    return folder, "main"
+        raise DataError(
+            f"the weights of {weights.name} seed {task.seed} ({key[:10]}) are gone; execute again"
+        )
+    return folder.resolve(), key
 
 
 @singledispatch
@@ -95,11 +99,10 @@ def load_model(
     """
     source, revision = source_of(weights, seed, checkpoints)
     what = f"the weights of {weights.name} ({source})"
-    if isinstance(weights, TrainedWeights) and (base := _base_of(weights.cell.workload)) is not None:
-        model = load_model(base, seed, checkpoints, dtype)
+    if isinstance(weights, LeftWeights) and (base := base_of(weights, seed, checkpoints)) is not None:
+        model = load_model(base, weights.left_by(seed).seed, checkpoints, dtype)
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+            with without_false_alarms():
                 return peft.PeftModel.from_pretrained(model, source).merge_and_unload()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # of a damaged adapter
             raise DataError(f"{what} cannot be loaded: {error}") from error
@@ -117,17 +120,57 @@ def load_model(
     model, told = loaded
     missing = sorted([*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])])
     if missing:  # transformers has made them up, at random
+        others = sorted(told["unexpected_keys"])
+        instead = f", and there is {others[0]}, which it does not know" if others else ""
         raise DataError(
             f"{what} are not those that config.json asks for: {missing[0]} is missing or of another size"
+            f"{instead}; write them anew with model.save_pretrained(folder), or copy the folder again"
         )
     return model
 
 
-def _base_of(workload: Workload) -> Weights | None:
-    """The weights that an adapter belongs to; ``None`` where a task leaves a whole model."""
-    if isinstance(workload, Tuning) and not workload.method.replaces_weights:
-        return workload.weights
+@singledispatch
+def base_of(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
+    """The weights that the adapter which is left belongs to; ``None`` where a whole model is left."""
+    work = weights.cell.workload
+    if isinstance(work, Tuning) and not work.method.replaces_weights:
+        return work.weights
     return None
+
+
+@base_of.register
+def _(weights: StoredWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
+    return base_of(TrainedWeights(with_folders(weights.task, checkpoints).cell), seed, checkpoints)
+
+
+def with_folders(task: Task, checkpoints: Checkpoints) -> Task:
+    """A ``task`` out of the store with the paths of the folders that it starts from, which are in no key: the
+    adapters that were left have them."""
+    work = task.workload
+    if not isinstance(work, Tuning):
+        return task
+    weights = _with_folder(work.weights, task, checkpoints)
+    return evolve(task, cell=evolve(task.cell, workload=evolve(work, weights=weights)))
+
+
+@singledispatch
+def _with_folder(weights: Weights, of: Task, checkpoints: Checkpoints) -> Weights:
+    return weights
+
+
+@_with_folder.register
+def _(weights: Local, of: Task, checkpoints: Checkpoints) -> Weights:
+    config = adapter_config(checkpoints.of(key_of(canonical_json(of))))
+    if not config:
+        return weights
+    found = evolve(weights, path=config[BASE])
+    object.__setattr__(found, "model", weights.model)
+    return found
+
+
+@_with_folder.register
+def _(weights: TrainedWeights, of: Task, checkpoints: Checkpoints) -> Weights:
+    return TrainedWeights(with_folders(weights.left_by(of.seed), checkpoints).cell)
 
 
 @singledispatch
@@ -147,7 +190,12 @@ def _(weights: Hub, report: Report) -> tuple[str | Path, str]:
 
 
 @tokenizer_source.register
-def _(weights: TrainedWeights, report: Report) -> tuple[str | Path, str]:
+def _(weights: StoredWeights, report: Report) -> tuple[str | Path, str]:
+    return Path(weights.folder), "main"
+
+
+@tokenizer_source.register
+def _(weights: LeftWeights, report: Report) -> tuple[str | Path, str]:
     return _tokenizer_left(weights.cell.workload, report)
 
 

@@ -14,16 +14,21 @@ from typing import Any
 
 import attrs
 import torch
+from effdsl_registry.checkpoints import ADAPTER_CONFIG, BASE, adapter_config
 
 from effdsl.techniques.fine_tuning import PiSSA
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl_runtime.data.model_tokenizer import TOKENIZER_FILES
 
-ADAPTER_CONFIG = "adapter_config.json"
-FALSE_ALARMS = (
-    ".* have invalid shape",  # AdaLoRA may leave a target no rank at all
-    "PiSSA changes the base weights",  # peft loads the factors of the start as a second adapter
+FALSE_ALARMS: tuple[tuple[str, type[Warning]], ...] = (
+    (".* have invalid shape", UserWarning),  # AdaLoRA may leave a target no rank at all
+    (
+        "PiSSA changes the base weights",
+        UserWarning,
+    ),  # peft loads the factors of the start as a second adapter
+    ("The following rank_pattern keys", RuntimeWarning),  # peft takes AdaLoRA's ranks for those of a LoRA
+    (".*is_gradient_checkpointing.*", FutureWarning),  # of transformers, about what peft asks it
 )
 
 
@@ -33,7 +38,7 @@ class Origin:
 
     Attributes:
         source: what ``from_pretrained`` takes: an id of the hub, or a folder.
-        revision: of the hub.
+        revision: what pins its content: of the hub, the key of the task that left it, or the folder's hash.
     """
 
     source: str
@@ -65,7 +70,7 @@ def save(method: Method, model: Any, start: Any, origin: Origin, folder: Path) -
 
 @save.register
 def _(method: Adapter, model: Any, start: Any, origin: Origin, folder: Path) -> None:
-    with _without_false_alarms():
+    with without_false_alarms():
         model.save_pretrained(folder)
     _name_the_base(folder, origin)
 
@@ -84,24 +89,24 @@ def _(method: PiSSA, model: Any, start: Any, origin: Origin, folder: Path) -> No
         for name, values in trained.items():
             model.get_parameter(name).copy_(values)
         config.init_lora_weights = how
-        with _without_false_alarms():
+        with without_false_alarms():
             model.save_pretrained(folder, path_initial_model_for_weight_conversion=initial)
     _name_the_base(folder, origin)
 
 
 @contextmanager
-def _without_false_alarms() -> Iterator[None]:
+def without_false_alarms() -> Iterator[None]:
+    """Without what peft and transformers warn of that is as it should be."""
     with warnings.catch_warnings():
-        for message in FALSE_ALARMS:
-            warnings.filterwarnings("ignore", message, UserWarning)
+        for message, kind in FALSE_ALARMS:
+            warnings.filterwarnings("ignore", message, kind)
         yield
 
 
 def _name_the_base(folder: Path, origin: Origin) -> None:
     """peft writes whatever the model was loaded from; and README.md, an empty form to fill in."""
     file = folder / ADAPTER_CONFIG
-    config = json.loads(file.read_text("utf-8"))
-    config |= {"base_model_name_or_path": origin.source, "revision": origin.revision}
+    config = adapter_config(folder) | {BASE: origin.source, "revision": origin.revision}
     file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)
 

@@ -180,3 +180,20 @@ def test_a_metric_that_nothing_can_have_is_shown_without_values(shelf: Any) -> N
     shelf.repeats("MHA", ppl=[50.0, 51.0])
     (block,) = rank(shelf.store, metrics=["new_domain_loss"]).blocks
     assert [(cell.technique, cell.rank) for cell in block.cells] == [("MHA", None)]
+
+
+def test_one_base_under_two_names_is_one_table_by_the_first_of_them(shelf: Any) -> None:
+    """Two folders with the same files are one model: what was done to either is compared."""
+    tune(shelf, "LoRA", identity={"model": "b", "base": "f00d"}, new_domain_loss=[2.0, 2.1])
+    tune(shelf, "Full", identity={"model": "a", "base": "f00d"}, new_domain_loss=[1.5, 1.6])
+    tune(shelf, "Full", identity={"model": "c", "base": "beef"}, new_domain_loss=[1.5, 1.6])
+    (of_a, of_c) = rank(shelf.store, metrics=["new_domain_loss"]).blocks
+    assert {cell.technique for cell in of_a.cells} == {"LoRA", "Full"}
+    assert [block.group.comparison["scale"] for block in (of_a, of_c)] == ["a", "c"]
+
+
+def test_two_bases_of_one_name_are_two_tables(shelf: Any) -> None:
+    """What is compared is the content of the weights."""
+    tune(shelf, "LoRA", identity={"model": "a", "base": "f00d"}, new_domain_loss=[2.0, 2.1])
+    tune(shelf, "Full", identity={"model": "a", "base": "beef"}, new_domain_loss=[1.5, 1.6])
+    assert len(rank(shelf.store, metrics=["new_domain_loss"]).blocks) == 2

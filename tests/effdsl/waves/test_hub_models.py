@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from effdsl.plan import Plan
 from effdsl.planner import make_plan
 from effdsl.subjects.hub import Hub as ResolvedHub
 
-from .conftest import COMMIT, LAPTOP, SWEEP, planned, result_keys, states, tuned
+from .conftest import COMMIT, CONFIG, LAPTOP, SWEEP, planned, result_keys, states, tuned
 
 
 def models_of(table: str) -> list[str]:
@@ -98,4 +99,17 @@ def test_a_model_of_the_papers_is_pinned_where_the_cache_has_it(
 def test_an_architecture_of_the_hub_that_nothing_here_knows_is_unsupported(hub: Path) -> None:
     (hub / "snapshots" / COMMIT / "config.json").write_text('{"model_type": "another"}')
     (cell,) = planned(tuned(Hub("owner/unknown"))).cells
-    assert cell.unsupported == "nothing here knows the architecture of owner/unknown"
+    assert cell.unsupported == (
+        "no method can be applied to owner/unknown: its model_type 'another' is not known here; "
+        "known are deepseek_v3, gpt_neox, llama, mistral, phi3, qwen2"
+    )
+
+
+def test_a_variant_that_nothing_here_knows_is_told_from_a_model_of_another_kind(hub: Path) -> None:
+    config = CONFIG | {"quantization_config": {"bits": 4}}
+    (hub / "snapshots" / COMMIT / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (cell,) = planned(tuned(Hub("owner/unknown"))).cells
+    assert cell.unsupported == (
+        "no method can be applied to owner/unknown: "
+        "this variant of llama is not known here, e.g. with experts or quantized weights"
+    )

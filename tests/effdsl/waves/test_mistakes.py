@@ -107,6 +107,21 @@ def problems(study: str) -> list[str]:
             "needs at least two different learning rates",
         ),
         (
+            "FineTuning([LoRA]), models=Trained('base'),\nrecipe=Recipe(learning_rate=[1e-3, 1e-2])",
+            5,
+            "of which each method of a fine-tuning gets its best\n    learning_rate=Sweep([0.001, 0.01])",
+        ),
+        (
+            "FineTuning([LoRA]), models=Trained('base'),\nper_scale={3*M: Budget(steps=5)}",
+            3,
+            "per_scale= is for the scales= of a study, and this one has none\n    models that exist share",
+        ),
+        (
+            "FineTuning([LoRA]),\nmodels=Study(Attention([GQA]), [3*M])",
+            3,
+            "a study is no model, but trains some\n    models=Trained(study), for each model that it trains",
+        ),
+        (
             "FineTuning([LoRA, LoRA(rank=8)]), models=Trained('base'), data=Shakespeare()",
             4,
             "are the same cell at GQA 3M",

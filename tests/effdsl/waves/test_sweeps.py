@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -204,9 +205,20 @@ def test_every_method_gets_the_same_number_of_trials() -> None:
 
 
 def test_trials_are_made_once_however_many_repeats_there_are() -> None:
+    """On the weights of the first of them, which are needed anyway."""
     plan = planned(tuned(Trained(BASE), recipe=SWEEP, repeats=Seeds(4, 5, 6)))
-    assert [task.task.seed for task in of_role(plan, TaskRole.TRIAL)] == [0, 0]
-    assert [task.task.seed for task in of_role(plan, TaskRole.UPSTREAM)] == [0, 4, 5, 6]
+    assert [task.task.seed for task in of_role(plan, TaskRole.TRIAL)] == [4, 4]
+    assert [task.task.seed for task in of_role(plan, TaskRole.UPSTREAM)] == [4, 5, 6]
+
+
+def test_trials_on_weights_that_all_repeats_share_are_the_same_whatever_the_repeats(hub: Path) -> None:
+    keys = [
+        {task.address.key for task in of_role(plan, TaskRole.TRIAL)}
+        for repeats in (Seeds(4, 5, 6), Seeds(0, 1, 2))
+        for plan in [planned(tuned(Hub("owner/unknown"), recipe=SWEEP, repeats=repeats))]
+    ]
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 2
 
 
 def test_a_trial_that_failed_decides_nothing() -> None:

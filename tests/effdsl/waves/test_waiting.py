@@ -159,3 +159,23 @@ def test_a_chain_whose_weights_are_gone_is_made_again_from_where_they_are() -> N
     assert [name(task) for task in planned(more, store).to_run()] == ["GQA 3M 0"]
     run_wave(planned(more, store), store)
     assert [name(task) for task in planned(more, store).to_run()] == ["LoRA GQA 3M 0"]
+
+
+def test_weights_that_are_gone_count_for_what_is_still_to_be_decided() -> None:
+    """A sweep's trials need the first repeat of the base, its results all of them: all are to run again, and
+    the plan says so before anything has been decided."""
+    study = tuned(Trained(BASE), recipe=SWEEP, repeats=3)
+    _, store = run_all(study)
+    store.weights.clear()
+    more = study.derive(axis=FineTuning([LoRA, Full]))
+    assert [name(task) for task in planned(more, store).to_run()] == ["GQA 3M 0", "GQA 3M 1", "GQA 3M 2"]
+    assert states(planned(more, store)) == {"new": 3, "cached": 5, "waiting": 5}
+
+
+def test_weights_are_not_made_again_for_what_will_never_be_decided() -> None:
+    study, store = tuned(Trained(BASE), recipe=SWEEP, repeats=2), Known()
+    run_wave(planned(study, store), store)
+    for task in planned(study, store).to_run():
+        store.has_run(task, Outcome.DIVERGED)
+    store.weights.clear()
+    assert planned(study, store).to_run() == ()

@@ -214,10 +214,18 @@ def test_a_missing_column_is_named(cache: Path, tmp_path: Path) -> None:
 
 
 def test_an_empty_part_is_refused(cache: Path, tmp_path: Path) -> None:
-    """A text too short to be split says so."""
+    """A text too short to be split says so, by the name of its file."""
     (tmp_path / "short.txt").write_text("short")
-    with pytest.raises(DataError, match="held-out part is empty"):
+    with pytest.raises(DataError, match=r"short\.txt\): the held-out part is empty"):
         prepare(LocalText(tmp_path / "short.txt", tokenizer=ByteTokenizer()).resolve(), silent)
+
+
+def test_the_first_of_many_files_stands_for_them(cache: Path, tmp_path: Path) -> None:
+    """Files without a text in them say which they are."""
+    for name in "abc":
+        (tmp_path / f"{name}.jsonl").write_text("\n")
+    with pytest.raises(DataError, match=r"a\.jsonl and 2 more\): the training part is empty"):
+        prepare(JSONL(tmp_path / "*.jsonl", tokenizer=ByteTokenizer()).resolve(), silent)
 
 
 def test_without_the_package_the_command_is_given(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,9 +189,13 @@ def test_documents_are_never_joined(cache: Path, base: Base, tmp_path: Path) -> 
 
 
 def test_an_empty_part_is_refused(cache: Path, base: Base, written: Written) -> None:
-    """Too few examples to be parted say so, by the name of the part that got none."""
-    with pytest.raises(DataError, match=r"the .* part is empty: .*give more text, or another held_out"):
-        prepare_examples(written(ROWS[:1]), base(), 64, silent)
+    """Too few examples to be parted say so, by the name of the part that got none, and of the file."""
+    data = written(ROWS[:1])
+    with pytest.raises(
+        DataError, match=r"the .* part is empty: .*give more text, or another held_out"
+    ) as said:
+        prepare_examples(data, base(), 64, silent)
+    assert f"({data.paths[0]}): the " in str(said.value)
 
 
 def test_a_second_call_reads_the_cache(cache: Path, base: Base, written: Written) -> None:

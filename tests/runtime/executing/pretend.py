@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 
@@ -53,6 +54,7 @@ def run(task: Task, report: Any, sampler: Any, checkpoints: Any) -> Observation:
     endings = {
         "diverged": Diverged("the loss is nan at step 3"),
         "failed": KeyError("no such thing"),
+        "unreadable": DataError("the weights in mine/ are damaged; copy them again"),
         "oom": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
     }
     if engine.ends in endings:

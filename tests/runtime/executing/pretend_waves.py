@@ -58,7 +58,7 @@ def run(task: Task, report: Any, sampler: Any, checkpoints: Checkpoints) -> Obse
     engine: Any = task.engine
     work: Any = getattr(task.workload, "of", task.workload)
     if hasattr(work, "weights"):
-        key = key_of(canonical_json(Task(work.weights.cell, task.seed)))
+        key = key_of(canonical_json(work.weights.left_by(task.seed)))
         assert (checkpoints.of(key) / LEFT).is_file(), f"there are no weights of {key}"
     start = time.perf_counter_ns()
     for step in range(1, 11):

@@ -217,6 +217,22 @@ def test_a_failed_task_shows_its_log_and_the_others_still_run(project: Path) -> 
 
 
 @either
+def test_a_task_whose_input_is_at_fault_says_so_in_a_sentence(project: Path, engine: str) -> None:
+    """What to do is in it; the traceback is in the log alone, whose name is said."""
+    write_study(project, "MQA", ends="unreadable", repeats=1, engine=engine)
+    ran = executed()
+    assert (ran["ran"], ran["code"]) == ({"failed": 1}, 1)
+    (log,) = (project / ".effdsl" / "logs").iterdir()
+    assert "failed: the weights in mine/ are damaged; copy them again\n" in ran["stderr"]
+    assert f"log: {log}" in ran["stderr"]
+    assert "Traceback" not in ran["stderr"]
+    assert "Traceback" in log.read_text(encoding="utf-8")
+    assert rows(project, "SELECT reason FROM results") == [
+        ("the weights in mine/ are damaged; copy them again",)
+    ]
+
+
+@either
 def test_a_task_that_takes_too_long_is_stopped_and_recorded(project: Path, engine: str) -> None:
     write_study(project, "MQA", seconds=60, repeats=1, engine=engine)
     ran = effdsl("execute", "mine.py", "--timeout", "1s", "--json")

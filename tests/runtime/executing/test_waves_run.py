@@ -251,3 +251,24 @@ def test_a_wave_whose_price_is_not_known_ends_a_run_with_a_limit_and_says_so(pro
     assert "needs the time of LoRA GQA 1M, not known yet" in limited.stderr
     assert "mine: 1 ok." in limited.stdout
     assert executed()["ran"] == {"ok": 1}
+
+
+def test_a_study_may_start_from_one_task_by_its_key(project: Path) -> None:
+    """Each repeat from the same weights; they are not made again, whatever is retried, and what was removed
+    is a mistake in the study."""
+    effdsl("execute", "base.py")
+    ((key,),) = rows(project, "SELECT short_key FROM results")
+    write_mine(models=f"Trained('{key}')", repeats=2)
+    ran = executed()
+    assert (ran["ran"], ran["code"]) == ({"ok": 5}, 0), ran["stderr"]
+    assert rows(project, "SELECT DISTINCT scale FROM results WHERE stage = 'fine-tuning'") == [
+        ("GQA 1M seed 0",)
+    ]
+    retried = json.loads(effdsl("execute", "mine.py", "--retry", "ok", "--json").stdout)
+    assert retried["ran"] == {"ok": 5}
+    effdsl("store", "gc", "--artifacts", "--delete")
+    refused = effdsl("plan", "mine.py")
+    assert refused.returncode == 2
+    assert (
+        f"mine.py:5: at Trained({key}): the weights of {key}, GQA 1M seed 0, were removed" in refused.stderr
+    )

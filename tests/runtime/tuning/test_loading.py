@@ -21,6 +21,7 @@ from effdsl.declare import Invalid
 from effdsl.engine import Transformers
 from effdsl.hardware import Hardware
 from effdsl.stages.tuning import Tuning
+from effdsl.subject import Surroundings
 from effdsl.subjects.hub import Hub
 from effdsl.subjects.local import Local
 from effdsl.subjects.trained import TrainedWeights
@@ -140,7 +141,7 @@ def test_a_study_refuses_it_before_anything_runs(damage: Callable[[Path], None],
     """With a sentence that names the file or the folder, and a hint."""
     damage(folder)
     with pytest.raises(Invalid) as caught:
-        Local(str(folder)).resolve(lambda study: [])
+        Local(str(folder)).resolve(Surroundings())
     assert str(folder) in str(caught.value)
     assert caught.value.hint
 
@@ -176,9 +177,24 @@ def test_weights_that_have_changed_since_they_were_planned_are_refused(tmp_path:
         Qwen2Config(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
                     num_key_value_heads=2, intermediate_size=8)
     ).save_pretrained(tmp_path)  # fmt: skip
-    (planned,) = Local(tmp_path).resolve(lambda study: ())
+    (planned,) = Local(tmp_path).resolve(Surroundings())
     check_unchanged(planned)
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="have changed since they were planned"):
         check_unchanged(planned)
+
+
+def test_weights_under_other_names_are_said_with_both_and_what_to_do(folder: Path, tmp_path: Path) -> None:
+    """Where transformers would make them up at random."""
+    file = folder / "model.safetensors"
+    tensors = {name.replace("q_proj", "query"): tensor for name, tensor in load_file(file).items()}
+    save_file(tensors, file, {"format": "pt"})
+    with pytest.raises(DataError) as caught:
+        load(folder, tmp_path)
+    assert str(caught.value) == (
+        f"the weights of mine ({folder}) are not those that config.json asks for: "
+        "model.layers.0.self_attn.q_proj.weight is missing or of another size, and there is "
+        "model.layers.0.self_attn.query.weight, which it does not know; write them anew with "
+        "model.save_pretrained(folder), or copy the folder again"
+    )

@@ -8,11 +8,11 @@ from typing import Any
 import peft
 import pytest
 import torch
-from effdsl_registry.checkpoints import Checkpoints
-from effdsl_runtime.tuning.base_model import load_model
+from effdsl_registry.checkpoints import BASE, Checkpoints, adapter_config
+from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.merging import write_merged
 from effdsl_runtime.tuning.methods import applied
-from effdsl_runtime.tuning.saved import Origin, save, start_of
+from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from effdsl.data import PythonHelp
@@ -21,10 +21,12 @@ from effdsl.from_canonical import decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.tuning import Tuning
+from effdsl.subject import Surroundings
 from effdsl.subjects.local import Local
-from effdsl.subjects.trained import TrainedWeights
+from effdsl.subjects.trained import StoredWeights, TrainedWeights
+from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
-from effdsl.techniques.fine_tuning import DoRA, Full, LoRA, PiSSA
+from effdsl.techniques.fine_tuning import AdaLoRA, DoRA, Full, LoRA, PiSSA
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl.training import TrainingBudget, TrainingRecipe
 
@@ -41,19 +43,27 @@ def base(tmp_path: Path) -> Local:
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(tmp_path / "base")
     (tmp_path / "base" / "tokenizer.json").write_text("{}", encoding="utf-8")  # copied, not read
-    (resolved,) = Local(tmp_path / "base").resolve(lambda study: ())
+    (resolved,) = Local(tmp_path / "base").resolve(Surroundings())
     return resolved
 
 
 def tuned(base: Local, method: Method, folder: Path) -> tuple[Task, Checkpoints, Any]:
     """A task whose weights were changed as by training, what it left, and the logits of its model."""
+    start = AutoModelForCausalLM.from_pretrained(base.path)
+    task, checkpoints, logits = tuned_from(base, start, method, folder)
+    copy_tokenizer(Path(base.path), checkpoints.of(key_of(canonical_json(task))))
+    return task, checkpoints, logits
+
+
+def tuned_from(base: Weights, loaded: Any, method: Method, folder: Path) -> tuple[Task, Checkpoints, Any]:
+    """The same of any weights, which are ``loaded``."""
     shape = base.language_model()
     closed = method.resolve(shape)
     work = Tuning(
         base, closed, PythonHelp().resolve(), TrainingBudget(1, 1, 8, 1), TrainingRecipe(learning_rate=1e-3)
     )
     task = Task(Cell(work, Transformers(), Hardware("a laptop", kind="cpu")), 0)
-    model = applied(closed, AutoModelForCausalLM.from_pretrained(base.path), shape, steps=10)
+    model = applied(closed, loaded, shape, steps=10)
     start = start_of(closed, model)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -63,11 +73,14 @@ def tuned(base: Local, method: Method, folder: Path) -> tuple[Task, Checkpoints,
     left = checkpoints.of(key_of(canonical_json(task)))
     left.mkdir(parents=True)
     logits = model.eval()(IDS_BT).logits.detach()
-    save(closed, model, start, Origin(base.path, "main"), left)
+    source, revision = source_of(base, 0, checkpoints)
+    save(closed, model, start, Origin(str(source), revision), left)
     return task, checkpoints, logits
 
 
-@pytest.mark.parametrize("method", [LoRA(rank=4), DoRA(rank=4), PiSSA(rank=4), Full()], ids=repr)
+@pytest.mark.parametrize(
+    "method", [LoRA(rank=4), DoRA(rank=4), PiSSA(rank=4), AdaLoRA(rank=4), Full()], ids=repr
+)
 def test_what_a_fine_tuning_left_is_loaded_as_one_model(base: Local, method: Method, tmp_path: Path) -> None:
     """So that another fine-tuning can start from it."""
     task, checkpoints, logits = tuned(base, method, tmp_path)
@@ -85,3 +98,46 @@ def test_a_merged_model_has_the_logits_of_the_unmerged(base: Local, tmp_path: Pa
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
     torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
+
+
+@pytest.mark.parametrize("method", [LoRA(rank=4), Full()], ids=repr)
+def test_weights_by_a_key_are_those_of_that_task_for_every_repeat(
+    base: Local, method: Method, tmp_path: Path
+) -> None:
+    """Also where the store knows the base by its content alone."""
+    task, checkpoints, logits = tuned(base, method, tmp_path)
+    weights = StoredWeights(decoded(canonical_json(task)), str(checkpoints.of(key_of(canonical_json(task)))))
+    for seed in (0, 5):
+        model = load_model(weights, seed, checkpoints)
+        torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
+    source, _ = tokenizer_source(weights, lambda text: None)
+    assert Path(source, "tokenizer.json").is_file()
+
+
+def test_an_adapter_says_where_its_base_is_and_what_pins_it(base: Local, tmp_path: Path) -> None:
+    """A folder and its hash; or the folder in the store of the task that left it, and its key."""
+    first, checkpoints, _ = tuned(base, Full(), tmp_path)
+    start = load_model(TrainedWeights(first.cell), 0, checkpoints)
+    tasks = [
+        tuned(base, LoRA(rank=4), tmp_path)[0],
+        tuned_from(TrainedWeights(first.cell), start, LoRA(rank=4), tmp_path)[0],
+    ]
+    of_folder, of_task = (adapter_config(checkpoints.of(key_of(canonical_json(task)))) for task in tasks)
+    key = key_of(canonical_json(first))
+    assert (of_folder[BASE], of_folder["revision"]) == (base.path, base.revision)
+    assert (of_task[BASE], of_task["revision"]) == (str(tmp_path / "artifacts" / key), key)
+
+
+def test_an_adapter_on_an_adapter_on_a_folder_is_merged_from_the_store_alone(
+    base: Local, tmp_path: Path
+) -> None:
+    """Nothing in the task's canonical form says where the folder is; the first adapter does."""
+    first, checkpoints, _ = tuned(base, LoRA(rank=4), tmp_path)
+    start = load_model(TrainedWeights(first.cell), 0, checkpoints)
+    second, _, logits = tuned_from(TrainedWeights(first.cell), start, DoRA(rank=4), tmp_path)
+    write_merged(decoded(canonical_json(second)), checkpoints, tmp_path / "merged")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)
+    weights = StoredWeights(decoded(canonical_json(second)), "")
+    model = load_model(weights, 3, checkpoints)
+    torch.testing.assert_close(model.eval()(IDS_BT).logits, logits, atol=1e-4, rtol=1e-4)

@@ -19,6 +19,7 @@ from effdsl.engine import Transformers
 from effdsl.hardware import Hardware
 from effdsl.instructions import Instructions
 from effdsl.stages.tuning import Tuning
+from effdsl.subject import Surroundings
 from effdsl.subjects.local import Local
 from effdsl.task import Cell, Task
 from effdsl.techniques.fine_tuning import Freeze, Full, LoRA
@@ -82,7 +83,7 @@ def test_the_engine_recomputes_where_it_is_told_to(
     (folder / "tokenizer_config.json").write_text(json.dumps(codec.described(64)), encoding="utf-8")
     rows = [{"prompt": f"{i}: ", "completion": "tree " * (1 + i % 5)} for i in range(40)]
     (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    (weights,) = Local(str(folder)).resolve(lambda study: [])
+    (weights,) = Local(str(folder)).resolve(Surroundings())
     work = Tuning(
         weights,
         method.resolve(weights.language_model()),

@@ -6,12 +6,13 @@
 -- `method` and `dataset` are the paper's words, so that one claim can be asked of any evidence. A technique is called by
 -- its choice on the axis, whatever a study calls it: the usual transformer is RoPE beside ALiBi and GQA beside MHA. What is
 -- not usual of the rest is named with it, from the outside in. A size is a scale or, where that is more than a number, a
--- model; its billions are those that it is called by, else its parameters. What a stage says of learning rates is in `source`.
+-- model, so that its weights (`base`) are no part of the setting; its billions are those that it is called by, else its
+-- parameters. What a stage says of learning rates is in `source`.
 
 CREATE OR REPLACE TEMP TABLE subjects AS
 WITH
 found AS (
-  SELECT c.*, r.stage, r.choices, r.setting AS said, r.details, r.scale, r.active_parameters, r.hardware,
+  SELECT c.*, r.stage, r.choices, r.setting AS said, r.details, c.comparison.scale AS scale, r.active_parameters, r.hardware,
          r.hardware_count, r.dtype, r.evidence,
          regexp_extract(lower(r.scale), '(?:^|[^a-z0-9.])([0-9.]+)([bmk])(?:$|[^a-z0-9])', ['number', 'unit']) AS named
   FROM chosen($study, NULL) c JOIN results r USING (key)
@@ -43,8 +44,8 @@ judged AS (
          CASE WHEN f.scale NOT SIMILAR TO '[0-9.]+[KMBT]?' THEN f.scale END AS model,
          CASE f.said ->> 'learning_rates_tried' WHEN '' THEN 'learning rates not tuned'
               ELSE 'best of learning rates ' || (f.said ->> 'learning_rates_tried') END AS tuning,
-         sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count, f.said, f.dtype,
-                          f.evidence)) AS setting
+         sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count,
+                          json_merge_patch(f.said, '{"base": null}'), f.dtype, f.evidence)) AS setting
   FROM found f JOIN along a USING (cell) LEFT JOIN paper_methods() m ON m.technique = a.family
   LEFT JOIN paper_datasets() d ON d.data = (f.said ->> 'data')
 )

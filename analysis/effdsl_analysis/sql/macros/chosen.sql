@@ -2,7 +2,8 @@
 --
 -- chosen(study_name, scale_name)   rows of `results`: all of them, or those of one study, of one scale (NULL: any).
 --   comparison      what two cells must share to be compared at all; groups are never mixed. `setting`, `choices` and
---                   `details` are JSON, by the names that the stage declares.
+--                   `details` are JSON, by the names that the stage declares. Weights that exist may have several
+--                   names, e.g. of two folders with the same files: they are one scale, by the first of the names.
 --   identity        what may tell two cells of one group apart when their technique's name does not. The technique
 --                   is called as the study calls it: by its own axes; without a study by everything unusual.
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
@@ -16,8 +17,8 @@ CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
 SELECT
   key, cell, seed, outcome, reason, missing, parameters, kernel, threads,
   struct_pack(
-    stage := stage, scale := scale, hardware := hardware, hardware_count := hardware_count, setting := setting,
-    dtype := dtype, evidence := evidence
+    stage := stage, scale := coalesce(min(scale) FILTER (base IS NOT NULL) OVER (PARTITION BY base), scale),
+    hardware := hardware, hardware_count := hardware_count, setting := setting, dtype := dtype, evidence := evidence
   ) AS comparison,
   struct_pack(
     technique := coalesce(called, technique), choices := choices, engine := engine,
