@@ -186,7 +186,7 @@ class Decision:
         pessimistic: what is chosen of those that certainly satisfy, where that differs; else ``None``.
         optimistic: what is chosen of those that possibly do, where that differs; else ``None``.
         leader: the best of all that satisfy, whatever the second criterion says.
-        runner_up: what comes next after the choice.
+        runner_up: what comes next after the choice; with a tolerance, of what is by its mean within it.
         nearest: where nothing satisfies, what comes nearest, and by which share it breaks its bounds.
         path: how the choice changes along each condition and the tolerance, from tight to loose.
         candidates: the choice first, then by the metric that is wanted best.

@@ -99,12 +99,19 @@ def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, st
     if decision.leader and decision.leader not in decision.chosen:
         yield f"best {best.label}", _against(decision.candidate(decision.leader))
     if decision.runner_up is None and decision.verdict is DecisionVerdict.CHOSEN:
-        yield "runner-up", "none: nothing else has what is asked for"
+        yield "runner-up", f"none: nothing else {_asked_for(result)}"
     elif decision.runner_up and decision.runner_up != decision.leader:
         yield "runner-up", _against(decision.candidate(decision.runner_up))
     yield from _binding(result, decision)
     yield from _doubts(result, decision)
     yield from _flips(decision, result.question.within)
+
+
+def _asked_for(result: Recommendation) -> str:
+    within, best = result.question.within, result.question.best.metric
+    return (
+        "has what is asked for" if within is None else f"is within {percent(within)} of the best {best.label}"
+    )
 
 
 def _flips(decision: Decision, within: float | None) -> Iterator[tuple[str, Text]]:
