@@ -1,4 +1,5 @@
-"""What is said where techniques that are compared were not given the same: learning rates, trained shares.
+"""What is said where techniques that are compared were not given the same: learning rates, trained shares,
+examples that lost their end.
 
 Stages say it by the names of their settings and details; where one has none of them, nothing is said.
 """
@@ -15,7 +16,7 @@ from effdsl.metrics import TUNING
 if TYPE_CHECKING:
     from effdsl_analysis.naming import ComparisonGroup
 
-TRIED, STEPS = "learning_rates_tried", "steps"
+TRIED, STEPS, CONTEXT = "learning_rates_tried", "steps", "context_length"
 """Settings: what all that are compared share."""
 RATE, TRIALS, SPENT, EDGE, TRAINED = (
     "learning_rate",
@@ -25,6 +26,8 @@ RATE, TRIALS, SPENT, EDGE, TRAINED = (
     "trained_parameters",
 )
 """Details, of each cell."""
+TRAINING, TRUNCATED = "training", "truncated"
+"""Columns of the view ``examples``."""
 
 
 class Treated(Protocol):
@@ -39,6 +42,9 @@ class Treated(Protocol):
     @property
     def details(self) -> Mapping[str, Any]: ...
 
+    @property
+    def examples(self) -> Mapping[str, int]: ...
+
 
 @attrs.frozen
 class Compared:
@@ -52,6 +58,11 @@ class Compared:
         return self.group.comparison.get(name)
 
 
+def above(found: Sequence[Compared]) -> list[str]:
+    """What is said before the values are read."""
+    return [*trained_shares(found), *truncated_examples(found)]
+
+
 def trained_shares(found: Iterable[Compared]) -> list[str]:
     """That techniques are compared which train different shares of the parameters, and how different."""
     least, most = 1.0, 0.0
@@ -63,6 +74,31 @@ def trained_shares(found: Iterable[Compared]) -> list[str]:
         return []
     between = f"from {100 * least:.3g}% to {100 * most:.3g}%"
     return [f"Compared across trainable shares: {between} of the parameters."]
+
+
+def truncated_examples(found: Iterable[Compared]) -> list[str]:
+    """How many training examples lost their end; whose, where not all that are compared lost as many."""
+    lines: dict[str, dict[str, None]] = {}
+    for compared in found:
+        lost = {cell.technique: _lost(cell) for cell in compared.cells if cell.examples}
+        if any(cell.examples[TRUNCATED] for cell in compared.cells if cell.examples):
+            context = f"the context of {compared.setting(CONTEXT):,} tokens"
+            line = f"Longer than {context}, so without their end: {_all(lost)}"
+            lines.setdefault(line, {})[str(compared.setting("scale"))] = None
+    if len(lines) < 2:
+        return [f"{line}." for line in lines]
+    return [f"{line}, at {' and '.join(scales)}." for line, scales in lines.items()]
+
+
+def _all(lost: Mapping[str, str]) -> str:
+    """The number once where it is everyone's."""
+    same = set(lost.values())
+    told = same if len(same) == 1 else (f"of {name} {number}" for name, number in lost.items())
+    return f"{', '.join(told)} training examples"
+
+
+def _lost(cell: Treated) -> str:
+    return f"{cell.examples[TRUNCATED]:,} of {cell.examples[TRAINING]:,}"
 
 
 def learning_rates(found: Iterable[Compared]) -> list[str]:

@@ -78,6 +78,7 @@ class FineTuningStage(Stage):
         "tuning_steps": int,
         "edge_of_sweep": str,
     }
+    batch_of: ClassVar[str] = "examples"
 
     def subjects(self, study: Study) -> Sequence[object]:
         return study.models

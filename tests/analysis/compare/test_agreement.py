@@ -21,7 +21,7 @@ from scipy.stats import kendalltau
 
 from effdsl.cli import group
 
-from ..fine_tuning_results import tune
+from ..fine_tuning_results import counted, tune
 
 pytestmark = pytest.mark.slow
 
@@ -168,6 +168,19 @@ def test_fine_tuning_stands_beside_the_tables_of_its_methods(shelf: Any) -> None
     assert measured == {"freeze", "lora", "lora-plus", "rslora", "dora", "pissa", "full"}
     assert {(tau.measured_size, tau.pairs) for tau in metric.taus} >= {("llama-3.2-1b", 21)}
     assert {fact.name for fact in found.differs} == {"hardware", "size", "context length", "micro-batch size"}
+
+
+def test_examples_that_lost_their_end_are_said_to_differ(shelf: Any) -> None:
+    """The paper does not say how many of its examples were longer than its context."""
+    for place, method in enumerate(("Freeze", "LoRA", "Full")):
+        losses = [1.0 + place, 1.1 + place, 1.2 + place]
+        tune(shelf, method, study="ft", examples=counted(truncated=24), loss=losses)
+    (fact,) = [fact for fact in compare(shelf.store, "ft", table=7).differs if "end" in fact.name]
+    assert (fact.name, fact.printed, fact.measured) == (
+        "training examples that lost their end",
+        None,
+        "24 of 800",
+    )
 
 
 def test_agreement_is_counted_among_the_pairs_that_repeats_tell_apart(shelf: Any) -> None:

@@ -51,6 +51,8 @@ class ParetoCell:
         threads: CPU threads that its repeats computed with; usually one number.
         parameters: of the model.
         details: what its stage says of it beside what all that are compared share, by the stage's names.
+        examples: of a fine-tuning, how many it trained on, how many lost their end, and how many tokens and
+            bytes are predicted of the held-out ones; empty where nothing says so.
         reason: why values or repeats are missing.
     """
 
@@ -71,6 +73,9 @@ class ParetoCell:
     threads: tuple[int, ...]
     parameters: int | None
     details: Mapping[str, Any] = attrs.field(repr=False)
+    examples: Mapping[str, int] = attrs.field(
+        repr=False, converter=attrs.converters.default_if_none(factory=dict)
+    )
     reason: str
 
 
@@ -199,6 +204,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             threads=tuple(row["threads"]),
             parameters=row["identity"]["parameters"],
             details=json.loads(row["identity"]["details"] or "{}"),
+            examples=row["examples"],
             reason=row["reason"],
         )
         for row in group

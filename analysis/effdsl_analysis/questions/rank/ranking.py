@@ -40,6 +40,8 @@ class RankedCell:
         threads: CPU threads that its repeats computed with; usually one number.
         parameters: of the model.
         details: what its stage says of it beside what all that are compared share, by the stage's names.
+        examples: of a fine-tuning, how many it trained on, how many lost their end, and how many tokens and
+            bytes are predicted of the held-out ones; empty where nothing says so.
         reason: why the value, or some of the repeats, are missing.
     """
 
@@ -62,6 +64,9 @@ class RankedCell:
     threads: tuple[int, ...]
     parameters: int | None
     details: Mapping[str, Any] = attrs.field(repr=False)
+    examples: Mapping[str, int] = attrs.field(
+        repr=False, converter=attrs.converters.default_if_none(factory=dict)
+    )
     reason: str
 
 

@@ -19,14 +19,14 @@ found AS (
 ),
 -- Each cell has a row for each of its axes.
 has AS (
-  SELECT cell, choices, axis, place, within, choices -> axis ->> 'technique' AS family, choices -> axis ->> 'label' AS choice,
+  SELECT cell, choices, axis, place, within, batch_of, choices -> axis ->> 'technique' AS family, choices -> axis ->> 'label' AS choice,
          (choices -> axis ->> 'usual')::BOOLEAN AS usual
   FROM (SELECT cell, any_value(choices) AS choices, any_value(stage) AS stage,
                unnest(json_keys(any_value(choices))) AS axis FROM found GROUP BY cell)
        JOIN axes USING (stage, axis)
 ),
 along AS (
-  SELECT h.cell, h.axis, h.family, h.choice,
+  SELECT h.cell, h.axis, h.family, h.choice, h.batch_of,
          string_agg(o.choice, ' · ' ORDER BY o.place) FILTER (o.axis = h.axis OR NOT o.usual) AS called,
          list(o.axis || ' ' || o.choice ORDER BY o.place)
            FILTER (o.axis <> h.axis AND o.within IS DISTINCT FROM h.axis) AS rest
@@ -36,7 +36,7 @@ along AS (
   HAVING NOT (any_value(h.usual) AND coalesce(bool_or(o.within = h.axis AND NOT o.usual), false))
 ),
 judged AS (
-  SELECT f.*, a.axis, a.choice, a.called, coalesce(m.method, lower(a.family)) AS method,
+  SELECT f.*, a.axis, a.choice, a.called, a.batch_of, coalesce(m.method, lower(a.family)) AS method,
          coalesce(try_cast(f.named['number'] AS DOUBLE) / CASE f.named['unit'] WHEN 'b' THEN 1 WHEN 'm' THEN 1e3 WHEN 'k' THEN 1e6 END,
                   f.parameters / 1e9) AS size_b,
          coalesce(d.dataset, f.said ->> 'data') AS dataset,
@@ -54,7 +54,7 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
        any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', hardware || coalesce(' x ' || nullif(hardware_count, 1), ''), said ->> 'data',
                            format('context {}', said ->> 'context_length'),
-                           format('{} steps of {} sequences', said ->> 'steps', said ->> 'batch_size'), tuning, dtype)) AS source,
+                           format('{} steps of {} {}', said ->> 'steps', said ->> 'batch_size', batch_of), tuning, dtype)) AS source,
        setting,
        any_value(active_parameters) / 1e9 AS active_b,
        any_value((details ->> 'layers')::INTEGER) AS layers, any_value((details ->> 'hidden_size')::INTEGER) AS hidden_size,
@@ -63,6 +63,8 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
        any_value((said ->> 'context_length')::INTEGER) AS context_length,
        any_value((details ->> 'micro_batch_size')::INTEGER) AS micro_batch_size,
        NULL::BOOLEAN AS deepspeed,
+       any_value(CASE WHEN examples.truncated > 0 THEN format('{:,} of {:,}', examples.truncated, examples.training) END)
+         AS truncated,
        any_value(energy_scope) AS energy_scope
 FROM judged
 GROUP BY cell, axis, setting

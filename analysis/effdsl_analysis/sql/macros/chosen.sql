@@ -5,6 +5,7 @@
 --                   `details` are JSON, by the names that the stage declares.
 --   identity        what may tell two cells of one group apart when their technique's name does not. The technique
 --                   is called as the study calls it: by its own axes; without a study by everything unusual.
+--   examples        of a fine-tuning, what the tokenizer and the context made of the data; NULL where nothing says so
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
 --                   scopes are different quantities.
 -- energy_metrics()   the metrics that also need a common meter scope.
@@ -23,8 +24,13 @@ SELECT
     technique := coalesce(called, technique), choices := choices, engine := engine,
     engine_version := engine_version, details := details, parameters := parameters
   ) AS identity,
-  nullif(meter_scope, '') AS energy_scope
+  examples, nullif(meter_scope, '') AS energy_scope
 FROM results
+LEFT JOIN (
+  SELECT key, struct_pack(training := training, truncated := truncated, held_out_tokens := held_out_tokens,
+                          held_out_bytes := held_out_bytes) AS examples
+  FROM examples
+) USING (key)
 LEFT JOIN (SELECT key, any_value(technique) AS called FROM study_tasks WHERE study = study_name GROUP BY key) USING (key)
 WHERE (study_name IS NULL OR called IS NOT NULL)
   AND (scale_name IS NULL OR scale = scale_name);

@@ -88,7 +88,8 @@ gaps AS (
   GROUP BY comparison, cell
 ),
 cells_of AS (
-  SELECT grp, comparison, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
+  SELECT grp, comparison, cell, any_value(identity) AS identity, any_value(examples) AS examples,
+         count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          any_value(missing) FILTER (outcome = 'ok') AS missing,
@@ -96,7 +97,7 @@ cells_of AS (
          list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM groups JOIN runs USING (comparison) GROUP BY ALL
 )
-SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coalesce(n, 0) AS n, "values",
+SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, examples, repeats, ok, coalesce(n, 0) AS n, "values",
        CASE WHEN "values" IS NULL THEN 'not comparable' WHEN f.point IS NULL THEN 'dominated' ELSE 'front' END AS place,
        CASE WHEN "values" IS NULL THEN NULL
             WHEN f.point IS NULL THEN coalesce(certainly, false)

@@ -72,7 +72,7 @@ ranked AS (
   FROM summary s LEFT JOIN verdicts USING (block, cell)
 ),
 cells_of AS (
-  SELECT block, number, any_value(cell) AS cell, any_value(identity) AS identity,
+  SELECT block, number, any_value(cell) AS cell, any_value(identity) AS identity, any_value(examples) AS examples,
          count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
@@ -81,7 +81,7 @@ cells_of AS (
          list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM blocks JOIN runs USING (comparison) GROUP BY block, number
 )
-SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, repeats, ok, coalesce(n, 0) AS n,
+SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, examples, repeats, ok, coalesce(n, 0) AS n,
        mean, sd, mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
        coalesce(outcomes, []) AS outcomes, c.kernel, coalesce(threads, []) AS threads,
