@@ -1,5 +1,5 @@
-"""What is said where techniques that are compared were not given the same: learning rates, trained shares,
-examples that lost their end.
+"""What is said where techniques that are compared were not given the same: models, trained shares, examples
+that lost their end, learning rates.
 
 Stages say it by the names of their settings and details; where one has none of them, nothing is said.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from effdsl.metrics import TUNING
+from effdsl.problems import listed
 
 if TYPE_CHECKING:
     from effdsl_analysis.naming import ComparisonGroup
@@ -26,24 +27,28 @@ RATE, TRIALS, SPENT, EDGE, TRAINED = (
     "trained_parameters",
 )
 """Details, of each cell."""
-TRAINING, TRUNCATED = "training", "truncated"
+TRAINING, TRUNCATED, TOKENS, BYTES = "training", "truncated", "held_out_tokens", "held_out_bytes"
 """Columns of the view ``examples``."""
 
 
-class Treated(Protocol):
+class OfModel(Protocol):
+    """What was done to a model."""
+
+    @property
+    def parameters(self) -> int | None: ...
+
+    @property
+    def examples(self) -> Mapping[str, int]: ...
+
+
+class Treated(OfModel, Protocol):
     """A cell of a ranking or a Pareto set."""
 
     @property
     def technique(self) -> str: ...
 
     @property
-    def parameters(self) -> int | None: ...
-
-    @property
     def details(self) -> Mapping[str, Any]: ...
-
-    @property
-    def examples(self) -> Mapping[str, int]: ...
 
 
 @attrs.frozen
@@ -60,7 +65,24 @@ class Compared:
 
 def above(found: Sequence[Compared]) -> list[str]:
     """What is said before the values are read."""
-    return [*trained_shares(found), *truncated_examples(found)]
+    across = [compared for compared in found if compared.group.is_across_models]
+    differ = dict.fromkeys(line for compared in across for line in models(compared.cells))
+    return [*differ, *trained_shares(found), *truncated_examples(found)]
+
+
+def models(cells: Sequence[OfModel]) -> list[str]:
+    """In what the models differ that are compared across: their parameters, and what their tokenizers cut."""
+    lines = []
+    sizes = sorted({cell.parameters for cell in cells if cell.parameters})
+    if len(sizes) > 1:
+        lines.append(f"Compared across models of {sizes[0]:,} to {sizes[-1]:,} parameters.")
+    cuts = {(cell.examples[TOKENS], cell.examples[BYTES]) for cell in cells if cell.examples}
+    if len(cuts) > 1:
+        counts = " and ".join(f"{tokens:,} tokens" for tokens, _ in sorted(cuts))
+        lines.append(f"Their tokenizers differ ({counts} held out), so losses per token do not compare.")
+    elif not all(cell.examples for cell in cells):
+        lines.append("Losses per token compare where tokenizers agree; whether they do is not recorded.")
+    return lines
 
 
 def trained_shares(found: Iterable[Compared]) -> list[str]:
@@ -151,7 +173,10 @@ def _ends(found: Sequence[Compared]) -> Iterator[str]:
     whose: dict[tuple[str, str, str], list[str]] = {}
     for (tried, end, name), places in sorted(at.items()):
         everywhere = len(places) == len(scales[tried, name])
-        where = "" if everywhere else f", at {' and '.join(places)}"
+        where = "" if everywhere else f" at {' and '.join(places)}"
         whose.setdefault((tried, end, where), []).append(name)
     for (tried, end, where), names in whose.items():
-        yield f"{', '.join(names)}{where}: the best of {tried} is the {end}; a wider sweep may do better."
+        yield (
+            f"The best learning rate of {listed(names)}{where} is the {end} of {tried}: a wider sweep may do "
+            "better."
+        )

@@ -29,6 +29,7 @@ def tuned_identity(
     seed: int = 0,
     *,
     model: str = "llama-3.2-1b",
+    base: str = "",
     parameters: int = 1_000_000,
     trained: int | None = None,
     data: str = "OpenO1SFT",
@@ -52,7 +53,8 @@ def tuned_identity(
         engine="transformers",
         engine_version=1,
         choices={"fine_tuning": ChosenTechnique(method, method)},
-        setting={
+        setting=({"base": base} if base else {})
+        | {
             "data": data,
             "data_revision": "abc",
             "context_length": 128,

@@ -248,7 +248,7 @@ def spread(part: Sequence[Example], tokens: int) -> list[Example]:
 
 
 def _counted(examples: ExampleSet) -> Row:
-    """What the context and the tokenizer made of the data: by it is seen whose losses are of the same tokens."""
+    """What the context and the tokenizer made of the data; losses per token compare where it is the same."""
     train, held_out = examples.train.facts, examples.held_out.facts
     return {
         "training": train.examples,

@@ -75,7 +75,10 @@ def test_a_rate_at_the_end_of_its_sweep_is_named(shelf: Any) -> None:
     tune(shelf, "LoRAPlus", identity=swept | {"edge": "highest"}, new_domain_loss=[2.0, 2.1])
     tune(shelf, "Freeze", identity=swept, new_domain_loss=[2.0, 2.1])
     text = said(rank(shelf.store))
-    assert "LoRAPlus: the best of 0.001, 0.01 is the highest; a wider sweep may do better." in text
+    assert (
+        "The best learning rate of LoRAPlus is the highest of 0.001, 0.01: a wider sweep may do better."
+        in text
+    )
 
 
 def test_a_rate_at_the_end_for_one_model_only_says_for_which(shelf: Any) -> None:
@@ -84,7 +87,7 @@ def test_a_rate_at_the_end_for_one_model_only_says_for_which(shelf: Any) -> None
         swept = {"tried": "0.001, 0.01", "model": model, "edge": edge}
         tune(shelf, "DoRA", identity=swept, new_domain_loss=[2.0, 2.1])
     text = said(rank(shelf.store))
-    assert "DoRA, at llama-3.2-1b: the best of 0.001, 0.01 is the lowest" in text
+    assert "of DoRA at llama-3.2-1b is the lowest of 0.001, 0.01" in text
 
 
 def test_trainable_shares_that_differ_are_said_above_the_table(shelf: Any) -> None:
@@ -111,7 +114,7 @@ def test_examples_that_lost_their_end_are_counted_above_the_table(shelf: Any) ->
         tune(shelf, method, identity={"trained": 5_000}, examples=found, new_domain_loss=[2.0, 2.1])
     text = said(rank(shelf.store))
     assert text.startswith(
-        "Longer than the context of 128 tokens, so without their end: 24 of 1,300 training examples. new-domain"
+        "Longer than the context of 128 tokens, so without their end: 24 of 1,300 training examples. "
     )
 
 

@@ -1,6 +1,8 @@
 -- The results a question is about, and what makes them comparable.
 --
--- chosen(study_name, scale_name)   rows of `results`: all of them, or those of one study, of one scale (NULL: any).
+-- chosen(study_name, scale_name)   rows of `results`: all of them, or those of one study, of one scale (NULL: any). With
+--                   `across_models := true` what was done to models that exist, which its setting calls `base`, is
+--                   compared across these: scale and base are then part of what it is called.
 --   comparison      what two cells must share to be compared at all; groups are never mixed. `setting`, `choices` and
 --                   `details` are JSON, by the names that the stage declares.
 --   identity        what may tell two cells of one group apart when their technique's name does not. The technique
@@ -13,19 +15,25 @@
 -- applies(stage, stages, is_quality, is_measured)   is a metric of these `stages` to be asked of a result of this stage? One that
 --                    is of its stage is, or of all, or that it has a value of; of trials only how good each is.
 
-CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name) AS TABLE
+CREATE OR REPLACE TEMP MACRO chosen(study_name, scale_name, across_models := false) AS TABLE
+WITH of_models AS (
+  SELECT *, CASE WHEN across_models AND (setting ->> 'base') IS NOT NULL THEN {scale: scale, base: setting ->> 'base'} END AS model
+  FROM results
+)
 SELECT
-  key, cell, seed, outcome, reason, missing, parameters, kernel, threads,
+  key, cell, seed, outcome, reason, missing, parameters, kernel, threads, model,
   struct_pack(
-    stage := stage, scale := scale, hardware := hardware, hardware_count := hardware_count, setting := setting,
+    stage := stage, scale := CASE WHEN model IS NULL THEN scale END, hardware := hardware,
+    hardware_count := hardware_count,
+    setting := CASE WHEN model IS NULL THEN setting ELSE json_merge_patch(setting, '{"base": null}') END,
     dtype := dtype, evidence := evidence
   ) AS comparison,
   struct_pack(
-    technique := coalesce(called, technique), choices := choices, engine := engine,
-    engine_version := engine_version, details := details, parameters := parameters
+    technique := concat_ws(' · ', model.scale, coalesce(called, technique)), base := model.base, choices := choices,
+    engine := engine, engine_version := engine_version, details := details, parameters := parameters
   ) AS identity,
   examples, nullif(meter_scope, '') AS energy_scope
-FROM results
+FROM of_models
 LEFT JOIN (
   SELECT key, struct_pack(training := training, truncated := truncated, held_out_tokens := held_out_tokens,
                           held_out_bytes := held_out_bytes) AS examples

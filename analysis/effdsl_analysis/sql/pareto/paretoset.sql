@@ -1,7 +1,7 @@
 -- Which cells are worth choosing from, given several objectives at once?
 --
 -- Parameters: $study, $scale (NULL: any), $objectives (metric names), $signs (1: lower is better, -1: higher is better),
--- $exact (objectives that are computed rather than measured).
+-- $exact (objectives that are computed rather than measured), $across_models.
 -- One row per comparison group and cell, judged by the means over its `ok` repeats:
 --   place          front, dominated, or not comparable (an objective is missing: see reason)
 --   certain        front: no cell of the group could dominate it; dominated: some cell certainly does. "Could" and
@@ -20,7 +20,7 @@ objective AS (
 uses_energy AS (SELECT count(*) > 0 AS answer FROM objective JOIN energy_metrics() USING (metric)),
 runs AS MATERIALIZED (
   SELECT * EXCLUDE (energy_scope), CASE WHEN (SELECT answer FROM uses_energy) THEN energy_scope END AS energy_scope
-  FROM chosen($study, $scale)
+  FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS MATERIALIZED (
   SELECT comparison, energy_scope, r.cell, r.seed, i, list_contains($exact::VARCHAR[], metric) AS exact, sign,

@@ -1,7 +1,7 @@
 -- Which technique is best at what, and how sure is that?
 --
 -- Parameters: $study, $scale (NULL: any), $metrics (names, in the order wanted), $exact (those of them that are computed
--- rather than measured).
+-- rather than measured), $across_models.
 -- One row per metric, comparison group and cell. A cell's rank is 1 + the number of cells that are certainly better (see
 -- differences.sql), so cells that cannot be told apart from the best share rank 1; it lies between rank_lo and rank_hi
 -- (rank_hi: not counting the cells that are certainly worse). Only `ok` repeats with a finite value are ranked. A cell
@@ -18,7 +18,7 @@ asked AS (
 ),
 -- Small numbers stand for cells below: pairs of them are many, and keys are long.
 runs AS MATERIALIZED (
-  SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale)
+  SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS (
   SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed,
