@@ -157,6 +157,26 @@ def test_a_table_that_is_no_number_is_refused() -> None:
     assert "write table3 for Table 3" in refused.output
 
 
+@pytest.mark.usefixtures("trained")
+def test_the_study_is_named_as_every_question_names_it(shared_shelf: Any) -> None:
+    """The first word after the command is the study; without one it is all that the store has."""
+    said_of = {}
+    for study in ([], ["ft"]):
+        run = ["compare", *study, "--published", "table3", "--store", str(shared_shelf.root)]
+        said_of[bool(study)] = CliRunner().invoke(group, run)
+    assert "everything in the store, measured here" in " ".join(said_of[False].output.split())
+    assert said_of[True].exit_code == 2
+    assert "no study 'ft'" in said_of[True].output
+
+
+def test_the_table_that_is_missing_is_asked_for_with_the_command_to_type() -> None:
+    """Which is right but for the table, and the tables are named."""
+    refused = CliRunner().invoke(group, ["compare", "small/attention"])
+    assert refused.exit_code == 2
+    assert "effdsl compare small/attention --published table3" in " ".join(refused.output.split())
+    assert "table7" in refused.output
+
+
 def test_fine_tuning_stands_beside_the_tables_of_its_methods(shelf: Any) -> None:
     """Methods have the names that the paper prints, data as well, and the loss is the training loss."""
     for place, method in enumerate(("Freeze", "LoRA", "LoRAPlus", "RSLoRA", "DoRA", "PiSSA", "Full")):
