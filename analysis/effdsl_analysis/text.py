@@ -22,7 +22,7 @@ WIDTH = 100
 MOST_NAMES = 4
 FEWEST_DIGITS, MOST_DIGITS = 4, 7
 SMALL = 1e-4
-"""Below it a value is a power of ten, as one of many zeros is neither read nor told from others."""
+"""Below it a value or its uncertainty is a power of ten: many zeros are neither read nor told from others."""
 
 
 def words(text: str, style: str = "") -> Text:
@@ -75,7 +75,7 @@ def number(value: float, half_width: float | None = None) -> str:
     """``value`` to the second digit of its uncertainty, or to five digits when that is unknown."""
     if half_width and math.isfinite(half_width):
         decimals = max(1 - math.floor(math.log10(half_width)), 0)
-        if max(abs(value), half_width) < SMALL:
+        if half_width < SMALL and abs(value) < 10 * SMALL:
             digits = decimals + math.floor(math.log10(abs(value))) if value else 0
             return f"{value:.{max(digits, 0)}e}" if value else "0"
         decimals = min(decimals, 9)
