@@ -48,6 +48,9 @@ class Treated(OfModel, Protocol):
     def technique(self) -> str: ...
 
     @property
+    def ok(self) -> int: ...
+
+    @property
     def details(self) -> Mapping[str, Any]: ...
 
 
@@ -66,7 +69,8 @@ class Compared:
 def above(found: Sequence[Compared]) -> list[str]:
     """What is said before the values are read."""
     across = [compared for compared in found if compared.group.is_across_models]
-    differ = dict.fromkeys(line for compared in across for line in models(compared.cells))
+    ended = ([cell for cell in compared.cells if cell.ok] for compared in across)
+    differ = dict.fromkeys(line for cells in ended for line in models(cells))
     return [*differ, *trained_shares(found), *truncated_examples(found)]
 
 

@@ -140,6 +140,23 @@ def test_results_that_say_nothing_of_tokens_are_compared_with_a_warning(shelf: A
     assert "whether they do is not recorded" in said(rank(shelf.store, across=Across.MODELS))
 
 
+def test_what_ended_badly_leaves_nothing_unrecorded(shelf: Any) -> None:
+    """A fine-tuning that diverged has no value either that could be compared."""
+    fill(shelf, 0)
+    diverged = {"model": "MLA 1M", "base": "MLA", "parameters": MODELS["MLA 1M"]}
+    tune(shelf, "DoRA", study="ft", identity=diverged, outcome="diverged")
+    assert "recorded" not in said(rank(shelf.store, "ft", across=Across.MODELS))
+
+
+def test_examples_that_one_model_cuts_shorter_are_said_of_it(shelf: Any) -> None:
+    """Models that are compared did not train on the same text then."""
+    for model, truncated in (("a-1b", 24), ("b-1b", 7)):
+        found, identity = counted(truncated=truncated), {"model": model, "base": model}
+        tune(shelf, "LoRA", identity=identity, examples=found, new_domain_loss=[2.0, 2.1])
+    text = said(rank(shelf.store, across=Across.MODELS))
+    assert "of a-1b · LoRA 24 of 800, of b-1b · LoRA 7 of 800 training examples." in text
+
+
 def test_models_of_one_name_are_told_apart_by_what_they_are(shelf: Any) -> None:
     """Two trainings of one architecture are two models; where the name tells, the hash is not said."""
     for base in ("aaaa", "bbbb"):
