@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from effdsl_analysis.questions.scaling.laws import Scaling, scaling
     from effdsl_analysis.questions.scores.scoring import Scores, scores
     from effdsl_analysis.relations import cells, published, relation, results, view
-    from effdsl_analysis.vocabulary import Evidence, Rule
+    from effdsl_analysis.vocabulary import Across, Evidence, Rule
 
 __all__ = [
+    "Across",
     "Agreement",
     "Audit",
     "Claims",
@@ -74,7 +75,7 @@ _HOMES = {
     "ask": ("UnknownName",),
     "questions.audit.auditing": ("Audit", "audit"),
     "questions.diff.difference": ("Difference", "diff"),
-    "vocabulary": ("Evidence", "Rule"),
+    "vocabulary": ("Across", "Evidence", "Rule"),
     "questions.pareto.paretoset": ("ParetoSet", "pareto"),
     "questions.pareto.published_paretoset": ("PublishedParetoSet", "pareto_published"),
     "questions.rank.published_ranking": ("PublishedRanking", "rank_published"),

@@ -15,6 +15,7 @@ from effdsl.outside import readable
 from effdsl.problems import nearest
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.queries import rows
+from effdsl_analysis.vocabulary import Across
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,6 +40,7 @@ class Scope:
         results: how many results there are.
         missing: tasks of the study that have no result yet.
         file: the study's, as it was when it was last executed; empty without one.
+        across: what is compared though it is no technique.
     """
 
     study: str | None
@@ -46,6 +48,7 @@ class Scope:
     results: int
     missing: int
     file: str = ""
+    across: Across | None = None
 
     @property
     def typed(self) -> str:
@@ -53,7 +56,13 @@ class Scope:
         return typed(Path(self.file)) if self.file else shlex.quote(str(self.study))
 
     def as_dict(self) -> dict[str, Any]:
-        return attrs.asdict(self, filter=lambda field, _: field.name != "file")
+        return {
+            "study": self.study,
+            "scale": self.scale,
+            "across": self.across and self.across.value,
+            "results": self.results,
+            "missing": self.missing,
+        }
 
 
 @attrs.frozen
@@ -76,11 +85,13 @@ class Objective:
         return f"{self.better.value} {quantity(self.metric)}"
 
 
-def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | None) -> Scope:
+def scope_of(
+    connection: DuckDBPyConnection, study: str | None, scale: str | None, across: Across | None = None
+) -> Scope:
     """The scope of ``study`` (a name or the path of its file) and ``scale``.
 
     Raises:
-        UnknownName: when the store knows neither.
+        UnknownName: when the store knows neither, or there is nothing to compare ``across``.
     """
     (known,) = rows(connection, "scope", {"study": None, "scale": None})
     files = dict(zip(known["studies"], map(Path, known["files"]), strict=True))
@@ -90,7 +101,12 @@ def scope_of(connection: DuckDBPyConnection, study: str | None, scale: str | Non
     (counts,) = rows(connection, "scope", {"study": name, "scale": scale})
     if study is not None and study.endswith(".py"):
         _refuse_another_file(Path(study), Path(counts["file"]))
-    return Scope(name, scale, counts["results"], counts["missing"], counts["file"] or "")
+    if across is Across.MODELS and counts["results"] and not counts["models"]:
+        whose = f"of study {name} " if name else ""
+        raise UnknownName(
+            f"no result {whose}starts from a model that exists: there are none to compare across"
+        )
+    return Scope(name, scale, counts["results"], counts["missing"], counts["file"] or "", across)
 
 
 def _refuse_another_file(asked: Path, executed: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from effdsl_analysis.ask import EXACT, scope_of
 from effdsl_analysis.queries import session, statement
-from effdsl_analysis.vocabulary import Evidence
+from effdsl_analysis.vocabulary import Across, Evidence
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,34 +23,43 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def laid_out(source: Source, evidence: Evidence, study: str | None = None) -> Iterator[DuckDBPyConnection]:
+def laid_out(
+    source: Source, evidence: Evidence, study: str | None = None, across: Across | None = None
+) -> Iterator[DuckDBPyConnection]:
     """A connection with the tables ``subjects``, ``observations``, ``figures`` and ``contrasts``.
 
     Args:
         source: a store, its folder, or a connection that has a store's views.
         evidence: which kind to lay out.
         study: of measured evidence, only this study's (its name or the path of its file).
+        across: of measured evidence, what is compared though it is no technique.
 
     Raises:
-        UnknownName: a study that does not exist, with the nearest one.
+        UnknownName: a study that does not exist, with the nearest one, or nothing to compare ``across``.
     """
     with session(source) as connection:
-        lay_out(connection, evidence, study)
+        lay_out(connection, evidence, study, across)
         yield connection
 
 
-def lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | None = None) -> None:
+def lay_out(
+    connection: DuckDBPyConnection,
+    evidence: Evidence,
+    study: str | None = None,
+    across: Across | None = None,
+) -> None:
     """Make or replace the four tables in a :func:`~effdsl_analysis.queries.session`.
 
     Raises:
-        UnknownName: a study that does not exist, with the nearest one.
+        UnknownName: a study that does not exist, with the nearest one, or nothing to compare ``across``.
     """
     if evidence is Evidence.PUBLISHED:
         connection.execute(statement("evidence/published_subjects"))
         connection.execute(statement("evidence/published_observations"))
     else:
-        name = scope_of(connection, study, None).study
+        name = scope_of(connection, study, None, across).study
         connection.execute(statement("claims/methods"))
-        connection.execute(statement("evidence/measured_subjects"), {"study": name})
+        asked = {"study": name, "across_models": across is Across.MODELS}
+        connection.execute(statement("evidence/measured_subjects"), asked)
         connection.execute(statement("evidence/measured_observations"), {"exact": EXACT})
     connection.execute(statement("evidence/contrasts"))

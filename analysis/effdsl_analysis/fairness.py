@@ -1,4 +1,5 @@
-"""What is said where techniques that are compared were not given the same: learning rates, trained shares.
+"""What is said where techniques that are compared were not given the same: models, trained shares, examples
+that lost their end, learning rates.
 
 Stages say it by the names of their settings and details; where one has none of them, nothing is said.
 """
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from effdsl.metrics import TUNING
+from effdsl.problems import listed
 
 if TYPE_CHECKING:
     from effdsl_analysis.naming import ComparisonGroup
 
-TRIED, STEPS = "learning_rates_tried", "steps"
+TRIED, STEPS, CONTEXT = "learning_rates_tried", "steps", "context_length"
 """Settings: what all that are compared share."""
 RATE, TRIALS, SPENT, EDGE, TRAINED = (
     "learning_rate",
@@ -25,16 +27,28 @@ RATE, TRIALS, SPENT, EDGE, TRAINED = (
     "trained_parameters",
 )
 """Details, of each cell."""
+TRAINING, TRUNCATED, TOKENS, BYTES = "training", "truncated", "held_out_tokens", "held_out_bytes"
+"""Columns of the view ``examples``."""
 
 
-class Treated(Protocol):
+class OfModel(Protocol):
+    """What was done to a model."""
+
+    @property
+    def parameters(self) -> int | None: ...
+
+    @property
+    def examples(self) -> Mapping[str, int]: ...
+
+
+class Treated(OfModel, Protocol):
     """A cell of a ranking or a Pareto set."""
 
     @property
     def technique(self) -> str: ...
 
     @property
-    def parameters(self) -> int | None: ...
+    def ok(self) -> int: ...
 
     @property
     def details(self) -> Mapping[str, Any]: ...
@@ -52,6 +66,29 @@ class Compared:
         return self.group.comparison.get(name)
 
 
+def above(found: Sequence[Compared]) -> list[str]:
+    """What is said before the values are read."""
+    across = [compared for compared in found if compared.group.is_across_models]
+    ended = ([cell for cell in compared.cells if cell.ok] for compared in across)
+    differ = dict.fromkeys(line for cells in ended for line in models(cells))
+    return [*differ, *trained_shares(found), *truncated_examples(found)]
+
+
+def models(cells: Sequence[OfModel]) -> list[str]:
+    """In what the models differ that are compared across: their parameters, and what their tokenizers cut."""
+    lines = []
+    sizes = sorted({cell.parameters for cell in cells if cell.parameters})
+    if len(sizes) > 1:
+        lines.append(f"Compared across models of {sizes[0]:,} to {sizes[-1]:,} parameters.")
+    cuts = {(cell.examples[TOKENS], cell.examples[BYTES]) for cell in cells if cell.examples}
+    if len(cuts) > 1:
+        counts = " and ".join(f"{tokens:,} tokens" for tokens, _ in sorted(cuts))
+        lines.append(f"Their tokenizers differ ({counts} held out), so losses per token do not compare.")
+    elif not all(cell.examples for cell in cells):
+        lines.append("Losses per token compare where tokenizers agree; whether they do is not recorded.")
+    return lines
+
+
 def trained_shares(found: Iterable[Compared]) -> list[str]:
     """That techniques are compared which train different shares of the parameters, and how different."""
     least, most = 1.0, 0.0
@@ -63,6 +100,31 @@ def trained_shares(found: Iterable[Compared]) -> list[str]:
         return []
     between = f"from {100 * least:.3g}% to {100 * most:.3g}%"
     return [f"Compared across trainable shares: {between} of the parameters."]
+
+
+def truncated_examples(found: Iterable[Compared]) -> list[str]:
+    """How many training examples lost their end; whose, where not all that are compared lost as many."""
+    lines: dict[str, dict[str, None]] = {}
+    for compared in found:
+        lost = {cell.technique: _lost(cell) for cell in compared.cells if cell.examples}
+        if any(cell.examples[TRUNCATED] for cell in compared.cells if cell.examples):
+            context = f"the context of {compared.setting(CONTEXT):,} tokens"
+            line = f"Longer than {context}, so without their end: {_all(lost)}"
+            lines.setdefault(line, {})[str(compared.setting("scale"))] = None
+    if len(lines) < 2:
+        return [f"{line}." for line in lines]
+    return [f"{line}, at {' and '.join(scales)}." for line, scales in lines.items()]
+
+
+def _all(lost: Mapping[str, str]) -> str:
+    """The number once where it is everyone's."""
+    same = set(lost.values())
+    told = same if len(same) == 1 else (f"of {name} {number}" for name, number in lost.items())
+    return f"{', '.join(told)} training examples"
+
+
+def _lost(cell: Treated) -> str:
+    return f"{cell.examples[TRUNCATED]:,} of {cell.examples[TRAINING]:,}"
 
 
 def learning_rates(found: Iterable[Compared]) -> list[str]:
@@ -115,7 +177,10 @@ def _ends(found: Sequence[Compared]) -> Iterator[str]:
     whose: dict[tuple[str, str, str], list[str]] = {}
     for (tried, end, name), places in sorted(at.items()):
         everywhere = len(places) == len(scales[tried, name])
-        where = "" if everywhere else f", at {' and '.join(places)}"
+        where = "" if everywhere else f" at {' and '.join(places)}"
         whose.setdefault((tried, end, where), []).append(name)
     for (tried, end, where), names in whose.items():
-        yield f"{', '.join(names)}{where}: the best of {tried} is the {end}; a wider sweep may do better."
+        yield (
+            f"The best learning rate of {listed(names)}{where} is the {end} of {tried}: a wider sweep may do "
+            "better."
+        )

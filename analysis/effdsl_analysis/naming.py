@@ -25,6 +25,8 @@ NAMES = {
 }
 FOLLOWS = ("edge_of_sweep",)
 """Details that say nothing which another does not say already: nothing is called by them."""
+BASE = "base"
+"""The setting that says which weights were there at first. It is a hash: a scale says the same in words."""
 
 
 def quantity(metric: Metric) -> str:
@@ -37,7 +39,8 @@ class ComparisonGroup:
     """Cells that may be compared: everything but the technique is the same.
 
     Attributes:
-        comparison: stage, scale, hardware, data, budget, dtype and evidence that the cells share.
+        comparison: stage, scale, hardware, data, budget, dtype and evidence that the cells share; the scale
+            is ``None`` where they are compared across models.
         energy_scope: what the power meter saw, where the metric is an energy; else empty.
         title: scale and hardware, and what else tells this group from the others shown beside it.
     """
@@ -46,8 +49,18 @@ class ComparisonGroup:
     energy_scope: str
     title: str
 
+    @property
+    def is_across_models(self) -> bool:
+        """Whether its cells are of different models that exist."""
+        return self.comparison["scale"] is None
+
     def as_dict(self) -> dict[str, Any]:
         return {**self.comparison, "meter_scope": self.energy_scope or None}
+
+
+def known_counts(counts: Mapping[str, int] | None) -> Mapping[str, int]:
+    """What is counted of examples; nothing of stages that have none, and where no result says so."""
+    return counts or {}
 
 
 def spread_out(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,10 +80,13 @@ def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[C
     """One :class:`ComparisonGroup` for each (comparison, energy scope); titles say what differs."""
     comparisons = [spread_out(comparison) for comparison, _ in found]
     varying = _varying(comparisons)
+    models = {(one["scale"], one.get(BASE)) for one in comparisons}
+    if BASE in varying and len(models) == len({scale for scale, _ in models}):
+        varying.remove(BASE)
     several_scopes = len({scope for _, scope in found if scope}) > 1
     groups = []
     for comparison, scope in zip(comparisons, (scope for _, scope in found), strict=True):
-        parts = [str(comparison["scale"] or "unnamed scale"), _hardware(comparison)]
+        parts = [_scale(comparison), _hardware(comparison)]
         parts += [
             f"{_named(name)} {_short(name, comparison.get(name))}"
             for name in varying
@@ -112,6 +128,10 @@ def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _named(column: str) -> str:
     return NAMES.get(column, column.replace("_", " "))
+
+
+def _scale(comparison: Mapping[str, Any]) -> str:
+    return "all models" if comparison["scale"] is None else str(comparison["scale"] or "unnamed scale")
 
 
 def _hardware(comparison: Mapping[str, Any]) -> str:

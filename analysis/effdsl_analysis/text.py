@@ -21,6 +21,8 @@ from effdsl.tables import FittingTable
 WIDTH = 100
 MOST_NAMES = 4
 FEWEST_DIGITS, MOST_DIGITS = 4, 7
+SMALL = 1e-4
+"""Below it a value or its uncertainty is a power of ten: many zeros are neither read nor told from others."""
 
 
 def words(text: str, style: str = "") -> Text:
@@ -72,10 +74,14 @@ def _html_words(shown: RenderableType) -> str:
 def number(value: float, half_width: float | None = None) -> str:
     """``value`` to the second digit of its uncertainty, or to five digits when that is unknown."""
     if half_width and math.isfinite(half_width):
-        decimals = min(max(1 - math.floor(math.log10(half_width)), 0), 9)
+        decimals = max(1 - math.floor(math.log10(half_width)), 0)
+        if half_width < SMALL and abs(value) < 10 * SMALL:
+            digits = decimals + math.floor(math.log10(abs(value))) if value else 0
+            return f"{value:.{max(digits, 0)}e}" if value else "0"
+        decimals = min(decimals, 9)
     elif value == int(value) and abs(value) < 1e15:
         decimals = 0
-    elif abs(value) < 1e-4:
+    elif abs(value) < SMALL:
         return f"{value:.5g}"
     else:
         decimals = min(max(4 - math.floor(math.log10(abs(value))), 0), 9)

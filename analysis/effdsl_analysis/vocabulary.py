@@ -15,6 +15,13 @@ class Evidence(enum.Enum):
     PUBLISHED = "published"
 
 
+class Across(enum.Enum):
+    """What is compared though it is no technique."""
+
+    MODELS = "models"
+    """Fine-tunings of different models: which model and method together?"""
+
+
 class Contrast(enum.Enum):
     """How one subject compares with another in a metric, as ``sql/evidence/contrasts.sql`` says it."""
 

@@ -84,6 +84,7 @@ class FineTuningStage(Stage):
         "edge_of_sweep": str,
         "base_revision": str,
     }
+    batch_of: ClassVar[str] = "examples"
 
     def subjects(self, study: Study) -> Sequence[object]:
         return study.models

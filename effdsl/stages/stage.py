@@ -39,6 +39,7 @@ class Stage(ABC):
         takes: the fields of a study that it takes beside those that every stage has.
         settings: what its workloads' ``setting()`` says, by name: the type of the values.
         details: the same of their ``details()``.
+        batch_of: what a batch of theirs is made of, in the plural.
     """
 
     name: ClassVar[str]
@@ -47,6 +48,7 @@ class Stage(ABC):
     takes: ClassVar[frozenset[str]]
     settings: ClassVar[Mapping[str, type]] = {}
     details: ClassVar[Mapping[str, type]] = {}
+    batch_of: ClassVar[str] = "sequences"
 
     @abstractmethod
     def subjects(self, study: Study) -> Sequence[object]:

@@ -34,6 +34,7 @@ PUBLIC_VIEWS = (
     "loss_curves",
     "decoding",
     "expert_shares",
+    "examples",
     "time_to_loss",
     "study_tasks",
     "code",
@@ -216,17 +217,21 @@ def _metric_rows() -> str:
 
 def _axis_rows() -> str:
     """The axes of the declared stages, then those that only the paper's tables have."""
-    axes: dict[tuple[str, str], str | None] = {
-        (stage.name, axis.name): axis.within.name if axis.within else None
+    axes: dict[tuple[str, str], tuple[str | None, str | None]] = {
+        (stage.name, axis.name): (axis.within.name if axis.within else None, stage.batch_of)
         for stage in STAGES.values()
         for axis in stage.axes
     }
     for table in published.TABLES:
-        axes.setdefault((table.stage, table.axis), None)
+        axes.setdefault((table.stage, table.axis), (None, None))
     return _listed(
-        f"({literal(axis)}, {literal(stage)}, {place}, {literal(within) if within else 'NULL::VARCHAR'})"
-        for place, ((stage, axis), within) in enumerate(axes.items(), start=1)
+        f"({literal(axis)}, {literal(stage)}, {place}, {_or_null(within)}, {_or_null(batch_of)})"
+        for place, ((stage, axis), (within, batch_of)) in enumerate(axes.items(), start=1)
     )
+
+
+def _or_null(text: str | None) -> str:
+    return "NULL::VARCHAR" if text is None else literal(text)
 
 
 def _stage_columns() -> dict[str, str]:

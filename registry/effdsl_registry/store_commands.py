@@ -38,7 +38,7 @@ FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdo
 def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
-    The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares,
+    The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares, examples,
     study_tasks, code, metrics, axes, published and claims:
 
     \b

@@ -1,6 +1,7 @@
 """Three steps, one command: pretrain with two attentions, fine-tune each by two methods.
 
 Which of the four models is best on the new domain, and what did it forget of the old one?
+`effdsl rank small/pipeline --across models` answers.
 """
 
 from effdsl import GQA, MLA, Attention, Budget, FineTuning, Full, LoRA, M, Recipe, Study, Sweep, Trained

@@ -136,6 +136,7 @@ class Shelf:
         loss_curve: Sequence[tuple[int, float | None]] = (),
         decoding: tuple[Row, ...] = (),
         expert_shares: tuple[tuple[float, ...], ...] = (),
+        examples: Row | None = None,
         code: Mapping[str, str] | None = None,
         **columns: Any,
     ) -> str:
@@ -162,7 +163,8 @@ class Shelf:
             metrics={name: value for name, value in metrics.items() if value is not None},
             missing=dict(missing or {}),
             curves={"train": loss_curve} | ({"held_out": held_out} if held_out else {}),
-            tables={"decoding": decoding, "expert_shares": share_rows(expert_shares)},
+            tables={"decoding": decoding, "expert_shares": share_rows(expert_shares)}
+            | ({"examples": (examples,)} if examples else {}),
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",

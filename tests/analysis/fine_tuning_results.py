@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from effdsl_registry.records import Identity
+from effdsl_registry.records import Identity, Row
 
 from effdsl.task import ChosenTechnique
 
@@ -74,6 +74,16 @@ def tuned_identity(
     )
 
 
+def counted(*, training: int = 800, truncated: int = 0, tokens: int = 9_000, bytes_: int = 30_000) -> Row:
+    """What the tokenizer and the context made of the data."""
+    return {
+        "training": training,
+        "truncated": truncated,
+        "held_out_tokens": tokens,
+        "held_out_bytes": bytes_,
+    }
+
+
 def tune(
     shelf: Shelf,
     method: str,
@@ -82,6 +92,7 @@ def tune(
     held_out: Sequence[Sequence[tuple[int, float | None]]] = (),
     outcome: str = "ok",
     identity: dict[str, Any] | None = None,
+    examples: Row | None = None,
     **metrics: Any,
 ) -> list[str]:
     """The repeats of a method, one per value of its metrics or curve of its held-out loss; their keys."""
@@ -94,6 +105,7 @@ def tune(
             outcome=outcome,
             identity=tuned_identity(method, seed, **(identity or {})),
             held_out=held_out[seed] if held_out else (),
+            examples=examples,
             **{name: value[seed] if isinstance(value, list) else value for name, value in metrics.items()},
         )
         for seed in range(repeats)

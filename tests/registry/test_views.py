@@ -140,6 +140,19 @@ def test_expert_shares_have_a_row_for_each_layer_and_expert_of_the_latest_attemp
     assert rows == [(*names, 0, 0, 0.25), (*names, 0, 1, 0.75), (*names, 1, 0, 0.5), (*names, 1, 1, 0.5)]
 
 
+def test_examples_have_a_row_for_each_fine_tuning_by_its_latest_attempt(
+    store: Store, make_record: Any
+) -> None:
+    """Other stages, and results from before they were counted, have none."""
+    names = ("training", "truncated", "held_out_tokens", "held_out_bytes")
+    old = make_record(1, minute=1, tables={"examples": (dict.fromkeys(names, 1),)})
+    new = make_record(1, minute=2, tables={"examples": (dict(zip(names, (800, 24, 90, 300), strict=True)),)})
+    for each in (old, new, make_record(2)):
+        store.write(each, None, None)
+    store.ingest()
+    assert query(store, "SELECT * FROM examples") == [(new.key, new.cell, "T0", 1, 800, 24, 90, 300)]
+
+
 def test_every_public_view_says_what_it_is_and_every_metric_what_it_means(filled: Store) -> None:
     views = dict(
         query(

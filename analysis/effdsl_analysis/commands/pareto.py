@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, SCALE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import (
+    ACROSS,
+    AS_JSON,
+    EVIDENCE,
+    SCALE,
+    STORE,
+    across_of,
+    evidence_of,
+    show,
+)
 from effdsl_analysis.vocabulary import Evidence
 
 
@@ -34,6 +43,7 @@ from effdsl_analysis.vocabulary import Evidence
     help="Published: a set for each scale or model, instead of one over the means.",
 )
 @SCALE
+@ACROSS
 @STORE
 @AS_JSON
 def pareto(
@@ -43,6 +53,7 @@ def pareto(
     groups: tuple[str, ...],
     each_size: bool,
     scale: str | None,
+    across: str | None,
     store_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -56,7 +67,9 @@ def pareto(
     from effdsl_analysis.questions.pareto.published_paretoset import pareto_published
 
     on = [name.strip() for name in objectives.split(",") if name.strip()]
-    if evidence_of(evidence, study) is Evidence.PUBLISHED:
+    kind = evidence_of(evidence, study)
+    models = across_of(across, kind)
+    if kind is Evidence.PUBLISHED:
         show(
             lambda store: pareto_published(store, on=on, groups=groups, scale=scale, each_scale=each_size),
             store_path,
@@ -65,4 +78,4 @@ def pareto(
         return
     if groups or each_size:
         raise click.UsageError("--group and --each-size are for --evidence published; name a STUDY instead")
-    show(lambda store: pareto_set(store, study, on=on, scale=scale), store_path, as_json)
+    show(lambda store: pareto_set(store, study, on=on, scale=scale, across=models), store_path, as_json)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import ACROSS, AS_JSON, EVIDENCE, STORE, across_of, evidence_of, show
 from effdsl_analysis.vocabulary import Evidence, Rule
 
 
@@ -17,6 +17,7 @@ from effdsl_analysis.vocabulary import Evidence, Rule
     "--metric", "metrics", multiple=True, metavar="NAME", help="Rank by this metric; may be repeated."
 )
 @click.option("--scale", help="Only this scale, e.g. 3M; of published evidence also a model, e.g. phi-4.")
+@ACROSS
 @click.option(
     "--group",
     "groups",
@@ -46,6 +47,7 @@ def rank(
     evidence: str,
     metrics: tuple[str, ...],
     scale: str | None,
+    across: str | None,
     groups: tuple[str, ...],
     rule: str | None,
     by_all_rules: bool,
@@ -57,6 +59,7 @@ def rank(
 
     \b
     effdsl rank small/attention                     what was measured, with intervals and ties
+    effdsl rank small/pipeline --across models      which model and fine-tuning method together
     effdsl rank --evidence published                the paper's tables, in its leaderboard's groups
     effdsl rank --evidence published --rules        where another rule gives another rank
     effdsl rank small/attention -f latex > rank.tex  a table for a paper
@@ -74,13 +77,14 @@ def rank(
     from effdsl_analysis.questions.rank.typeset import latex, markdown
 
     kind = evidence_of(evidence, study)
-    chosen = Rule(rule) if rule else None
+    chosen, models = Rule(rule) if rule else None, across_of(across, kind)
     write = {"text": None, "markdown": markdown, "latex": latex}[form]
     if write is not None:
         _refuse(as_json, "--json and --format exclude each other")
         _refuse(by_all_rules, "--rules prints text or --json: leave out --format")
     if by_all_rules:
         _refuse(rule or scale, "--rules shows every rule and every scale: leave out --rule and --scale")
+        _refuse(across, "--rules makes one order of several scales, not of models: leave out --across")
         show(
             lambda s: compare_rules(s, study, evidence=kind, groups=groups, metrics=metrics),
             store_path,
@@ -92,7 +96,12 @@ def rank(
     else:
         _refuse(groups, "measured results are grouped by what they share: name a STUDY, not a --group")
         _refuse(rule, "measured results are ranked at each scale; --rules shows ranks over all scales")
-        show(lambda s: ranked(s, study, metrics=metrics or None, scale=scale), store_path, as_json, write)
+        show(
+            lambda s: ranked(s, study, metrics=metrics or None, scale=scale, across=models),
+            store_path,
+            as_json,
+            write,
+        )
 
 
 def _refuse(given: object, why: str) -> None:

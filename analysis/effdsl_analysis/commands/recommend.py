@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_of, show
+from effdsl_analysis.commands.shared import ACROSS, AS_JSON, EVIDENCE, STORE, across_of, evidence_of, show
 
 
 @click.command()
@@ -19,6 +19,7 @@ from effdsl_analysis.commands.shared import AS_JSON, EVIDENCE, STORE, evidence_o
     "--axis", "axes", multiple=True, metavar="NAME", help="Only this axis, e.g. attention; may be repeated."
 )
 @click.option("--size", "--scale", "--model", "size", help="Only this scale or model, e.g. 1.5B or phi-4.")
+@ACROSS
 @click.option(
     "--best", required=True, metavar="METRIC", help="What is wanted best, e.g. ppl; ppl:max turns it round."
 )
@@ -42,6 +43,7 @@ def recommend(
     stage: str | None,
     axes: tuple[str, ...],
     size: str | None,
+    across: str | None,
     best: str,
     where: tuple[str, ...],
     within: str | None,
@@ -64,6 +66,7 @@ def recommend(
     from effdsl_analysis.questions.recommend.recommendation import recommend as recommended
 
     kind = evidence_of(evidence, study)
+    models = across_of(across, kind)
     show(
         lambda store: recommended(
             store,
@@ -76,6 +79,7 @@ def recommend(
             stage=stage,
             axes=axes,
             scale=size,
+            across=models,
         ),
         store_path,
         as_json,

@@ -12,7 +12,7 @@ from effdsl_registry.options import AS_JSON as AS_JSON
 from effdsl_registry.options import STORE as STORE
 
 from effdsl_analysis.commands.waiting import waiting
-from effdsl_analysis.vocabulary import Evidence
+from effdsl_analysis.vocabulary import Across, Evidence
 
 if TYPE_CHECKING:
     from effdsl_registry.store import Store
@@ -29,6 +29,19 @@ EVIDENCE = click.option(
     show_default=True,
     help="measured: results of this store; published: the tables of EfficientLLM (arXiv 2505.13840).",
 )
+
+ACROSS = click.option(
+    "--across",
+    type=click.Choice([kind.value for kind in Across]),
+    help="models: compare fine-tunings of different models, to find which model and method together.",
+)
+
+
+def across_of(named: str | None, evidence: Evidence) -> Across | None:
+    """What is compared besides techniques; only what was measured here says on which model it was done."""
+    if named and evidence is Evidence.PUBLISHED:
+        raise click.UsageError("--across compares what was measured here: leave out --evidence published")
+    return Across(named) if named else None
 
 
 def evidence_of(named: str, studies: object) -> Evidence:

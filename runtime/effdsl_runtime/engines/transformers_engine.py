@@ -27,7 +27,7 @@ from effdsl_runtime.device import DTYPES, device_of, synchronise, use_threads
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
-from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
+from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.tuning.base_model import check_unchanged, load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.methods import applied, keep_frozen_in
@@ -188,6 +188,7 @@ class FineTune:
                 **values,
             },
             curves={"train": thinned(self.iterations), "held_out": tuple(self.curve)},
+            tables={"examples": (_counted(self.examples),)},
             flags=tuple(flags),
             leave=self._leave if keeps else None,
         )
@@ -244,6 +245,17 @@ def spread(part: Sequence[Example], tokens: int) -> list[Example]:
     usual = fmean(predicted_tokens(part[i]) for i in range(0, count, max(1, count // ASKED)))
     wanted = max(1, min(count, round(tokens / max(1.0, usual))))
     return [part[i * count // wanted] for i in range(wanted)]
+
+
+def _counted(examples: ExampleSet) -> Row:
+    """What the context and the tokenizer made of the data; losses per token compare where it is the same."""
+    train, held_out = examples.train.facts, examples.held_out.facts
+    return {
+        "training": train.examples,
+        "truncated": train.truncated,
+        "held_out_tokens": held_out.predicted_tokens,
+        "held_out_bytes": held_out.predicted_bytes,
+    }
 
 
 def _pairs(tokens: int) -> int:

@@ -21,7 +21,7 @@ from scipy.stats import kendalltau
 
 from effdsl.cli import group
 
-from ..fine_tuning_results import tune
+from ..fine_tuning_results import counted, tune
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +157,26 @@ def test_a_table_that_is_no_number_is_refused() -> None:
     assert "write table3 for Table 3" in refused.output
 
 
+@pytest.mark.usefixtures("trained")
+def test_the_study_is_named_as_every_question_names_it(shared_shelf: Any) -> None:
+    """The first word after the command is the study; without one it is all that the store has."""
+    said_of = {}
+    for study in ([], ["ft"]):
+        run = ["compare", *study, "--published", "table3", "--store", str(shared_shelf.root)]
+        said_of[bool(study)] = CliRunner().invoke(group, run)
+    assert "everything in the store, measured here" in " ".join(said_of[False].output.split())
+    assert said_of[True].exit_code == 2
+    assert "no study 'ft'" in said_of[True].output
+
+
+def test_the_table_that_is_missing_is_asked_for_with_the_command_to_type() -> None:
+    """Which is right but for the table, and the tables are named."""
+    refused = CliRunner().invoke(group, ["compare", "small/attention"])
+    assert refused.exit_code == 2
+    assert "effdsl compare small/attention --published table3" in " ".join(refused.output.split())
+    assert "table7" in refused.output
+
+
 def test_fine_tuning_stands_beside_the_tables_of_its_methods(shelf: Any) -> None:
     """Methods have the names that the paper prints, data as well, and the loss is the training loss."""
     for place, method in enumerate(("Freeze", "LoRA", "LoRAPlus", "RSLoRA", "DoRA", "PiSSA", "Full")):
@@ -168,6 +188,19 @@ def test_fine_tuning_stands_beside_the_tables_of_its_methods(shelf: Any) -> None
     assert measured == {"freeze", "lora", "lora-plus", "rslora", "dora", "pissa", "full"}
     assert {(tau.measured_size, tau.pairs) for tau in metric.taus} >= {("llama-3.2-1b", 21)}
     assert {fact.name for fact in found.differs} == {"hardware", "size", "context length", "micro-batch size"}
+
+
+def test_examples_that_lost_their_end_are_said_to_differ(shelf: Any) -> None:
+    """The paper does not say how many of its examples were longer than its context."""
+    for place, method in enumerate(("Freeze", "LoRA", "Full")):
+        losses = [1.0 + place, 1.1 + place, 1.2 + place]
+        tune(shelf, method, study="ft", examples=counted(truncated=24), loss=losses)
+    (fact,) = [fact for fact in compare(shelf.store, "ft", table=7).differs if "end" in fact.name]
+    assert (fact.name, fact.printed, fact.measured) == (
+        "training examples that lost their end",
+        None,
+        "24 of 800",
+    )
 
 
 def test_agreement_is_counted_among_the_pairs_that_repeats_tell_apart(shelf: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from effdsl_analysis import pareto, rank
 from rich.console import Console
 
-from ..fine_tuning_results import tune
+from ..fine_tuning_results import counted, tune
 
 
 def said(answer: Any) -> str:
@@ -75,7 +75,10 @@ def test_a_rate_at_the_end_of_its_sweep_is_named(shelf: Any) -> None:
     tune(shelf, "LoRAPlus", identity=swept | {"edge": "highest"}, new_domain_loss=[2.0, 2.1])
     tune(shelf, "Freeze", identity=swept, new_domain_loss=[2.0, 2.1])
     text = said(rank(shelf.store))
-    assert "LoRAPlus: the best of 0.001, 0.01 is the highest; a wider sweep may do better." in text
+    assert (
+        "The best learning rate of LoRAPlus is the highest of 0.001, 0.01: a wider sweep may do better."
+        in text
+    )
 
 
 def test_a_rate_at_the_end_for_one_model_only_says_for_which(shelf: Any) -> None:
@@ -84,7 +87,7 @@ def test_a_rate_at_the_end_for_one_model_only_says_for_which(shelf: Any) -> None
         swept = {"tried": "0.001, 0.01", "model": model, "edge": edge}
         tune(shelf, "DoRA", identity=swept, new_domain_loss=[2.0, 2.1])
     text = said(rank(shelf.store))
-    assert "DoRA, at llama-3.2-1b: the best of 0.001, 0.01 is the lowest" in text
+    assert "of DoRA at llama-3.2-1b is the lowest of 0.001, 0.01" in text
 
 
 def test_trainable_shares_that_differ_are_said_above_the_table(shelf: Any) -> None:
@@ -102,6 +105,35 @@ def test_equal_trainable_shares_are_not_worth_a_line(shelf: Any) -> None:
             identity = {"model": model, "parameters": parameters, "trained": 5_000}
             tune(shelf, method, identity=identity, new_domain_loss=[2.0, 2.1])
     assert "trainable shares" not in said(rank(shelf.store))
+
+
+def test_examples_that_lost_their_end_are_counted_above_the_table(shelf: Any) -> None:
+    """Once where all that are compared lost as many."""
+    for method in ("LoRA", "Full"):
+        found = counted(training=1_300, truncated=24)
+        tune(shelf, method, identity={"trained": 5_000}, examples=found, new_domain_loss=[2.0, 2.1])
+    text = said(rank(shelf.store))
+    assert text.startswith(
+        "Longer than the context of 128 tokens, so without their end: 24 of 1,300 training examples. "
+    )
+
+
+def test_models_that_lost_other_examples_are_told_apart(shelf: Any) -> None:
+    """Their tokenizers cut the same text into more tokens or fewer."""
+    for model, truncated in (("a-1b", 24), ("b-3b", 7), ("c-3b", 0)):
+        found = counted(truncated=truncated)
+        tune(shelf, "LoRA", identity={"model": model}, examples=found, new_domain_loss=[2.0], amu_gb=[1.0])
+    text = said(pareto(shelf.store, on=["new_domain_loss", "amu_gb"]))
+    assert "without their end: 24 of 800 training examples, at a-1b." in text
+    assert "without their end: 7 of 800 training examples, at b-3b." in text
+    assert text.count("without their end") == 2
+
+
+def test_whole_examples_are_not_worth_a_line(shelf: Any) -> None:
+    """Nor is what an older result does not say."""
+    tune(shelf, "LoRA", examples=counted(), new_domain_loss=[2.0, 2.1])
+    tune(shelf, "Full", new_domain_loss=[2.0, 2.1])
+    assert "without their end" not in said(rank(shelf.store))
 
 
 def test_other_stages_say_nothing_of_learning_rates(shelf: Any) -> None:

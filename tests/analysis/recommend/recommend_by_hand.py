@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 
-from effdsl_analysis.ask import parse_objectives
+from effdsl_analysis.ask import Objective, parse_objectives
 from effdsl_analysis.questions.recommend.conditions import Condition, parse_conditions
 from effdsl_analysis.questions.recommend.decisions import Question
 from scipy.stats import t as student
@@ -84,6 +84,36 @@ def chosen_of(
         names, _ = tied_with_best(pool, then.metric.name, then.sign, is_exact, not_told_apart)
     pool = {name: allowed[name] for name in names}
     return tuple(tied_with_best(pool, best.metric.name, best.sign, is_exact, not_told_apart)[0])
+
+
+def next_by_hand(found: Candidates, question: Question, chosen: Sequence[str]) -> str | None:
+    """What comes after those ``chosen``: nothing whose mean is further from the best than the tolerance."""
+    allowed = {
+        name: values
+        for name, values in found.items()
+        if all(holds(condition, values[condition.metric.name]) for condition in question.conditions)
+    }
+    if not allowed:
+        return None
+    costs = {name: cost(values, question.best) for name, values in allowed.items()}
+    best = min(costs.values())
+    if question.within is None:
+        near, _ = tied_with_best(
+            allowed, question.best.metric.name, question.best.sign, False, not_told_apart
+        )
+    else:
+        near = [name for name in allowed if rounded((costs[name] - best) / abs(best)) <= question.within]
+        allowed = {name: allowed[name] for name in near}
+
+    def place(name: str) -> tuple[object, ...]:
+        then = cost(allowed[name], question.then) if question.then and name in near else 0
+        return name not in near, then, costs[name], name
+
+    return min((name for name in allowed if name not in chosen), key=place, default=None)
+
+
+def cost(values: dict[str, list[float]], objective: Objective) -> float:
+    return objective.sign * rounded(mean(values[objective.metric.name]))
 
 
 def asked(best: str, *where: str, within: float | None = None, then: str | None = None) -> Question:

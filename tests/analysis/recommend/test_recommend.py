@@ -20,7 +20,7 @@ from effdsl_registry.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .recommend_by_hand import Candidates, asked, by_hand, difference, holds
+from .recommend_by_hand import Candidates, asked, by_hand, difference, holds, next_by_hand
 
 NOTHING: tuple[str, ...] = ()
 
@@ -249,6 +249,7 @@ def test_the_choice_is_that_of_a_search_and_flips_where_it_is_said_to(
     lay(empty, found)
     (decision,) = decide(empty, question)
     assert set(decision.chosen) == set(by_hand(found, question))
+    assert decision.runner_up == next_by_hand(found, question, decision.chosen)
     assert_best(found, question, decision)
     for flip, (condition, edge, is_loosened) in zip(decision.flips, edges_of(decision), strict=True):
         for here, expected in moves(condition, edge, is_loosened, flip.chosen, decision.chosen):
@@ -351,6 +352,18 @@ def test_a_tolerance_takes_in_what_is_certainly_near_enough(empty: Any) -> None:
         (pytest.approx((0.5 + half) / 10), ("B",)),
     ]
     assert only(empty, found, attrs.evolve(asking, within=0.06)).chosen == ("B",)
+
+
+def test_nothing_comes_next_that_is_further_off_than_the_tolerance(empty: Any) -> None:
+    """The runner-up is what else could be chosen, not the best of what could not."""
+    found = {
+        "A": {"ppl": [10.0, 10.0, 10.0], "amu_gb": [3.0, 3.1, 3.2]},
+        "B": {"ppl": [10.49, 10.5, 10.51], "amu_gb": [2.0, 2.1, 2.2]},
+        "C": {"ppl": [10.09, 10.1, 10.11], "amu_gb": [4.0, 4.1, 4.2]},
+    }
+    assert only(empty, found, asked("ppl", then="amu_gb", within=0.02)).runner_up == "C"
+    assert only(empty, found, asked("ppl", then="amu_gb", within=0.005)).runner_up is None
+    assert only(empty, found, asked("ppl", then="amu_gb", within=0.1)).runner_up == "A"
 
 
 def test_one_repeat_is_too_few_to_choose(empty: Any) -> None:

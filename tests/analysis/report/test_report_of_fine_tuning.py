@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from effdsl_analysis.vocabulary import Evidence
 
 from ..conftest import Shelf
 from ..fine_tuning_results import METHODS, tune
+from . import chromium
 
 pytestmark = pytest.mark.slow  # a page takes seconds to write
 
@@ -79,3 +81,39 @@ def test_rankings_say_what_was_not_the_same(page: str) -> None:
     for note in notes:
         assert "Compared across trainable shares: from 2% to 100% of the parameters." in note
         assert "Learning rates were not tuned" in note
+
+
+WIDE = {
+    "new_domain_loss": 6.98,
+    "forgetting": 0.12,
+    "trainable_parameters": 1_001_600.0,
+    "amu_gb": 0.4476,
+    "peak_memory_gb": 0.4594,
+    "pcu": 0.42,
+    "al_s_per_iter": 0.133,
+    "tokens_per_s": 4025.0,
+    "mfu": 0.0123,
+    "st_samples_per_param_s": 3.2e-5,
+}
+"""What a small fine-tuning has, with as many digits."""
+
+
+@pytest.mark.skipif(chromium.found() is None, reason="no Chromium is installed")
+def test_every_metric_of_a_ranking_is_in_sight_on_a_laptop(shelf: Shelf, tmp_path: Path) -> None:
+    """Ten columns with their spreads, in a window of 1,280 pixels."""
+    for method in METHODS:
+        repeats = {name: [value, value * 1.013, value * 1.027] for name, value in WIDE.items()}
+        tune(shelf, method, study="ft", **repeats)
+    file = tmp_path / "report.html"
+    file.write_text(report(shelf.store, ["ft"], kinds=[Evidence.MEASURED]), encoding="utf-8")
+    with chromium.page() as tab:
+        tab.call(
+            "Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False
+        )
+        tab.open(file)
+        assert (
+            len(tab.ask("[...document.querySelector('.heat').rows[1].cells].map((c) => c.textContent)")) == 11
+        )
+        widths = "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])"
+        needed, seen = tab.ask(f"{widths}(document.querySelector('.heat').parentElement)")
+    assert needed <= seen

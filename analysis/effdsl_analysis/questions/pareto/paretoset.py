@@ -12,9 +12,10 @@ import attrs
 
 from effdsl_analysis.answer import Answer, plain
 from effdsl_analysis.ask import EXACT, Objective, Scope, parse_objectives, scope_of
-from effdsl_analysis.naming import ComparisonGroup, name_cells, name_groups
+from effdsl_analysis.naming import ComparisonGroup, known_counts, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
 from effdsl_analysis.relations import AnswerTable, types_of
+from effdsl_analysis.vocabulary import Across
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -51,6 +52,8 @@ class ParetoCell:
         threads: CPU threads that its repeats computed with; usually one number.
         parameters: of the model.
         details: what its stage says of it beside what all that are compared share, by the stage's names.
+        examples: of a fine-tuning, how many it trained on, how many lost their end, and how many tokens and
+            bytes are predicted of the held-out ones; empty where nothing says so.
         reason: why values or repeats are missing.
     """
 
@@ -71,6 +74,7 @@ class ParetoCell:
     threads: tuple[int, ...]
     parameters: int | None
     details: Mapping[str, Any] = attrs.field(repr=False)
+    examples: Mapping[str, int] = attrs.field(repr=False, converter=known_counts)
     reason: str
 
 
@@ -143,6 +147,7 @@ def pareto(
     *,
     on: Sequence[str],
     scale: str | None = None,
+    across: Across | None = None,
 ) -> ParetoSet:
     """The Pareto sets of ``study`` (all results without one), one per comparison group.
 
@@ -151,13 +156,15 @@ def pareto(
         study: a study's name, or the path of its file.
         on: 1 to 6 objectives: metric names; ``ppl:max`` or ``ppl:min`` overrides the direction.
         scale: only cells of this scale, e.g. ``"3M"``.
+        across: ``Across.MODELS`` compares what was done to different models that exist.
 
     Raises:
-        UnknownName: a study, scale, metric or direction that does not exist, with the nearest one.
+        UnknownName: a study, scale, metric or direction that does not exist, with the nearest one, or
+            nothing to compare ``across``.
     """
     objectives = parse_objectives(on)
     with session(source) as connection:
-        scope = scope_of(connection, study, scale)
+        scope = scope_of(connection, study, scale, across)
         found = rows(
             connection,
             "pareto/paretoset",
@@ -167,6 +174,7 @@ def pareto(
                 "objectives": [o.metric.name for o in objectives],
                 "signs": [o.sign for o in objectives],
                 "exact": EXACT,
+                "across_models": across is Across.MODELS,
             },
         )
     return ParetoSet(scope, tuple(objectives), tuple(_groups(found)))
@@ -199,6 +207,7 @@ def _cells(group: list[Row]) -> tuple[ParetoCell, ...]:
             threads=tuple(row["threads"]),
             parameters=row["identity"]["parameters"],
             details=json.loads(row["identity"]["details"] or "{}"),
+            examples=row["examples"],
             reason=row["reason"],
         )
         for row in group

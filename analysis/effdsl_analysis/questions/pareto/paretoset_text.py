@@ -8,7 +8,7 @@ from rich.text import Text
 
 from effdsl.metrics import BY_NAME
 from effdsl_analysis.answer import look
-from effdsl_analysis.fairness import Compared, learning_rates, trained_shares
+from effdsl_analysis.fairness import Compared, above, learning_rates
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.questions.pareto.paretoset import ParetoCell, ParetoGroup, ParetoPlace, ParetoSet
 from effdsl_analysis.text import names, number, table, words
@@ -18,7 +18,7 @@ from effdsl_analysis.text import names, number, table, words
 def pareto_set(result: ParetoSet) -> Group:
     """A table for each comparison group, then what is certain."""
     compared = [Compared(found.group, found.cells) for found in result.groups]
-    parts: list[ConsoleRenderable] = [*map(words, trained_shares(compared))]
+    parts: list[ConsoleRenderable] = [*map(words, above(compared))]
     for found in result.groups:
         parts += [
             _title(result, found),

@@ -10,7 +10,7 @@ from itertools import groupby
 import attrs
 
 from effdsl.metrics import BY_NAME, Metric
-from effdsl_analysis.fairness import Compared, learning_rates, trained_shares
+from effdsl_analysis.fairness import Compared, above, learning_rates
 from effdsl_analysis.questions.rank.published_ranking import PublishedRank, PublishedRanking
 from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Ranking
 
@@ -183,7 +183,7 @@ def _reason(cell: RankedCell) -> str:
 
 def _unlike(blocks: Sequence[RankBlock]) -> list[str]:
     compared = [Compared(block.group, block.cells) for block in blocks]
-    return [*trained_shares(compared), *learning_rates(compared)]
+    return [*above(compared), *learning_rates(compared)]
 
 
 def _averaged(blocks: Iterable[RankBlock]) -> str:

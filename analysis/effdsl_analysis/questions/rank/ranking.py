@@ -12,9 +12,10 @@ import attrs
 from effdsl.metrics import BY_NAME, METRICS, Metric
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import EXACT, Scope, named_metrics, scope_of
-from effdsl_analysis.naming import ComparisonGroup, name_cells, name_groups
+from effdsl_analysis.naming import ComparisonGroup, known_counts, name_cells, name_groups
 from effdsl_analysis.queries import Row, rows, session
 from effdsl_analysis.relations import AnswerTable, types_of
+from effdsl_analysis.vocabulary import Across
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,6 +41,8 @@ class RankedCell:
         threads: CPU threads that its repeats computed with; usually one number.
         parameters: of the model.
         details: what its stage says of it beside what all that are compared share, by the stage's names.
+        examples: of a fine-tuning, how many it trained on, how many lost their end, and how many tokens and
+            bytes are predicted of the held-out ones; empty where nothing says so.
         reason: why the value, or some of the repeats, are missing.
     """
 
@@ -62,6 +65,7 @@ class RankedCell:
     threads: tuple[int, ...]
     parameters: int | None
     details: Mapping[str, Any] = attrs.field(repr=False)
+    examples: Mapping[str, int] = attrs.field(repr=False, converter=known_counts)
     reason: str
 
 
@@ -145,6 +149,7 @@ def rank(
     *,
     metrics: Sequence[str] | None = None,
     scale: str | None = None,
+    across: Across | None = None,
 ) -> Ranking:
     """Rank the cells of ``study`` (all results without one) by ``metrics``, per comparison group.
 
@@ -154,12 +159,14 @@ def rank(
         metrics: names from ``effdsl.metrics.METRICS``; by default those of the default table, and those
             that the paper ranks, that have a value.
         scale: only cells of this scale, e.g. ``"3M"``.
+        across: ``Across.MODELS`` compares what was done to different models that exist.
 
     Raises:
-        UnknownName: a study, scale or metric that does not exist, with the nearest one.
+        UnknownName: a study, scale or metric that does not exist, with the nearest one, or
+            nothing to compare ``across``.
     """
     with session(source) as connection:
-        scope = scope_of(connection, study, scale)
+        scope = scope_of(connection, study, scale, across)
         asked = named_metrics(metrics) if metrics else _default_metrics(connection, scope)
         absent = [] if metrics else _without_value(connection, scope)
         found = rows(
@@ -170,6 +177,7 @@ def rank(
                 "scale": scale,
                 "metrics": [metric.name for metric in asked],
                 "exact": EXACT,
+                "across_models": across is Across.MODELS,
             },
         )
     return Ranking(scope, tuple(_blocks(found)), tuple(absent))

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.fairness import Compared, learning_rates, trained_shares
+from effdsl_analysis.fairness import Compared, above, learning_rates
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Ranking
@@ -18,7 +18,7 @@ from effdsl_analysis.text import names, number, table, words
 def ranking(result: Ranking) -> Group:
     """A block for each metric and comparison group, then what is told apart and what is not."""
     compared = [Compared(block.group, block.cells) for block in result.blocks]
-    parts: list[ConsoleRenderable] = [*map(words, trained_shares(compared))]
+    parts: list[ConsoleRenderable] = [*map(words, above(compared))]
     for block in result.blocks:
         parts += [_title(block), _table(block), Text("")]
     cells = [cell for block in result.blocks for cell in block.cells]

@@ -10,8 +10,9 @@ import attrs
 
 from effdsl_analysis.answer import plain
 from effdsl_analysis.ask import Objective
+from effdsl_analysis.naming import known_counts
 from effdsl_analysis.questions.recommend.conditions import Condition, percent
-from effdsl_analysis.vocabulary import Contrast
+from effdsl_analysis.vocabulary import Across, Contrast
 
 
 class DecisionVerdict(enum.Enum):
@@ -59,6 +60,7 @@ class Question:
         within: how far from the best the choice may be, as a share of it; ``None``: not at all.
         then: by what is chosen among those that are tied, or within ``within`` of the best.
         stage, axes, size: where a choice is wanted; ``None`` or empty: everywhere.
+        across: what is chosen together with the technique.
     """
 
     best: Objective
@@ -68,6 +70,7 @@ class Question:
     stage: str | None = None
     axes: tuple[str, ...] = ()
     size: str | None = None
+    across: Across | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +81,7 @@ class Question:
             "stage": self.stage,
             "axes": list(self.axes),
             "size": self.size,
+            "across": self.across and self.across.value,
         }
 
 
@@ -122,6 +126,8 @@ class Candidate:
         lacking: metrics asked for that it has no value of.
         gaps: by metric, against the choice (the first, of several tied): in what is wanted best, and in
             what decides then; empty for the choice itself.
+        parameters: of the model; ``None`` where that is not printed.
+        examples: as of a :class:`~effdsl_analysis.questions.rank.ranking.RankedCell`.
     """
 
     technique: str
@@ -130,6 +136,8 @@ class Candidate:
     meets: tuple[Satisfaction, ...]
     lacking: tuple[str, ...]
     gaps: Mapping[str, Gap]
+    parameters: int | None
+    examples: Mapping[str, int] = attrs.field(repr=False, converter=known_counts)
 
 
 @attrs.frozen
@@ -186,7 +194,7 @@ class Decision:
         pessimistic: what is chosen of those that certainly satisfy, where that differs; else ``None``.
         optimistic: what is chosen of those that possibly do, where that differs; else ``None``.
         leader: the best of all that satisfy, whatever the second criterion says.
-        runner_up: what comes next after the choice.
+        runner_up: what comes next after the choice; with a tolerance, of what is by its mean within it.
         nearest: where nothing satisfies, what comes nearest, and by which share it breaks its bounds.
         path: how the choice changes along each condition and the tolerance, from tight to loose.
         candidates: the choice first, then by the metric that is wanted best.

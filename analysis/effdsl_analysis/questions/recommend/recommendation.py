@@ -28,7 +28,7 @@ from effdsl_analysis.questions.recommend.decisions import (
     Satisfaction,
 )
 from effdsl_analysis.relations import AnswerTable
-from effdsl_analysis.vocabulary import Evidence
+from effdsl_analysis.vocabulary import Across, Evidence
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -98,6 +98,7 @@ def recommend(
     stage: str | None = None,
     axes: Sequence[str] = (),
     scale: str | None = None,
+    across: Across | None = None,
 ) -> Recommendation:
     """Choose the technique with the best ``best`` of those that satisfy ``where``.
 
@@ -113,6 +114,8 @@ def recommend(
         stage: only the axes of ``pretraining``, ``fine-tuning`` or ``inference``.
         axes: only these axes, e.g. ``["attention"]``.
         scale: only this scale or model.
+        across: of measured evidence, ``Across.MODELS`` chooses a model that exists together with what is done
+            to it.
 
     Raises:
         UnknownName: for what does not exist, with the nearest name, and what cannot be read.
@@ -121,8 +124,8 @@ def recommend(
     conditions = parse_conditions(where)
     tolerance = None if within is None else parse_tolerance(within)
     second = _second(then, wanted, conditions, tolerance)
-    question = Question(wanted, conditions, tolerance, second, stage, tuple(axes), scale)
-    with laid_out(source, evidence, study) as connection:
+    question = Question(wanted, conditions, tolerance, second, stage, tuple(axes), scale, across)
+    with laid_out(source, evidence, study, across) as connection:
         (known,) = rows(connection, "recommend/known", {})
         if not known["axes"]:
             return Recommendation(evidence, question, ())
@@ -261,6 +264,8 @@ def _candidate(row: Row, name: str) -> Candidate:
         meets=tuple(map(Satisfaction, row["meets"])),
         lacking=tuple(row["lacking"]),
         gaps=_by_metric(Gap, row["gaps"]),
+        parameters=row["parameters"],
+        examples=row["examples"],
     )
 
 

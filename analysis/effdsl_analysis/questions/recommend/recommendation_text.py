@@ -13,6 +13,7 @@ from effdsl.metrics import BY_NAME, Better, Metric
 from effdsl.problems import listed
 from effdsl_analysis.answer import look
 from effdsl_analysis.ask import Objective
+from effdsl_analysis.fairness import models
 from effdsl_analysis.footnotes import TO_MEASURE
 from effdsl_analysis.naming import quantity
 from effdsl_analysis.questions.recommend.bounds import bounds
@@ -28,7 +29,7 @@ from effdsl_analysis.questions.recommend.decisions import (
 )
 from effdsl_analysis.questions.recommend.recommendation import Recommendation
 from effdsl_analysis.text import number, words
-from effdsl_analysis.vocabulary import Contrast, Evidence
+from effdsl_analysis.vocabulary import Across, Contrast, Evidence
 
 SUPERLATIVE = {Better.LOWER: "lowest", Better.HIGHER: "highest"}
 NOT_CERTAIN = {Contrast.TIED: "not told apart", Contrast.UNDECIDED: "too few repeats to tell"}
@@ -51,6 +52,7 @@ def recommendation(result: Recommendation) -> Group:
     parts: list[ConsoleRenderable] = [words(_asked(result), "bold"), Text("")]
     decided = [found for found in result.decisions if found.verdict is not DecisionVerdict.NO_EVIDENCE]
     for decision in decided:
+        parts += map(words, models(decision.candidates) if result.question.across else [])
         parts += [words(_title(decision), "bold"), _block(result, decision), Text("")]
     notes = [*_without_evidence(result)]
     if decided:
@@ -62,6 +64,8 @@ def _asked(result: Recommendation) -> str:
     best = f"the {_wanted(result.question.best)}"
     if result.question.conditions:
         best += f" with {' and '.join(map(str, result.question.conditions))}"
+    if result.question.across is Across.MODELS:
+        best += " of all models"
     if result.question.then is None:
         return f"{best[0].upper()}{best[1:]} · {result.evidence.value}"
     near = "Tied with" if result.question.within is None else f"Within {percent(result.question.within)} of"
@@ -99,12 +103,19 @@ def _lines(result: Recommendation, decision: Decision) -> Iterator[tuple[str, st
     if decision.leader and decision.leader not in decision.chosen:
         yield f"best {best.label}", _against(decision.candidate(decision.leader))
     if decision.runner_up is None and decision.verdict is DecisionVerdict.CHOSEN:
-        yield "runner-up", "none: nothing else has what is asked for"
+        yield "runner-up", f"none: nothing else {_asked_for(result)}"
     elif decision.runner_up and decision.runner_up != decision.leader:
         yield "runner-up", _against(decision.candidate(decision.runner_up))
     yield from _binding(result, decision)
     yield from _doubts(result, decision)
     yield from _flips(decision, result.question.within)
+
+
+def _asked_for(result: Recommendation) -> str:
+    within, best = result.question.within, result.question.best.metric
+    return (
+        "has what is asked for" if within is None else f"is within {percent(within)} of the best {best.label}"
+    )
 
 
 def _flips(decision: Decision, within: float | None) -> Iterator[tuple[str, Text]]:

@@ -14,7 +14,9 @@ facts AS (
     {place: 2, name: 'data', fact: dataset},
     {place: 3, name: 'size', fact: size},
     {place: 4, name: 'context length', fact: context_length::VARCHAR},
-    {place: 5, name: 'micro-batch size', fact: micro_batch_size::VARCHAR}
+    {place: 5, name: 'micro-batch size', fact: micro_batch_size::VARCHAR},
+    {place: 6, name: 'training examples that lost their end', 
+     fact: CASE WHEN examples.truncated > 0 THEN format('{:,} of {:,}', examples.truncated, examples.training) END}
   ], recursive := true), size_b
   FROM sides
 ),

@@ -13,5 +13,6 @@ SELECT DISTINCT
   CASE WHEN coalesce(experts, 1) = 1 THEN parameters_b ELSE parameters_b * top_k END AS active_b,
   NULL::INTEGER AS layers, NULL::INTEGER AS hidden_size,
   hardware, devices, experts, context_length, micro_batch_size, deepspeed,
+  NULL::STRUCT(training BIGINT, truncated BIGINT, held_out_tokens BIGINT, held_out_bytes BIGINT) AS examples,
   NULL::VARCHAR AS energy_scope
 FROM published;

@@ -1,7 +1,7 @@
 -- Which cells are worth choosing from, given several objectives at once?
 --
 -- Parameters: $study, $scale (NULL: any), $objectives (metric names), $signs (1: lower is better, -1: higher is better),
--- $exact (objectives that are computed rather than measured).
+-- $exact (objectives that are computed rather than measured), $across_models.
 -- One row per comparison group and cell, judged by the means over its `ok` repeats:
 --   place          front, dominated, or not comparable (an objective is missing: see reason)
 --   certain        front: no cell of the group could dominate it; dominated: some cell certainly does. "Could" and
@@ -20,7 +20,7 @@ objective AS (
 uses_energy AS (SELECT count(*) > 0 AS answer FROM objective JOIN energy_metrics() USING (metric)),
 runs AS MATERIALIZED (
   SELECT * EXCLUDE (energy_scope), CASE WHEN (SELECT answer FROM uses_energy) THEN energy_scope END AS energy_scope
-  FROM chosen($study, $scale)
+  FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS MATERIALIZED (
   SELECT comparison, energy_scope, r.cell, r.seed, i, list_contains($exact::VARCHAR[], metric) AS exact, sign,
@@ -88,7 +88,8 @@ gaps AS (
   GROUP BY comparison, cell
 ),
 cells_of AS (
-  SELECT grp, comparison, cell, any_value(identity) AS identity, count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
+  SELECT grp, comparison, cell, any_value(identity) AS identity, any_value(examples) AS examples,
+         count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
          any_value(missing) FILTER (outcome = 'ok') AS missing,
@@ -96,7 +97,7 @@ cells_of AS (
          list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM groups JOIN runs USING (comparison) GROUP BY ALL
 )
-SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, repeats, ok, coalesce(n, 0) AS n, "values",
+SELECT c.grp, c.comparison, g.energy_scope, c.cell, identity, examples, repeats, ok, coalesce(n, 0) AS n, "values",
        CASE WHEN "values" IS NULL THEN 'not comparable' WHEN f.point IS NULL THEN 'dominated' ELSE 'front' END AS place,
        CASE WHEN "values" IS NULL THEN NULL
             WHEN f.point IS NULL THEN coalesce(certainly, false)

@@ -1,7 +1,7 @@
 -- Which technique is best at what, and how sure is that?
 --
 -- Parameters: $study, $scale (NULL: any), $metrics (names, in the order wanted), $exact (those of them that are computed
--- rather than measured).
+-- rather than measured), $across_models.
 -- One row per metric, comparison group and cell. A cell's rank is 1 + the number of cells that are certainly better (see
 -- differences.sql), so cells that cannot be told apart from the best share rank 1; it lies between rank_lo and rank_hi
 -- (rank_hi: not counting the cells that are certainly worse). Only `ok` repeats with a finite value are ranked. A cell
@@ -18,7 +18,7 @@ asked AS (
 ),
 -- Small numbers stand for cells below: pairs of them are many, and keys are long.
 runs AS MATERIALIZED (
-  SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale)
+  SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS (
   SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed,
@@ -72,7 +72,7 @@ ranked AS (
   FROM summary s LEFT JOIN verdicts USING (block, cell)
 ),
 cells_of AS (
-  SELECT block, number, any_value(cell) AS cell, any_value(identity) AS identity,
+  SELECT block, number, any_value(cell) AS cell, any_value(identity) AS identity, any_value(examples) AS examples,
          count(*) AS repeats, count(*) FILTER (outcome = 'ok') AS ok,
          list(DISTINCT outcome ORDER BY outcome) FILTER (outcome <> 'ok') AS outcomes,
          min(reason) FILTER (outcome <> 'ok' AND reason <> '') AS failure,
@@ -81,7 +81,7 @@ cells_of AS (
          list(DISTINCT threads ORDER BY threads) FILTER (outcome = 'ok' AND threads IS NOT NULL) AS threads
   FROM blocks JOIN runs USING (comparison) GROUP BY block, number
 )
-SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, repeats, ok, coalesce(n, 0) AS n,
+SELECT b.block, b.metric, b.comparison, b.energy_scope, c.number, c.cell, identity, examples, repeats, ok, coalesce(n, 0) AS n,
        mean, sd, mean - half_width AS low, mean + half_width AS high, rank, rank_lo, rank_hi,
        coalesce(tied_with, []) AS tied_with, coalesce(undecided_with, []) AS undecided_with,
        coalesce(outcomes, []) AS outcomes, c.kernel, coalesce(threads, []) AS threads,

@@ -9,7 +9,8 @@
 -- pessimistic    what is chosen of those that satisfy every condition certainly, where that is something else
 -- optimistic     what would be chosen if all that possibly satisfies did, where that is something else
 -- leader      the best by the first criterion of all that satisfy, whatever the second says
--- runner_up   the next one: of those within the tolerance by the second criterion, else by the first
+-- runner_up   the next one, by its mean within the tolerance where there is one: of those that are near enough by the second
+--             criterion, else by the first
 -- nearest     where nothing satisfies: what breaks its conditions by the least share of their bounds, and by how much
 
 WITH
@@ -29,14 +30,17 @@ binding AS (
   FROM others WHERE kind = 'without' GROUP BY decision
 ),
 remaining AS (
-  SELECT a.decision, l.cell, list_contains(a.chosen, l.cell) AS chosen, p.cell IS NOT NULL AS in_pool, k.sign * f.value AS cost, t.sign * g.value AS then_cost
+  SELECT a.decision, l.cell, l.tolerance, list_contains(a.chosen, l.cell) AS chosen, p.cell IS NOT NULL AS in_pool,
+         k.sign * f.value AS cost, min(cost) OVER (PARTITION BY a.decision) AS least, t.sign * g.value AS then_cost
   FROM asked a JOIN allowed l USING ("case") LEFT JOIN pool p ON p.run."case" = a."case" AND p.run.reach = 'possibly' AND p.cell = l.cell
   JOIN criteria k ON k.role = 'best' JOIN figures f ON f.cell = l.cell AND f.metric = k.metric
   LEFT JOIN criteria t ON t.role = 'then' LEFT JOIN figures g ON g.cell = l.cell AND g.metric = t.metric
 ),
 next AS (
   SELECT decision, first(cell ORDER BY cost, cell) AS leader,
-         first(cell ORDER BY in_pool DESC, CASE WHEN in_pool THEN then_cost END, cost, cell) FILTER (NOT chosen) AS runner_up
+         first(cell ORDER BY in_pool DESC, CASE WHEN in_pool THEN then_cost END, cost, cell)
+           FILTER (NOT chosen AND (tolerance IS NULL OR cost = least OR digits12((cost - least) / nullif(abs(least), 0)) <= tolerance))
+           AS runner_up
   FROM remaining GROUP BY decision
 ),
 broken AS (

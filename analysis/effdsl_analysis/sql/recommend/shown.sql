@@ -21,6 +21,7 @@ known AS (
 tested AS (SELECT cell, list(meets ORDER BY number) AS meets, bool_and(within) AS within FROM met GROUP BY cell),
 placed AS (
   SELECT c.decision, c.cell, c.technique, c.layers, c.hidden_size, c.micro_batch_size, c.lacking,
+         c.parameters::BIGINT AS parameters, c.examples,
          CASE WHEN c.lacking <> [] THEN 'no value'
               WHEN NOT coalesce(t.within, true) THEN 'ruled out'
               WHEN NOT list_contains(o.chosen, c.cell) THEN 'satisfies'
