@@ -18,6 +18,7 @@ from effdsl.subjects.leaving import language_model_left, text_trained_on
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
 from effdsl.techniques.technique import Unsupported
+from effdsl.workload import Size
 
 
 @keyed("trained")
@@ -35,6 +36,9 @@ class TrainedWeights(Weights):
                 "start from attention that shares heads or is latent, e.g. GQA or MLA",
             )
         return model
+
+    def size(self) -> Size:
+        return self.cell.workload.size()
 
     @property
     def name(self) -> str:
