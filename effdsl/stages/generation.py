@@ -18,7 +18,7 @@ from effdsl.costs.generating import (
 from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
-from effdsl.engine import memory_in_transformers
+from effdsl.engine import memory_in_transformers, refused_by_transformers
 from effdsl.evaluation import Evaluation, Perplexity
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
@@ -154,6 +154,13 @@ def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEsti
     )
     as_loaded = model.parameters * BYTES_PER_ELEMENT[work.dtype]
     return attrs.evolve(held, kernels=max(0, as_loaded - held.total))
+
+
+@refused_by_transformers.register
+def _refused(work: Inference, hardware: Hardware) -> str:
+    if isinstance(work.load, Batches):
+        return ""
+    return f"transformers serves no requests that come one by one ({work.load.arrival}): VLLM() does"
 
 
 @undecided.register
