@@ -83,7 +83,8 @@ if TYPE_CHECKING:
     from effdsl.techniques.fine_tuning.whole_layers import Freeze, Full
     from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
-    from effdsl.techniques.precision.calibrated import AWQ, GPTQ, Calibration
+    from effdsl.techniques.precision.calibrated import AWQ, GPTQ
+    from effdsl.techniques.precision.calibration import Calibration
     from effdsl.techniques.precision.floating import BF16, FP8, FP16, FP32
     from effdsl.techniques.precision.integers import INT2, INT3, INT4, INT8, W8A8
     from effdsl.techniques.precision.normal_float import NF4
@@ -114,7 +115,7 @@ _HOMES = {
     "subjects.local": "Local",
     "subjects.trained": "Trained",
     "techniques.backbone": "BackboneTechnique",
-    "techniques.precision.calibrated": "Calibration",
+    "techniques.precision.calibration": "Calibration",
     "techniques.technique": "AttentionTechnique FeedForwardTechnique PositionTechnique",
     "techniques.feed_forward": "ISO_FLOP",
     "training": "Budget Recipe Sweep",

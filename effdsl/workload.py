@@ -64,6 +64,7 @@ class MemoryEstimate:
     logits: int = 0
     cache: int = 0
     kernels: int = 0
+    loading: int = 0
     slack: int = 0
 
     @property

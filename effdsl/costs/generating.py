@@ -34,9 +34,11 @@ def _flops_per_token(model: LanguageModel, keys: float) -> float:
 
 
 def kv_bytes_per_token(model: LanguageModel, dtype: str) -> int:
-    """Bytes by which the cache of all layers grows with a token: keys and values as transformers keeps them,
-    which are those of every head where attention is latent."""
-    elements = model.kv_heads * (model.key_dim + model.value_dim)
+    """Bytes by which the cache of all layers grows with a token: keys and values, or what they are made of
+    where attention is latent."""
+    made_of = _named(model, model.keys).reads
+    latent = sum(_named(model, name).outputs for name in made_of)
+    elements = latent or model.kv_heads * (model.key_dim + model.value_dim)
     return model.layers * elements * BYTES_PER_ELEMENT[dtype]
 
 
@@ -70,8 +72,11 @@ def generating_memory(
 
 def _widest(model: LanguageModel) -> list[Linear]:
     """The linears that the feed-forward's output reads."""
-    last = model.linears[-1]
-    return [linear for linear in model.linears if linear.name in last.reads]
+    return [_named(model, name) for name in model.linears[-1].reads]
+
+
+def _named(model: LanguageModel, name: str) -> Linear:
+    return next(linear for linear in model.linears if linear.name == name)
 
 
 def largest_batch(

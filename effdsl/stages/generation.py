@@ -18,7 +18,7 @@ from effdsl.costs.generating import (
 from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
-from effdsl.engine import memory_in_transformers
+from effdsl.engine import memory_in_transformers, refused_by_transformers
 from effdsl.evaluation import Evaluation, Perplexity
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
@@ -149,15 +149,25 @@ class Inference(WithWeights):
 
 @memory_in_transformers.register
 def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEstimate | None:
-    """The weights as they are in their file, or one matrix of them, lie beside them while they are stored."""
+    """On a GPU a matrix is stored in its format before the next one comes. On a CPU the weights are there as
+    they were read first, as they are on either where some text is to be run through them."""
     model, load = work.model, work.load
     if model is None:
         return None
     held = generating_memory(
         model, work.format, work.dtype, load.sequences, load.context_length, load.prompt_tokens
     )
-    as_loaded = model.parameters * BYTES_PER_ELEMENT[work.dtype]
-    return attrs.evolve(held, kernels=max(0, as_loaded - held.total))
+    if hardware.kind == "gpu" and work.format.fitted_to is None:
+        return held
+    as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
+    return attrs.evolve(held, loading=max(0, as_read - held.total))
+
+
+@refused_by_transformers.register
+def _refused(work: Inference, hardware: Hardware) -> str:
+    if isinstance(work.load, Batches):
+        return ""
+    return f"transformers serves no requests that come one by one ({work.load.arrival}): VLLM() does"
 
 
 @undecided.register

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from effdsl.declare import identity, keyed
 from effdsl.language_model import LanguageModel, Linear
+from effdsl.techniques.precision.calibration import Calibration
 from effdsl.techniques.precision.integers import grouped_scales, packed_bytes
 from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
 from effdsl.validate import number, one_of, positive, positive_int, whole
-
-
-@keyed("calibration")
-class Calibration:
-    """Text that a format is fitted to: pieces of the training part of the study's data.
-
-    Attributes:
-        samples: how many pieces.
-        tokens: of each.
-        seed: of which pieces.
-    """
-
-    samples: int = identity(default=64, converter=whole, validator=positive_int)
-    tokens: int = identity(default=256, converter=whole, validator=positive_int)
-    seed: int = identity(default=0, converter=whole)
 
 
 @keyed("gptq")
@@ -42,6 +28,10 @@ class GPTQ(WeightFormat):
     symmetric: bool = identity(default=False, validator=one_of(True, False))
     damping: float = identity(default=0.01, converter=number, validator=positive)
     calibration: Calibration = identity(factory=Calibration)
+
+    @property
+    def fitted_to(self) -> Calibration:
+        return self.calibration
 
     def check(self, model: LanguageModel) -> None:
         whole_groups("GPTQ", self.group_size, model)
@@ -67,6 +57,10 @@ class AWQ(WeightFormat):
     group_size: int = identity(default=32, converter=whole, validator=positive_int)
     grid: int = identity(default=20, converter=whole, validator=positive_int)
     calibration: Calibration = identity(factory=Calibration)
+
+    @property
+    def fitted_to(self) -> Calibration:
+        return self.calibration
 
     def check(self, model: LanguageModel) -> None:
         whole_groups("AWQ", self.group_size, model)

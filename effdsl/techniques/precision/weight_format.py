@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from effdsl.language_model import LanguageModel, Linear
+from effdsl.techniques.precision.calibration import Calibration
 from effdsl.techniques.technique import BYTES_PER_ELEMENT, Technique, Unsupported
 
 
@@ -20,6 +21,11 @@ class WeightFormat(Technique):
     """Modules that must be importable where weights are stored so."""
     bits: int
     """Of a stored weight, without scales: the nominal width."""
+
+    @property
+    def fitted_to(self) -> Calibration | None:
+        """The text that is run through the model first; ``None`` where it is stored without a look at any."""
+        return None
 
     def check(self, model: LanguageModel) -> None:
         """Refuse a model whose matrices cannot be stored so.
