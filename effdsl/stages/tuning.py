@@ -53,6 +53,10 @@ class Tuning(WithWeights):
     def dtype(self) -> str:
         return self.recipe.dtype
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return self.method.packages
+
     def size(self) -> Size:
         parameters = self.model.parameters
         return Size(parameters, parameters)
@@ -148,6 +152,10 @@ class Trial(Workload):
     @property
     def dtype(self) -> str:
         return self.of.dtype
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return self.of.packages
 
     def size(self) -> Size:
         return self.of.size()

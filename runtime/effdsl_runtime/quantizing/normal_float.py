@@ -74,6 +74,19 @@ def put_normal_floats(model: nn.Module, weight_format: NF4, dtype: torch.dtype) 
             place.put(Parted(made, linear.parts) if linear.parts else made)
 
 
+def round_to_normal_floats(model: nn.Module, weight_format: NF4) -> None:
+    """Round the matrices of the layers of ``model`` as :func:`put_normal_floats` does; they stay as they are
+    held."""
+    from effdsl_runtime.quantizing.linear4bit import NormalFloatLinear, unpacked
+
+    for layer in places_by_layer(model):
+        for place in layer.places:
+            linear = linear_map(place.module)
+            assert linear is not None  # noqa: S101  as it is a place
+            rounded = NormalFloatLinear(weight_format, linear, linear.weight_oi.dtype)
+            linear.weight_oi.copy_(unpacked(rounded.weight))
+
+
 def scales_beside(module: nn.Module) -> Iterator[Tensor]:
     """What bitsandbytes keeps of a linear layer beside its parameters: scales, and theirs; not the tables of
     values, which all matrices could share."""

@@ -30,6 +30,7 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.tuning.methods import as_stored_for
 
 if TYPE_CHECKING:
     import torch
@@ -95,8 +96,9 @@ def load_model(
     """
     source, revision = source_of(weights, seed, checkpoints)
     what = f"the weights of {weights.name} ({source})"
-    if isinstance(weights, TrainedWeights) and (base := _base_of(weights.cell.workload)) is not None:
-        model = load_model(base, seed, checkpoints, dtype)
+    if (tuning := _left_an_adapter(weights)) is not None:
+        model = load_model(tuning.weights, seed, checkpoints, dtype)
+        as_stored_for(tuning.method, model)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
@@ -123,11 +125,10 @@ def load_model(
     return model
 
 
-def _base_of(workload: Workload) -> Weights | None:
-    """The weights that an adapter belongs to; ``None`` where a task leaves a whole model."""
-    if isinstance(workload, Tuning) and not workload.method.replaces_weights:
-        return workload.weights
-    return None
+def _left_an_adapter(weights: Weights) -> Tuning | None:
+    """The fine-tuning that left an adapter for ``weights``; ``None`` where they are whole."""
+    work = weights.cell.workload if isinstance(weights, TrainedWeights) else None
+    return work if isinstance(work, Tuning) and not work.method.replaces_weights else None
 
 
 @singledispatch
