@@ -11,7 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from effdsl.axes import Aspect, Attention, Axes, Axis, Backbone, FeedForward, FineTuning, Position
+    from effdsl.axes import (
+        Aspect,
+        Attention,
+        Axes,
+        Axis,
+        Backbone,
+        FeedForward,
+        FineTuning,
+        Position,
+        Precision,
+    )
     from effdsl.data import (
         BPE,
         JSONL,
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     )
     from effdsl.declare import identity
     from effdsl.engine import Torch, Transformers
+    from effdsl.evaluation import Perplexity
     from effdsl.hardware import (
         A40,
         A100,
@@ -49,6 +60,7 @@ if TYPE_CHECKING:
         Hardware,
     )
     from effdsl.instructions import Instructions, MedicalO1, OpenO1SFT
+    from effdsl.load import Load
     from effdsl.own import technique
     from effdsl.plan import Plan
     from effdsl.planner import make_plan
@@ -71,6 +83,11 @@ if TYPE_CHECKING:
     from effdsl.techniques.fine_tuning.whole_layers import Freeze, Full
     from effdsl.techniques.mamba import Mamba, Mamba2
     from effdsl.techniques.position import ALiBi, Learned, NoPE, RoPE, Sinusoidal, T5Bias
+    from effdsl.techniques.precision.calibrated import AWQ, GPTQ
+    from effdsl.techniques.precision.calibration import Calibration
+    from effdsl.techniques.precision.floating import BF16, FP8, FP16, FP32
+    from effdsl.techniques.precision.integers import INT2, INT3, INT4, INT8, W8A8
+    from effdsl.techniques.precision.normal_float import NF4
     from effdsl.techniques.rwkv import RWKV4
     from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
     from effdsl.training import Budget, Recipe, Sweep
@@ -78,15 +95,17 @@ if TYPE_CHECKING:
 
 # Names are imported on first use, so that the command line starts without the language.
 _HOMES = {
-    "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position",
+    "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position Precision",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
     "engine": "Torch Transformers",
+    "evaluation": "Perplexity",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
     ),
     "instructions": "Instructions MedicalO1 OpenO1SFT",
+    "load": "Load",
     "own": "technique",
     "plan": "Plan",
     "planner": "make_plan",
@@ -96,6 +115,7 @@ _HOMES = {
     "subjects.local": "Local",
     "subjects.trained": "Trained",
     "techniques.backbone": "BackboneTechnique",
+    "techniques.precision.calibration": "Calibration",
     "techniques.technique": "AttentionTechnique FeedForwardTechnique PositionTechnique",
     "techniques.feed_forward": "ISO_FLOP",
     "training": "Budget Recipe Sweep",
@@ -134,10 +154,16 @@ __all__ = [
     "A40",
     "A100",
     "ALL_LINEAR",
+    "AWQ",
+    "BF16",
     "BPE",
+    "FP8",
+    "FP16",
+    "FP32",
     "GB",
     "GELU",
     "GH200",
+    "GPTQ",
     "GQA",
     "GTX_1080",
     "GTX_1080_TI",
@@ -145,6 +171,10 @@ __all__ = [
     "H100_PCIE",
     "H200",
     "IA3",
+    "INT2",
+    "INT3",
+    "INT4",
+    "INT8",
     "ISO_FLOP",
     "JSONL",
     "KB",
@@ -153,6 +183,7 @@ __all__ = [
     "MHA",
     "MLA",
     "MQA",
+    "NF4",
     "NSA",
     "OFT",
     "RTX_2080_TI",
@@ -168,6 +199,7 @@ __all__ = [
     "THIS_MACHINE",
     "TITAN_RTX",
     "V100",
+    "W8A8",
     "ALiBi",
     "AdaLoRA",
     "Aspect",
@@ -182,6 +214,7 @@ __all__ = [
     "Budget",
     "ByteTokenizer",
     "Bytes",
+    "Calibration",
     "Count",
     "DoRA",
     "FeedForward",
@@ -201,6 +234,7 @@ __all__ = [
     "LoKr",
     "LoRA",
     "LoRAPlus",
+    "Load",
     "Local",
     "LocalText",
     "M",
@@ -212,10 +246,12 @@ __all__ = [
     "NoPE",
     "OpenO1SFT",
     "Parquet",
+    "Perplexity",
     "PiSSA",
     "Plan",
     "Position",
     "PositionTechnique",
+    "Precision",
     "Pythia",
     "PythonHelp",
     "RSLoRA",

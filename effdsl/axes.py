@@ -12,6 +12,7 @@ from effdsl.problems import Problem, is_broken, nearest, report, spelled
 from effdsl.techniques.aspect import AspectRatio
 from effdsl.techniques.backbone import BackboneTechnique
 from effdsl.techniques.fine_tuning.method import Method
+from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique, Technique
 
 
@@ -164,6 +165,15 @@ class FineTuning(Axis):
     name: ClassVar[str] = "fine_tuning"
     kind: ClassVar[type[Technique]] = Method
     techniques: tuple[Technique, ...] = transport(converter=points_on(Method))
+
+
+@language
+class Precision(Axis):
+    """How the weights of a model that exists are stored: ``Precision([BF16, INT8, INT4, NF4])``."""
+
+    name: ClassVar[str] = "precision"
+    kind: ClassVar[type[Technique]] = WeightFormat
+    techniques: tuple[Technique, ...] = transport(converter=points_on(WeightFormat))
 
 
 @language

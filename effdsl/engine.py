@@ -73,6 +73,13 @@ def memory_in_transformers(workload: Workload, hardware: Hardware, recomputes: b
     return None
 
 
+@singledispatch
+def refused_by_transformers(workload: Workload, hardware: Hardware) -> str:
+    """Why transformers cannot run ``workload`` on ``hardware``; empty where it can. Each stage that it runs
+    registers what it knows."""
+    return ""
+
+
 @keyed("torch-engine")
 class Torch(Engine):
     """The embedded engine: plain PyTorch, one process, CPU or one GPU."""
@@ -103,6 +110,7 @@ class Transformers(Engine):
     runs: ClassVar[Mapping[str, str]] = {
         "fine-tuning": "effdsl_runtime.engines.transformers_engine:run",
         "tuning": "effdsl_runtime.engines.transformers_engine:try_out",
+        "inference": "effdsl_runtime.engines.transformers_inference:run",
     }
     packages: ClassVar[tuple[str, ...]] = ("torch", "peft", "transformers", "numpy", "psutil")
 
@@ -111,6 +119,9 @@ class Transformers(Engine):
 
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return memory_in_transformers(workload, hardware, self.gradient_checkpointing)
+
+    def refuses(self, workload: Workload, hardware: Hardware) -> str:
+        return super().refuses(workload, hardware) or refused_by_transformers(workload, hardware)
 
     def too_large(self, workload: Workload) -> str:
         how = "layers are recomputed" if self.gradient_checkpointing else "nothing is recomputed"

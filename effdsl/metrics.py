@@ -56,6 +56,8 @@ PRETRAINING, FINE_TUNING, INFERENCE, IMAGES = ("pretraining",), ("fine-tuning",)
 TUNING = ("tuning",)
 """Trials of learning rates."""
 TRAINING = (*PRETRAINING, *FINE_TUNING, *TUNING)
+MODELS = (*PRETRAINING, *INFERENCE)
+"""What language models are judged in."""
 METRICS: list[Metric] = []
 """Every declared metric, in the order of tables."""
 BY_NAME: dict[str, Metric] = {}
@@ -76,9 +78,9 @@ def declare_metrics(*metrics: Metric) -> None:
 
 
 declare_metrics(
-    Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True, stages=PRETRAINING, is_quality=True),
-    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss", stages=PRETRAINING),
-    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte", stages=PRETRAINING),
+    Metric("ppl", "PPL", "", Better.LOWER, "exp of the mean held-out loss in nats per token", True, stages=MODELS, is_quality=True),
+    Metric("held_out_loss", "held-out loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out text", short="held-out_loss", stages=MODELS),
+    Metric("bits_per_byte", "bits/byte", "bit", Better.LOWER, "held-out loss per byte of text; compares across tokenizers", short="bits/byte", stages=MODELS),
     Metric("new_domain_loss", "new-domain loss", "nats/token", Better.LOWER, "mean cross-entropy on held-out examples of what is fine-tuned on, after it; of what is predicted alone", True, stages=FINE_TUNING, is_quality=True),
     Metric("new_domain_loss_before", "new-domain loss before", "nats/token", Better.LOWER, "the same before it", stages=FINE_TUNING),
     Metric("forgetting", "forgetting", "nats/token", Better.LOWER, "by how much the held-out loss on the text that the weights were first trained on has risen", True, stages=FINE_TUNING),
@@ -104,15 +106,27 @@ declare_metrics(
     Metric("energy_j_per_token", "J/token", "J/token", Better.LOWER, "energy of the measured iterations per token trained on", short="j/token", is_energy=True, stages=TRAINING),
     Metric("prefill_s", "prefill", "s", Better.LOWER, "time to read a context of one sequence into an empty cache", short="prefill", stages=PRETRAINING),
     Metric("decode_s_per_token", "decode", "s/token", Better.LOWER, "time per token generated near the end of the context, one sequence", short="decode", stages=PRETRAINING),
-    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second near the end of the context, one sequence", short="decode_rate", stages=PRETRAINING),
+    Metric("decode_tokens_per_s", "decode rate", "tokens/s", Better.HIGHER, "tokens generated per second after the first; of a pretraining near the end of the context, one sequence", short="decode_rate", stages=MODELS),
     Metric("cache_bytes", "cache", "B", Better.LOWER, "measured bytes of all caches and states of one sequence at the full context", short="cache", stages=PRETRAINING),
-    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache", stages=PRETRAINING),
+    Metric("kv_bytes_per_token", "KV cache", "B/token", Better.LOWER, "bytes the cache grows by per generated token, all layers", True, short="kv_cache", stages=MODELS),
     Metric("samples_per_s", "samples/s", "samples/s", Better.HIGHER, "examples trained on per second after warm-up", stages=FINE_TUNING, short="samples/s"),
     Metric("loss", "loss", "nats/token", Better.LOWER, "training loss at the end of a fine-tuning: mean of its last tenth of steps", stages=FINE_TUNING, is_quality=True),
     Metric("fid", "FID", "", Better.LOWER, "Fréchet inception distance of generated images", stages=IMAGES, is_quality=True),
     Metric("avg_perf", "Avg Perf", "fraction", Better.HIGHER, "mean of the benchmark scores", stages=INFERENCE, is_quality=True),
     Metric("st_samples_per_param_s", "ST", "samples/param/s", Better.HIGHER, "eq. 5: samples per parameter per second, fine-tuning", stages=FINE_TUNING, short="st"),
-    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters", stages=INFERENCE, short="it"),
+    Metric("it_tokens_per_s", "IT", "tokens/s", Better.HIGHER, "eq. 6: tokens generated per second, not divided by parameters, reading of prompts included", True, stages=INFERENCE, short="it"),
+    Metric("batched_tokens_per_s", "IT, largest batch", "tokens/s", Better.HIGHER, "the same with the largest of several batch sizes", stages=INFERENCE, short="it_batched"),
+    Metric("ttft_s", "TTFT", "s", Better.LOWER, "median time from a request to its first token", True, stages=INFERENCE, short="ttft"),
+    Metric("ttft_p99_s", "TTFT p99", "s", Better.LOWER, "99th percentile of the same", stages=INFERENCE),
+    Metric("tpot_s", "TPOT", "s/token", Better.LOWER, "mean over requests of the time between tokens: last token less first, over their number less one", stages=INFERENCE, short="tpot"),
+    Metric("itl_p50_s", "ITL p50", "s/token", Better.LOWER, "median gap between two tokens of a request", stages=INFERENCE),
+    Metric("itl_p95_s", "ITL p95", "s/token", Better.LOWER, "95th percentile of the gaps", stages=INFERENCE),
+    Metric("itl_p99_s", "ITL p99", "s/token", Better.LOWER, "99th percentile of the gaps", stages=INFERENCE),
+    Metric("prefill_tokens_per_s", "prefill rate", "tokens/s", Better.HIGHER, "tokens of prompts over the time to the first token", stages=INFERENCE, short="prefill_rate"),
+    Metric("weight_bytes", "weights", "B", Better.LOWER, "bytes of all weights in memory, scales and zero points included", True, stages=INFERENCE, short="weights"),
+    Metric("kv_cache_used_gb", "KV cache used", "GB", Better.LOWER, "largest memory that held keys and values, or states, 1 GB = 1e9 bytes", stages=INFERENCE, short="kv_used"),
+    Metric("kv_cache_reserved_gb", "KV cache reserved", "GB", Better.LOWER, "memory that the engine keeps for them, used or not", stages=INFERENCE, short="kv_reserved"),
+    Metric("energy_j_per_output_token", "J/output token", "J/token", Better.LOWER, "energy of the measured requests per generated token", short="j/output_token", is_energy=True, stages=INFERENCE),
     Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", stages=INFERENCE, short="sum_al"),
     Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", stages=INFERENCE),
     Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours", short="gpu_hours", stages=PRETRAINING),

@@ -12,7 +12,9 @@ from effdsl.costs.price import Rates
 from effdsl.data import Data
 from effdsl.declare import Invalid, default_of, evolve, language, transport
 from effdsl.engine import Engine
+from effdsl.evaluation import Evaluation
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
+from effdsl.load import Load
 from effdsl.problems import Problem, is_broken, report, spelled
 from effdsl.subject import Subject
 from effdsl.training import Budget, Recipe
@@ -142,6 +144,16 @@ def _optional_data(_: Any, field: Any, value: Any) -> None:
         raise Invalid("is not data", "e.g. data=Shakespeare() or data=LocalText('corpus/*.txt')")
 
 
+def _evaluations(value: Any) -> Any:
+    listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    wrong = [one for one in listed if not is_broken(one) and not isinstance(one, Evaluation)]
+    if wrong:
+        raise Invalid(f"{', '.join(map(spelled, wrong))}: no evaluation", "e.g. evaluation=[Perplexity()]")
+    if len(set(listed)) != len(listed):
+        raise Invalid("an evaluation appears more than once")
+    return listed
+
+
 def _true_or_false(_: Any, field: Any, value: Any) -> None:
     if value is not None and not isinstance(value, bool):
         raise Invalid("must be True or False", "leave it out to keep weights of at most 2 GB")
@@ -166,6 +178,8 @@ class Study:
         repeats: number of seeds, or ``Seeds(...)``.
         engine: what runs it; default the embedded engine of the stage.
         models: weights that exist, where the stage takes such.
+        load: what an inference is asked to do; default one sequence at a time.
+        evaluation: how good the models of an inference are found to be; default their perplexity.
         price_per_device_hour: US dollars, for estimates of cost.
         gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
         keep: a function of a :class:`effdsl.choice.Choice`; combinations for which it is false are left out.
@@ -184,6 +198,8 @@ class Study:
     repeats: Seeds = transport(default=3, converter=_seeds)
     engine: Engine | None = transport(default=None, validator=_optional_engine)
     models: tuple[Subject, ...] = transport(default=(), converter=_models)
+    load: Load = transport(factory=Load, validator=_of(Load, "Load(batch_size=8)"))
+    evaluation: tuple[Evaluation, ...] = transport(default=(), converter=_evaluations)
     price_per_device_hour: float | None = transport(
         default=None, converter=number, validator=optional(at_least_zero)
     )
@@ -205,7 +221,16 @@ class Study:
             scales = ", ".join(map(str, self.scales))
             raise Invalid(f"per_scale: {', '.join(unknown)} is not among the scales", f"scales: {scales}")
 
-    OF_SOME_STAGES: ClassVar[tuple[str, ...]] = ("scales", "models", "data", "budget", "recipe", "per_scale")
+    OF_SOME_STAGES: ClassVar[tuple[str, ...]] = (
+        "scales",
+        "models",
+        "data",
+        "budget",
+        "recipe",
+        "load",
+        "evaluation",
+        "per_scale",
+    )
     """Fields that only some stages take."""
 
     def given(self) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ class MemoryEstimate:
     logits: int = 0
     cache: int = 0
     kernels: int = 0
+    loading: int = 0
     slack: int = 0
 
     @property
@@ -121,6 +122,11 @@ class Workload(HasTag, ABC):
 
     def inputs(self) -> tuple[Input, ...]:
         """What must be there first."""
+        return ()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Modules that must be importable where it runs, beside those of its engine."""
         return ()
 
     def cost(self, hardware: Hardware) -> Cost:

@@ -48,8 +48,7 @@ def tuning_memory(
     sequences = min(budget.micro_batch_size, -(-budget.batch_size // devices))
     tokens = sequences * budget.context_length
     trained = method.trainable_parameters(model)
-    frozen = model.parameters - trained if method.replaces_weights else model.parameters
-    weights = frozen * element + trained * FLOAT32
+    weights = method.frozen_bytes(model, dtype) + trained * FLOAT32
     gradients = trained * FLOAT32
     optimizer = 2 * FLOAT32 * trained
     copies = trained * element if element != FLOAT32 else 0

@@ -5,6 +5,7 @@ Importing this package declares the built-in ones. Any other is declared where i
 """
 
 from effdsl.stages import fine_tuning as fine_tuning
+from effdsl.stages import inference as inference
 from effdsl.stages import pretraining as pretraining
 from effdsl.stages.stage import STAGES as STAGES
 from effdsl.stages.stage import Stage as Stage

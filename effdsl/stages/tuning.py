@@ -16,6 +16,7 @@ from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
+from effdsl.stages.with_weights import ModelExamples, WithWeights
 from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
@@ -27,27 +28,8 @@ TRIAL_SEED = 0
 """Of trials, where all repeats start from the same weights."""
 
 
-@attrs.frozen
-class TuningExamples(Input):
-    """Examples to fine-tune on, cut into tokens by the tokenizer of the weights.
-
-    Attributes:
-        data: which, resolved.
-        weights: whose tokenizer.
-        context_length: tokens of an example at the most.
-    """
-
-    data: Data
-    weights: Weights
-    context_length: int
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        return ("transformers", *self.data.packages)
-
-
 @keyed("fine-tuning")
-class Tuning(Workload):
+class Tuning(WithWeights):
     """Train weights that exist by a method, and measure their loss on held-out examples.
 
     Attributes:
@@ -73,6 +55,10 @@ class Tuning(Workload):
     @property
     def dtype(self) -> str:
         return self.recipe.dtype
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return self.method.packages
 
     def size(self) -> Size:
         parameters = self.model.parameters
@@ -111,7 +97,7 @@ class Tuning(Workload):
     def inputs(self) -> tuple[Input, ...]:
         return (
             *self.weights.inputs(),
-            TuningExamples(self.data, self.weights, self.budget.context_length),
+            ModelExamples(self.data, self.weights, self.budget.context_length),
         )
 
     def left_bytes(self) -> int:
@@ -170,6 +156,10 @@ class Trial(Workload):
     @property
     def dtype(self) -> str:
         return self.of.dtype
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return self.of.packages
 
     def size(self) -> Size:
         return self.of.size()
@@ -256,47 +246,12 @@ def _memory_of_trial(work: Trial, hardware: Hardware, recomputes: bool) -> Memor
 @undecided.register
 def _of_tuning(work: Tuning, cell: Cell) -> OpenChoice | None:
     """First what the weights wait for, then its own learning rate."""
-    inner = work.weights.undecided()
+    inner = work.undecided_weights(cell)
     if inner is not None:
-        return OfWeights(cell, work, inner)
+        return inner
     if work.sweep is not None and work.recipe.learning_rate is None:
         return LearningRate(cell, work, work.sweep)
     return None
-
-
-@attrs.frozen
-class OfWeights(OpenChoice):
-    """A decision about the tasks that leave the weights."""
-
-    cell: Cell
-    work: Tuning
-    inner: OpenChoice
-
-    @property
-    def metric(self) -> str:
-        return self.inner.metric
-
-    @property
-    def about(self) -> str:
-        return self.inner.about
-
-    @property
-    def title(self) -> str:
-        return self.inner.title
-
-    @property
-    def trials(self) -> tuple[Task, ...]:
-        return self.inner.trials
-
-    def taken(self, values: Sequence[float | None]) -> Cell:
-        weights = self.work.weights.decided(self.inner.taken(values))
-        return evolve(self.cell, workload=evolve(self.work, weights=weights))
-
-
-@starts_from.register
-def _weights_of(work: Tuning, seed: int) -> tuple[Task, ...]:
-    """Nobody can tell before it is decided what leaves the weights."""
-    return work.weights.upstream(seed) if work.weights.undecided() is None else ()
 
 
 @starts_from.register

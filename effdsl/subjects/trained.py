@@ -22,6 +22,7 @@ from effdsl.subjects.leaving import language_model_left, positions_left, text_tr
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
 from effdsl.techniques.technique import Unsupported
+from effdsl.workload import Size
 
 
 class LeftWeights(Weights):
@@ -45,6 +46,9 @@ class LeftWeights(Weights):
                 "start from attention that shares heads or is latent, e.g. GQA or MLA",
             )
         return model
+
+    def size(self) -> Size:
+        return self.cell.workload.size()
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from effdsl.dependencies import OpenChoice
 from effdsl.language_model import LanguageModel, language_model, why_unknown
 from effdsl.subject import Subject
 from effdsl.task import Cell, Task
-from effdsl.workload import Input
+from effdsl.workload import Input, Size
 
 CONFIG = "config.json"
 
@@ -26,6 +26,15 @@ class Weights(Subject):
         Raises:
             Unsupported: when nothing here knows its architecture.
         """
+
+    def size(self) -> Size:
+        """How large it is.
+
+        Raises:
+            Unsupported: when nothing here knows.
+        """
+        parameters = self.language_model().parameters
+        return Size(parameters, parameters)
 
     @property
     @abstractmethod

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from effdsl.declare import evolve, identity, keyed, language
+from effdsl.declare import Invalid, evolve, identity, keyed, language
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.reach import frozen_flops
 from effdsl.techniques.fine_tuning.targets import ALL_LINEAR, Targets, as_targets, targets
-from effdsl.techniques.technique import Unsupported
+from effdsl.techniques.precision.normal_float import NF4
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, Unsupported
 from effdsl.validate import below_one, number, optional, positive, positive_int, whole
 
 
@@ -73,9 +74,42 @@ class LowRank(Adapter):
         return frozen_flops(linear, reached) + bottleneck_flops(linear, self.rank, reached)
 
 
+def _class_stands_for_defaults(value: Any) -> Any:
+    return value() if isinstance(value, type) and issubclass(value, NF4) else value
+
+
+def _normal_floats(_: Any, field: Any, value: Any) -> None:
+    if not isinstance(value, NF4):
+        raise Invalid("no format that gradients flow through", "e.g. quantize=NF4")
+
+
 @keyed("lora")
 class LoRA(LowRank):
-    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685)."""
+    """Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685).
+
+    Attributes:
+        quantize: how the frozen matrices of the layers are stored, ``NF4`` for QLoRA (Dettmers et al. 2023,
+            arXiv 2305.14314); ``None`` in the dtype of the matrix products.
+    """
+
+    quantize: NF4 | None = identity(
+        since=2,
+        default=None,
+        absent=None,
+        converter=_class_stands_for_defaults,
+        validator=optional(_normal_floats),
+    )
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return () if self.quantize is None else self.quantize.packages
+
+    def frozen_bytes(self, model: LanguageModel, dtype: str) -> int:
+        """Beside what is packed lies the one matrix that is unpacked to be multiplied."""
+        if self.quantize is None:
+            return super().frozen_bytes(model, dtype)
+        unpacked = max(linear.weights for linear in model.linears) * BYTES_PER_ELEMENT[dtype]
+        return self.quantize.weight_bytes(model, dtype) + unpacked
 
 
 @keyed("lora-plus")

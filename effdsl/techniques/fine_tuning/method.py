@@ -45,6 +45,16 @@ class Method(Technique):
         """Parameters that the optimizer changes."""
         raise NotImplementedError
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Modules that must be importable where it trains, beside those of the engine."""
+        return ()
+
+    def frozen_bytes(self, model: LanguageModel, dtype: str) -> int:
+        """Bytes of the weights that are not trained, where matrix products are of ``dtype``."""
+        trained = self.trainable_parameters(model) if self.replaces_weights else 0
+        return (model.parameters - trained) * BYTES_PER_ELEMENT[dtype]
+
     def kept_beside(self, model: LanguageModel) -> int:
         """Elements per token that what the method adds to one layer keeps for the backward pass, beside what
         the layer keeps itself."""

@@ -120,6 +120,11 @@ class ModelTokenizer:
         self.bytes_v: Lengths = token_bytes(loaded.backend_tokenizer)
         self.vocab_size = len(self.bytes_v)
 
+    def text(self, tokens: list[int]) -> str:
+        """What ``tokens`` stand for."""
+        text: str = self._tokenizer.decode(tokens)
+        return text
+
     def passages(self, texts: Sequence[str], ends: Sequence[bool]) -> list[list[int]]:
         """The tokens of texts, the end of text after each that ends. A mark's name in a text is text."""
         cut = self._ids(list(texts), split_special_tokens=True)

@@ -30,7 +30,7 @@ from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.tuning.base_model import check_unchanged, load_model, source_of, tokenizer_source
-from effdsl_runtime.tuning.methods import applied, keep_frozen_in
+from effdsl_runtime.tuning.methods import applied, keep_frozen_in, stored_for
 from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
 from effdsl_runtime.tuning.tuner import Tuner, mean_loss, predicted_tokens
 
@@ -94,10 +94,13 @@ class FineTune:
         report(Progress("loading the model"))
         check_unchanged(work.weights)
         torch.manual_seed(seed)
-        loaded = load_model(work.weights, task.seed, checkpoints).to(self.device)
+        loaded = load_model(work.weights, task.seed, checkpoints)
         self._parameters = loaded.num_parameters()
+        dtype = DTYPES[work.dtype] or torch.float32
+        stored_for(work.method, loaded, dtype)
+        loaded = loaded.to(self.device)
         self.model: Any = applied(work.method, loaded, work.model, work.budget.steps)
-        keep_frozen_in(DTYPES[work.dtype] or torch.float32, self.model)
+        keep_frozen_in(dtype, self.model)
         self._start = start_of(work.method, self.model)
         if self._recomputes:
             recompute(loaded)

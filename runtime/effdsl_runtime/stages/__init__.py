@@ -1,4 +1,5 @@
 """What the runtime knows of each stage, by dispatch on its workload and its inputs."""
 
 from effdsl_runtime.stages import fine_tuning as fine_tuning
+from effdsl_runtime.stages import inference as inference
 from effdsl_runtime.stages import pretraining as pretraining

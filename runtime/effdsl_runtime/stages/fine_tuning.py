@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from effdsl.hardware import Hardware
 from effdsl.installing import how_to_install
-from effdsl.stages.tuning import Trial, Tuning, TuningExamples
+from effdsl.stages.tuning import Trial, Tuning
+from effdsl.stages.with_weights import ModelExamples
 from effdsl.subjects.hub import HubDownload
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.inputs import make_ready
@@ -19,7 +20,7 @@ DOMAINS = ("forgetting", "own_domain_loss", "own_domain_loss_before")
 
 
 @make_ready.register
-def _examples(wanted: TuningExamples, report: Callable[[str], None]) -> None:
+def _examples(wanted: ModelExamples, report: Callable[[str], None]) -> None:
     from effdsl_runtime.data.prepare_examples import prepare_examples
     from effdsl_runtime.tuning.base_model import tokenizer_source
 

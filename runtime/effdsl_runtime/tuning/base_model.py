@@ -29,6 +29,7 @@ from effdsl_runtime.data.cached_text import cache_folder, corpus_folder
 from effdsl_runtime.data.codec import TOKENIZER_FILE
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.tuning.methods import as_stored_for
 from effdsl_runtime.tuning.saved import without_false_alarms
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ def load_model(
     """
     source, revision = source_of(weights, seed, checkpoints)
     what = f"the weights of {weights.name} ({source})"
-    if isinstance(weights, LeftWeights) and (base := base_of(weights, seed, checkpoints)) is not None:
-        model = load_model(base, weights.left_by(seed).seed, checkpoints, dtype)
+    if isinstance(weights, LeftWeights) and (work := adapter_left(weights, seed, checkpoints)) is not None:
+        model = load_model(work.weights, weights.left_by(seed).seed, checkpoints, dtype)
+        as_stored_for(work.method, model)
         try:
             with without_false_alarms():
                 return peft.PeftModel.from_pretrained(model, source).merge_and_unload()
@@ -130,17 +132,15 @@ def load_model(
 
 
 @singledispatch
-def base_of(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
-    """The weights that the adapter which is left belongs to; ``None`` where a whole model is left."""
+def adapter_left(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> Tuning | None:
+    """The fine-tuning whose adapter is left; ``None`` where a whole model is."""
     work = weights.cell.workload
-    if isinstance(work, Tuning) and not work.method.replaces_weights:
-        return work.weights
-    return None
+    return work if isinstance(work, Tuning) and not work.method.replaces_weights else None
 
 
-@base_of.register
-def _(weights: StoredWeights, seed: int, checkpoints: Checkpoints) -> Weights | None:
-    return base_of(TrainedWeights(with_folders(weights.task, checkpoints).cell), seed, checkpoints)
+@adapter_left.register
+def _(weights: StoredWeights, seed: int, checkpoints: Checkpoints) -> Tuning | None:
+    return adapter_left(TrainedWeights(with_folders(weights.task, checkpoints).cell), seed, checkpoints)
 
 
 def with_folders(task: Task, checkpoints: Checkpoints) -> Task:

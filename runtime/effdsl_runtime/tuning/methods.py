@@ -31,6 +31,7 @@ from effdsl.techniques.fine_tuning import (
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.low_rank import LowRank
 from effdsl.techniques.fine_tuning.method import Method
+from effdsl_runtime.quantizing.normal_float import put_normal_floats, round_to_normal_floats
 
 
 @attrs.frozen
@@ -43,6 +44,35 @@ class Group:
 
     parameters: list[nn.Parameter]
     rate: float = 1.0
+
+
+@singledispatch
+def stored_for(method: Method, model: Any, dtype: torch.dtype) -> None:
+    """Store the weights of ``model`` as ``method`` trains beside them; usually as they are.
+
+    Args:
+        model: of transformers, as it was loaded, on the CPU.
+        dtype: of the matrix products.
+    """
+
+
+@stored_for.register
+def _(method: LoRA, model: Any, dtype: torch.dtype) -> None:
+    if method.quantize is not None:
+        put_normal_floats(model, method.quantize, dtype)
+        model.is_loaded_in_4bit = True  # by which peft knows
+
+
+@singledispatch
+def as_stored_for(method: Method, model: Any) -> None:
+    """Give ``model`` the weights beside which ``method`` trained, unpacked, to merge what it trained into
+    them; usually they are its own."""
+
+
+@as_stored_for.register
+def _(method: LoRA, model: Any) -> None:
+    if method.quantize is not None:
+        round_to_normal_floats(model, method.quantize)
 
 
 @singledispatch
@@ -220,9 +250,10 @@ def _(method: AdaLoRA, model: Any, step: int) -> None:
 
 
 def keep_frozen_in(dtype: torch.dtype, model: nn.Module) -> None:
-    """Have weights that are not trained in ``dtype``; tables, e.g. of positions, stay as they are."""
+    """Have weights that are not trained in ``dtype``; packed ones, and tables, e.g. of positions, stay as
+    they are."""
     for parameter in model.parameters():
-        if not parameter.requires_grad:
+        if not parameter.requires_grad and parameter.is_floating_point():
             parameter.data = parameter.data.to(dtype)
 
 

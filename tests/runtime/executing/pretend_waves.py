@@ -17,7 +17,7 @@ from effdsl.declare import identity, keyed, transport
 from effdsl.engine import Engine
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json, key_of
-from effdsl.stages.tuning import TuningExamples
+from effdsl.stages.with_weights import ModelExamples
 from effdsl.task import Task
 
 LEFT = "weights.bin"
@@ -49,7 +49,7 @@ class PretendWaves(Engine):
 
 
 @make_ready.register
-def _nothing(wanted: TuningExamples, report: Callable[[str], None]) -> None:
+def _nothing(wanted: ModelExamples, report: Callable[[str], None]) -> None:
     """No example is cut into tokens, for which transformers would have to be loaded."""
 
 

@@ -1,0 +1,175 @@
+"""What an inference does with weights that exist: store them in a format, continue prompts, be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from effdsl.costs.generating import (
+    decode_bytes,
+    decode_flops,
+    generating_memory,
+    kv_bytes_per_token,
+    largest_batch,
+    prefill_flops,
+)
+from effdsl.data import Data
+from effdsl.declare import identity, keyed
+from effdsl.dependencies import OpenChoice, undecided
+from effdsl.engine import memory_in_transformers, refused_by_transformers
+from effdsl.evaluation import Evaluation, Perplexity
+from effdsl.hardware import Hardware
+from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
+from effdsl.language_model import LanguageModel
+from effdsl.load import Batches, ResolvedLoad
+from effdsl.stages.with_weights import ModelExamples, WithWeights
+from effdsl.subjects.weights import Weights
+from effdsl.task import Cell
+from effdsl.techniques.precision.weight_format import WeightFormat
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, Unsupported
+from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size
+
+ROUNDS = 5
+"""Batches of each size that are measured, after one that is not."""
+
+
+@keyed("inference")
+class Inference(WithWeights):
+    """Continue prompts with weights stored in a format, and find out how good they still are.
+
+    Attributes:
+        data: prompts are pieces of its held-out part; what a format is fitted to is of its training part.
+        dtype: of what is multiplied.
+    """
+
+    stage: ClassVar[str] = "inference"
+
+    weights: Weights = identity()
+    format: WeightFormat = identity()
+    data: Data = identity()
+    load: ResolvedLoad = identity()
+    evaluation: tuple[Evaluation, ...] = identity()
+    dtype: str = identity()
+
+    @property
+    def model(self) -> LanguageModel | None:
+        """The matrices of the model; ``None`` where nothing here knows them, and no price."""
+        try:
+            return self.weights.language_model()
+        except Unsupported:
+            return None
+
+    def size(self) -> Size:
+        return self.weights.size()
+
+    def setting(self) -> Mapping[str, Plain]:
+        return {
+            "base": key_of(canonical_json(self.weights))[:SHOWN_DIGITS],
+            "data": type(self.data).__name__,
+            "data_revision": str(getattr(self.data, "revision", "")),
+            "prompt_tokens": self.load.prompt_tokens,
+            "new_tokens": self.load.new_tokens,
+            "load": self.load.arrival,
+        }
+
+    def details(self) -> Mapping[str, Plain]:
+        return {"bits": self.format.bits, "evaluation": ", ".join(one.name for one in self.evaluation)}
+
+    def left_bytes(self) -> int:
+        """Nothing is left of it."""
+        return 0
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return (*self.format.packages, *(module for one in self.evaluation for module in one.packages))
+
+    def inputs(self) -> tuple[Input, ...]:
+        texts = [ModelExamples(self.data, self.weights, self.load.prompt_tokens)]
+        for one in self.evaluation:
+            if isinstance(one, Perplexity) and one.data is not None:
+                texts.append(ModelExamples(one.data, self.weights, one.context_length))
+        return (*self.weights.inputs(), *dict.fromkeys(texts))
+
+    def cost(self, hardware: Hardware) -> Cost:
+        """Of all batches that are measured, and of the text that is evaluated."""
+        model, load = self.model, self.load
+        if model is None:
+            return Cost(features=self._features(None))
+        prompt, new = load.prompt_tokens, load.new_tokens
+        sizes = load.batch_sizes if isinstance(load, Batches) else (load.sequences,)
+        one = prefill_flops(model, prompt) + decode_flops(model, prompt, new)
+        moved = sum(decode_bytes(model, self.format, self.dtype, size, prompt, new) for size in sizes)
+        read = sum(one.tokens for one in self.evaluation if isinstance(one, Perplexity))
+        flops = (ROUNDS + 1) * sum(sizes) * one + prefill_flops(model, 1) * read
+        return Cost(flops=flops, bytes_moved=(ROUNDS + 1) * moved, features=self._features(one))
+
+    def _features(self, flops: float | None) -> Features:
+        return Features(frozenset({(self.format.axis, type(self.format).__name__)}), flops)
+
+    def amounts(self) -> Mapping[str, str]:
+        model = self.model
+        held = "" if model is None else f"{self.format.weight_bytes(model, self.dtype) / 1e9:,.3g} GB"
+        return {"weights": held}
+
+    def facts(self) -> Iterator[str]:
+        yield str(self.data)
+        yield f"prompts of {self.load.prompt_tokens:,}, {self.load.new_tokens:,} new"
+        yield self.load.arrival
+        yield f"evaluated by {', '.join(one.name for one in self.evaluation) or 'nothing'}"
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "data": str(self.data),
+            "base": str(self.weights),
+            "format": repr(self.format),
+            "load": self.load.arrival,
+            "evaluation": [one.name for one in self.evaluation],
+        }
+
+    def estimates(self, hardware: Hardware) -> dict[str, Any]:
+        model, load = self.model, self.load
+        if model is None:
+            return {}
+        memory = hardware.memory.value if hardware.memory else None
+        fits = (
+            None
+            if memory is None
+            else largest_batch(
+                model, self.format, self.dtype, load.context_length, load.prompt_tokens, memory
+            )
+        )
+        return {
+            "weight_bytes": self.format.weight_bytes(model, self.dtype),
+            "kv_bytes_per_token": kv_bytes_per_token(model, self.dtype),
+            "largest_batch": fits,
+        }
+
+
+@memory_in_transformers.register
+def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEstimate | None:
+    """On a GPU a matrix is stored in its format before the next one comes. On a CPU the weights are there as
+    they were read first, as they are on either where some text is to be run through them."""
+    model, load = work.model, work.load
+    if model is None:
+        return None
+    held = generating_memory(
+        model, work.format, work.dtype, load.sequences, load.context_length, load.prompt_tokens
+    )
+    if hardware.kind == "gpu" and work.format.fitted_to is None:
+        return held
+    as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
+    return attrs.evolve(held, loading=max(0, as_read - held.total))
+
+
+@refused_by_transformers.register
+def _refused(work: Inference, hardware: Hardware) -> str:
+    if isinstance(work.load, Batches):
+        return ""
+    return f"transformers serves no requests that come one by one ({work.load.arrival}): VLLM() does"
+
+
+@undecided.register
+def _of_weights(work: Inference, cell: Cell) -> OpenChoice | None:
+    return work.undecided_weights(cell)

@@ -1,0 +1,39 @@
+"""What the runtime knows of inference: its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from effdsl.hardware import Hardware
+from effdsl.load import Batches, ClosedLoop, OpenLoop
+from effdsl.stages.generation import Inference
+from effdsl_runtime.observation import Observation
+from effdsl_runtime.probes import Measurement
+from effdsl_runtime.recording.metric_values import metrics_of
+
+ONE_SIZE = "one batch size alone was measured"
+NO_POOL = "the engine keeps no room for a cache beyond what it holds"
+
+
+@metrics_of.register
+def _metrics(
+    workload: Inference, hardware: Hardware, observation: Observation, common: Mapping[str, float]
+) -> Measurement:
+    metrics: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    if "batched_tokens_per_s" not in observation.values:
+        missing["batched_tokens_per_s"] = ONE_SIZE
+    if "kv_cache_reserved_gb" not in observation.values:
+        missing["kv_cache_reserved_gb"] = NO_POOL
+    if "energy_j" in common:
+        metrics["energy_j_per_output_token"] = common["energy_j"] / _tokens(workload, observation)
+    return Measurement(metrics, missing)
+
+
+def _tokens(workload: Inference, observation: Observation) -> int:
+    """Generated in the measured windows."""
+    load = workload.load
+    if isinstance(load, Batches):
+        return len(observation.measured) * load.batch_sizes[0] * load.new_tokens
+    assert isinstance(load, (ClosedLoop, OpenLoop))  # noqa: S101  there is no other
+    return load.requests * load.new_tokens
