@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXTRAS = {
+    "bitsandbytes": "bitsandbytes",
     "datasets": "hub",
     "fla": "fla",
     "jinja2": "report",

@@ -124,6 +124,11 @@ class Workload(HasTag, ABC):
         """What must be there first."""
         return ()
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Modules that must be importable where it runs, beside those of its engine."""
+        return ()
+
     def cost(self, hardware: Hardware) -> Cost:
         """What it takes on ``hardware``, as far as that can be foreseen."""
         return Cost()

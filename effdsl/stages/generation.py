@@ -81,6 +81,10 @@ class Inference(WithWeights):
         """Nothing is left of it."""
         return 0
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return (*self.format.packages, *(module for one in self.evaluation for module in one.packages))
+
     def inputs(self) -> tuple[Input, ...]:
         texts = [ModelExamples(self.data, self.weights, self.load.prompt_tokens)]
         for one in self.evaluation:

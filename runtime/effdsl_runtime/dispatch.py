@@ -39,7 +39,7 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
             return f"needs {wanted}; this machine is {machine}"
         if cell.engine.environment and (reason := missing_environment(cell.engine.environment)):
             return reason
-        packages = () if cell.engine.environment else cell.engine.packages
+        packages = () if cell.engine.environment else (*cell.engine.packages, *cell.workload.packages)
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {how_to_install(module)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from effdsl.declare import identity, keyed
 from effdsl.language_model import Linear
 from effdsl.techniques.precision.weight_format import WeightFormat
@@ -22,12 +24,13 @@ class NF4(WeightFormat):
             with an offset.
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("bitsandbytes",)
     bits = 4
     block_size: int = identity(default=64, converter=whole, validator=one_of(32, 64, 128, 256, 512, 1024))
     double_quantization: bool = identity(default=False, validator=one_of(True, False))
 
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
-        """Scales are float32."""
+        """Scales are float32. The tables of values, which all matrices share, are not counted."""
         blocks = -(-linear.weights // self.block_size)
         scales = blocks + 4 * -(-blocks // SECOND_BLOCK) + 4 if self.double_quantization else 4 * blocks
         return -(-linear.weights // 2) + scales

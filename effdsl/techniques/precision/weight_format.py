@@ -6,6 +6,8 @@ dtype of the matrix products. Bytes are those of the tensors, as the runtime hol
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.precision.calibration import Calibration
 from effdsl.techniques.technique import BYTES_PER_ELEMENT, Technique, Unsupported
@@ -15,6 +17,8 @@ class WeightFormat(Technique):
     """How weights are stored, and what multiplies them. A format leaves nothing open."""
 
     axis = "precision"
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Modules that must be importable where weights are stored so."""
     bits: int
     """Of a stored weight, without scales: the nominal width."""
 

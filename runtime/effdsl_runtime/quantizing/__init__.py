@@ -1,0 +1,8 @@
+"""Weights stored in a format: which matrices there are, how each is rounded and packed, what multiplies
+it."""
+
+import logging
+
+logging.getLogger("bitsandbytes").setLevel(
+    logging.ERROR
+)  # on a CPU it misses what it can do without
