@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from effdsl.declare import identity, keyed, language
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
@@ -35,8 +37,10 @@ class W8A8(WeightFormat):
 class Grouped(WeightFormat):
     """Integers of few bits, packed, whose scale is shared by ``group_size`` weights of a row.
 
-    Rounded to the nearest. Symmetric: the largest weight of a group becomes the largest integer, and zero is
-    zero. Else the smallest and the largest weight, and zero between them, become the ends of the range.
+    Rounded to the nearest. Symmetric: the largest weight of a group becomes the largest integer,
+    ``2 ** (bits - 1) - 1``, and its negative the smallest, so that zero is zero and one integer is not used.
+    Else the smallest and the largest weight, and zero between them, become the ends of the range, and zero is
+    one of the integers.
 
     Attributes:
         group_size: neighbours in a row that share a scale; divides the inputs of every matrix.
@@ -54,12 +58,14 @@ class Grouped(WeightFormat):
 
 
 def packed_bytes(linear: Linear, bits: int) -> int:
-    """Bytes of a matrix of integers of ``bits`` bits, rows packed without gaps."""
-    return linear.outputs * (linear.inputs * bits // 8)
+    """Bytes of a matrix of integers of ``bits`` bits: in each row the fewest that fill whole bytes stand
+    together."""
+    values = 8 // math.gcd(8, bits)
+    return linear.outputs * -(-linear.inputs // values) * (values * bits // 8)
 
 
 def grouped_scales(linear: Linear, group_size: int, dtype: str) -> int:
-    """Bytes of a scale and an offset for each group; torch's kernels take both, symmetric or not."""
+    """Bytes of a scale and a zero point for each group; torch's kernels take both, symmetric or not."""
     return 2 * linear.outputs * (linear.inputs // group_size) * BYTES_PER_ELEMENT[dtype]
 
 

@@ -3,6 +3,4 @@ it."""
 
 import logging
 
-logging.getLogger("bitsandbytes").setLevel(
-    logging.ERROR
-)  # on a CPU it misses what it can do without
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on a CPU it misses what it can do without

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 import torch
 from torch import Tensor, nn
 
 from effdsl.techniques.precision.weight_format import WeightFormat
+from effdsl_runtime.quantizing import eight_bits, grouped  # noqa: F401  how formats are stored
 from effdsl_runtime.quantizing.linear_map import Parted, linear_map, places_by_layer
 from effdsl_runtime.quantizing.normal_float import scales_beside
 from effdsl_runtime.quantizing.stored import stored
@@ -48,6 +50,7 @@ def quantize(
         dtype: of what is multiplied.
         calibration: batches of tokens ``(b, t)``, of a format that is fitted to what the matrices multiply.
     """
+    _leave_unscaled(model)
     kernels: Counter[str] = Counter()
     left: list[str] = []
     emulated = False
@@ -67,6 +70,14 @@ def quantize(
             parameter.data = parameter.data.to(dtype)
     model.requires_grad_(False)
     return Quantized(dict(kernels), tuple(left), weight_bytes(model), emulated)
+
+
+def _leave_unscaled(model: nn.Module) -> None:
+    """Keep RWKV of transformers from halving weights in place when it is first evaluated, against overflow in
+    float16: it cannot where they are packed."""
+    if any(getattr(module, "layers_are_rescaled", None) is False for module in model.modules()):
+        config: Any = model.config
+        config.rescale_every = 0
 
 
 def weight_bytes(model: nn.Module) -> int:
