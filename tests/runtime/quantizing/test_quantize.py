@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from effdsl_runtime.quantizing.in_place import quantize, weight_bytes
 from effdsl_runtime.quantizing.linear_map import layers_of, places_by_layer
-from effdsl_runtime.quantizing.quantize import quantize, weight_bytes
 from torch import nn
 
 from effdsl.techniques.precision import INT2, INT3, INT4, INT8, W8A8
@@ -74,7 +74,7 @@ def test_it_takes_the_bytes_that_are_foreseen(
     done = quantize(model, weight_format, dtype)
     logits(model)
     wanted = weight_format.weight_bytes(closed_form(kind), NAMES[dtype])
-    assert (done.weight_bytes, weight_bytes(model), done.left) == (wanted, wanted, ())
+    assert (done.bytes, weight_bytes(model), done.left) == (wanted, wanted, ())
 
 
 def test_what_a_group_does_not_divide_is_left_and_named() -> None:
@@ -105,7 +105,7 @@ def test_shared_maps_are_stored_once() -> None:
     model: Any = Shared()
     done = quantize(model, INT8(), torch.float32)
     assert done.kernels == {"torch-int8pack": 1}
-    assert done.weight_bytes == 32 * 32 + 32 * 4 + 32 * 4
+    assert done.bytes == 32 * 32 + 32 * 4 + 32 * 4
     assert model.layers[0]["first"] is model.layers[1]["second"]
 
 
