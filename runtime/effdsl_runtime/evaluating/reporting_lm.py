@@ -33,7 +33,11 @@ class ReportingLM(HFLM):  # type: ignore[misc]  # of a module without types
         loaded = AutoTokenizer.from_pretrained(tokenizer)
         with _tied_as_it_is(model):
             super().__init__(
-                pretrained=model, tokenizer=loaded, batch_size=batch_size, softmax_dtype="float32"
+                pretrained=model,
+                backend="causal",
+                tokenizer=loaded,
+                batch_size=batch_size,
+                softmax_dtype="float32",
             )
 
     @property
