@@ -85,6 +85,20 @@ def test_a_key_has_the_version_of_lm_eval_and_every_option() -> None:
     assert all(f'"version":"{installed_version()}"' in one for one in keys)
 
 
+def test_keys_of_evaluations_are_what_they_were_when_first_released() -> None:
+    """Names of classes may change, these may not; the data are whatever they are."""
+    data = canonical_json(DATA.resolve())
+    version, task = installed_version(), '{"$":"lm-eval-task","name":"arc_easy","revision":""}'
+    forms = [
+        canonical_json(one.resolve(DATA.resolve())) for one in (Perplexity(), Cloze(), LMEval("arc_easy"))
+    ]
+    assert forms == [
+        f'{{"$":"perplexity","context_length":256,"data":{data},"tokens":16384}}',
+        f'{{"$":"cloze","choices":4,"continuation_words":12,"data":{data},"items":200,"prompt_words":48,"seed":0}}',
+        f'{{"$":"lm-eval","batch_size":8,"few_shot":null,"limit":null,"tasks":[{task}],"version":"{version}"}}',
+    ]
+
+
 def test_a_task_that_does_not_exist_is_a_mistake_with_the_nearest_word() -> None:
     """Of names of tasks and of groups."""
     with pytest.raises(StudyError, match="did you mean 'leaderboard_musr'"):
