@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from effdsl.declare import identity
     from effdsl.engine import Torch, Transformers
-    from effdsl.evaluation import Perplexity
+    from effdsl.evaluation import Cloze, Perplexity
     from effdsl.hardware import (
         A40,
         A100,
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         V100,
         Hardware,
     )
+    from effdsl.harness import EfficientLLMTasks, LMEval
     from effdsl.instructions import Instructions, MedicalO1, OpenO1SFT
     from effdsl.load import Load
     from effdsl.own import technique
@@ -99,11 +100,12 @@ _HOMES = {
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
     "engine": "Torch Transformers",
-    "evaluation": "Perplexity",
+    "evaluation": "Cloze Perplexity",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
     ),
+    "harness": "EfficientLLMTasks LMEval",
     "instructions": "Instructions MedicalO1 OpenO1SFT",
     "load": "Load",
     "own": "technique",
@@ -215,8 +217,10 @@ __all__ = [
     "ByteTokenizer",
     "Bytes",
     "Calibration",
+    "Cloze",
     "Count",
     "DoRA",
+    "EfficientLLMTasks",
     "FeedForward",
     "FeedForwardTechnique",
     "FineTuning",
@@ -229,6 +233,7 @@ __all__ = [
     "HubTokenizer",
     "Instructions",
     "K",
+    "LMEval",
     "Learned",
     "LoHa",
     "LoKr",

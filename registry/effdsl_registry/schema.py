@@ -35,6 +35,8 @@ PUBLIC_VIEWS = (
     "decoding",
     "expert_shares",
     "time_to_loss",
+    "items",
+    "scores",
     "study_tasks",
     "code",
     "published",

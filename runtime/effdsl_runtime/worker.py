@@ -37,7 +37,14 @@ from effdsl_runtime.machine import load_average, of_this_interpreter
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording.fingerprint import loaded_code
-from effdsl_runtime.recording.run_record import Assignment, Run, iterations_table, record_of, samples_table
+from effdsl_runtime.recording.run_record import (
+    Assignment,
+    Run,
+    items_table,
+    iterations_table,
+    record_of,
+    samples_table,
+)
 from effdsl_runtime.tied import end_with
 
 REPORT_EVERY_S = 0.2
@@ -75,7 +82,7 @@ def run(assignment: Assignment, report: Report) -> Result:
         seen = attrs.evolve(seen, ending=ending_of(error), observation=None)
         record = record_of(assignment, seen)
     record = _with_files(assignment, seen, record)
-    return Result(record, iterations_table(seen), samples_table(seen), loaded_code())
+    return Result(record, iterations_table(seen), samples_table(seen), items_table(seen), loaded_code())
 
 
 def prepare_input(wanted: Input, reports: Connection) -> None:

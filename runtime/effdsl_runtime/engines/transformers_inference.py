@@ -16,7 +16,7 @@ from effdsl_runtime.data.model_tokenizer import ModelTokenizer, tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
-from effdsl_runtime.evaluating import evaluate
+from effdsl_runtime.evaluating import evaluate_all
 from effdsl_runtime.generating.batches import TimedBatch, continue_batch
 from effdsl_runtime.generating.prompts import prompts_of
 from effdsl_runtime.generating.request_times import Request, summary
@@ -70,11 +70,8 @@ class Generation:
         values = {name: value for name, value in first.items() if name != "batch_size"}
         if len(rows) > 1:
             values["batched_tokens_per_s"] = last["it_tokens_per_s"]
-        tables: dict[str, tuple[Row, ...]] = {"loads": tuple(rows)}
-        for one in work.evaluation:
-            found = evaluate(one, self.model, self.tokenizer, self.device, self._report)
-            values |= found.values
-            tables |= {f"items.{name}": items for name, items in found.items.items()}
+        found = evaluate_all(work.evaluation, self.model, self.tokenizer, self.device, self._report)
+        values |= found.values
         return Observation(
             iterations=tuple(self.iterations),
             warmup=0,
@@ -82,10 +79,12 @@ class Generation:
             parameters=self._parameters,
             threads=self.threads,
             values=values | {"weight_bytes": float(self.stored.bytes)},
-            tables=tables,
+            tables={"loads": tuple(rows)},
+            scores=found.scores,
+            items=found.items,
             artifacts={"sample": self._sample},
             kernel=self.stored.kernel,
-            flags=self.stored.flags,
+            flags=(*self.stored.flags, *found.flags),
         )
 
     def _prompts(self, load: Batches) -> Iterator[tuple[int, Tensor]]:

@@ -208,7 +208,7 @@ class Executor:
             return None
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        return keep(self.store, Result(record_of(assignment, run), None, None, installed_code()))
+        return keep(self.store, Result(record_of(assignment, run), None, None, None, installed_code()))
 
     def _start(self, assignment: Assignment) -> Child | Spawned:
         """A worker of the fork server, or in the interpreter that its engine needs."""
