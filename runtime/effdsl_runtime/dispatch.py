@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from effdsl.hardware import Hardware
 from effdsl.installing import how_to_install
 from effdsl.task import Cell, Task
-from effdsl_runtime.environments import missing_environment
+from effdsl_runtime.environments.state import why_unusable
 
 if TYPE_CHECKING:
     from effdsl_runtime.engines.contract import RunTask
@@ -32,12 +32,13 @@ def engine_for(task: Task) -> RunTask:
 def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
     """Says why a cell cannot run on ``machine``; empty when it can."""
     missing = cache(lambda module: find_spec(module) is None)
+    unusable = cache(lambda name: why_unusable(name, machine.kind) if name else "")
 
     def why_not(cell: Cell) -> str:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        if cell.engine.environment and (reason := missing_environment(cell.engine.environment)):
+        if reason := unusable(cell.engine.environment):
             return reason
         packages = () if cell.engine.environment else cell.engine.packages
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):

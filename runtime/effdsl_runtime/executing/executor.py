@@ -27,7 +27,7 @@ from effdsl.own import changed_since
 from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskRole, TaskState
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.endings import Ending, ending_of_death, oom_kills
-from effdsl_runtime.environments import python_of
+from effdsl_runtime.environments.places import python_of
 from effdsl_runtime.executing.process import POLL_S, Child, preload
 from effdsl_runtime.executing.spawned import Spawned
 from effdsl_runtime.handover import RecordedTask, Result, keep, read_result, write_assignment
