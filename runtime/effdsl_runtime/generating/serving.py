@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 from typing import Protocol
 
 import attrs
 import numpy as np
 
-from effdsl.load import Batches, ClosedLoop, OpenLoop, ResolvedLoad
-from effdsl_runtime.generating.request_times import S, Request
+from effdsl.load import ClosedLoop, OpenLoop, ResolvedLoad
+from effdsl_runtime.generating.request_times import NS, Request
 
 Prompt = Sequence[int]
 LONGEST_WAIT_S = 0.001
@@ -71,7 +71,7 @@ class Serving:
     new_tokens: int
     clock: Clock = attrs.field(factory=WallClock)
     progressed: Progressed = lambda done, tokens: None
-    _requests: dict[int, tuple[int, int, list[int]]] = attrs.field(factory=dict, init=False)
+    _requests: dict[int, tuple[int, list[int]]] = attrs.field(factory=dict, init=False)
     _open: set[int] = attrs.field(factory=set, init=False)
     _idle: int = attrs.field(default=0, init=False)
     _tokens: int = attrs.field(default=0, init=False)
@@ -85,7 +85,7 @@ class Serving:
         """Hand a request over that has arrived now, or earlier than there was time for it."""
         name = len(self._requests)
         arrived = self.clock.now_ns() if arrived_ns is None else arrived_ns
-        self._requests[name] = (arrived, len(prompt), [])
+        self._requests[name] = (arrived, [])
         self._open.add(name)
         self.engine.add(name, prompt)
 
@@ -99,11 +99,11 @@ class Serving:
         now = self.clock.now_ns()
         self._idle = 0 if there else self._idle + 1
         if self._idle > IDLE_STEPS:
-            raise EngineBroken(f"{self.open} requests are on their way, and {IDLE_STEPS:,} steps gave no token")
+            raise EngineBroken(f"{IDLE_STEPS:,} steps gave no token, with {self.open} requests on their way")
         for name, tokens in there.items():
-            times = self._requests[name][2]
+            times = self._requests[name][1]
             if not len(times) <= tokens <= self.new_tokens:
-                raise EngineBroken(f"a request of {self.new_tokens} new tokens has {tokens}, after {len(times)}")
+                raise EngineBroken(f"a request has {tokens} tokens of {self.new_tokens}, after {len(times)}")
             self._tokens += tokens - len(times)
             times += [now] * (tokens - len(times))
             if tokens == self.new_tokens:
@@ -114,11 +114,11 @@ class Serving:
         """All requests, once none is on its way."""
         while self.open:
             self.step()
-        return tuple(Request(at, tuple(times), prompt) for at, prompt, times in self._requests.values())
+        return tuple(Request(at, tuple(times)) for at, times in self._requests.values())
 
 
 @singledispatch
-def serve(load: ResolvedLoad, serving: Serving, prompts: Iterable[Prompt], seed: int) -> tuple[Request, ...]:
+def serve(load: ResolvedLoad, serving: Serving, prompts: Sequence[Prompt], seed: int) -> tuple[Request, ...]:
     """Let requests arrive as ``load`` says until all are done.
 
     Args:
@@ -131,16 +131,7 @@ def serve(load: ResolvedLoad, serving: Serving, prompts: Iterable[Prompt], seed:
 
 
 @serve.register
-def _(load: Batches, serving: Serving, prompts: Iterable[Prompt], seed: int) -> tuple[Request, ...]:
-    """One batch: all at once."""
-    now = serving.clock.now_ns()
-    for prompt in prompts:
-        serving.add(prompt, now)
-    return serving.finished()
-
-
-@serve.register
-def _(load: ClosedLoop, serving: Serving, prompts: Iterable[Prompt], seed: int) -> tuple[Request, ...]:
+def _(load: ClosedLoop, serving: Serving, prompts: Sequence[Prompt], seed: int) -> tuple[Request, ...]:
     left = deque(prompts)
     while left:
         while left and serving.open < load.concurrency:
@@ -150,18 +141,24 @@ def _(load: ClosedLoop, serving: Serving, prompts: Iterable[Prompt], seed: int) 
 
 
 @serve.register
-def _(load: OpenLoop, serving: Serving, prompts: Iterable[Prompt], seed: int) -> tuple[Request, ...]:
+def _(load: OpenLoop, serving: Serving, prompts: Sequence[Prompt], seed: int) -> tuple[Request, ...]:
     left = deque(prompts)
     start = serving.clock.now_ns()
-    due = deque(start + int(at / S) for at in arrivals_s(load.rate, len(left), seed))
+    due = deque(start + int(at / NS) for at in arrivals_s(load.rate, len(left), seed))
     while left:
         while left and due[0] <= serving.clock.now_ns():
             serving.add(left.popleft(), due.popleft())
         if serving.open:
             serving.step()
         else:
-            serving.clock.sleep(min(LONGEST_WAIT_S, max(0.0, (due[0] - serving.clock.now_ns()) * S)))
+            serving.clock.sleep(min(LONGEST_WAIT_S, max(0.0, (due[0] - serving.clock.now_ns()) * NS)))
     return serving.finished()
+
+
+def together(batch: Sequence[Request]) -> Request:
+    """A batch as the request of all its sequences: a token is there once every one of them has it."""
+    times = zip(*(request.tokens_ns for request in batch), strict=True)
+    return Request(min(request.arrival_ns for request in batch), tuple(map(max, times)))
 
 
 def arrivals_s(rate: float, count: int, seed: int) -> list[float]:
