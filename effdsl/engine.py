@@ -43,6 +43,11 @@ class Engine(HasTag, ABC):
             return f"the engine {self.name} drives one device, not {hardware.count}"
         return ""
 
+    def lacks(self, workload: Workload, hardware: Hardware) -> str:
+        """What this engine has not, and no machine changes, that ``workload`` needs on ``hardware``; empty
+        when it has all."""
+        return ""
+
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         """Predicted memory of one device when it is fullest; ``None`` where nothing foresees it."""
         return None
@@ -90,9 +95,9 @@ def memory_in_vllm(workload: Workload, hardware: Hardware, engine: VLLM) -> Memo
 
 
 @singledispatch
-def refused_by_vllm(workload: Workload, hardware: Hardware) -> str:
-    """Why vLLM cannot run ``workload`` on ``hardware``; empty where it can. Each stage that it runs registers
-    what it knows."""
+def lacking_in_vllm(workload: Workload, hardware: Hardware) -> str:
+    """What ``workload`` needs on ``hardware`` that vLLM has not; empty where it has all. Each stage that it
+    runs registers what it knows."""
     return ""
 
 
@@ -174,7 +179,10 @@ class VLLM(Engine):
     def refuses(self, workload: Workload, hardware: Hardware) -> str:
         if workload.stage in self.runs and hardware.count != self.tensor_parallel:
             return f"tensor_parallel={self.tensor_parallel}, and there are {hardware.count} devices"
-        return super().refuses(workload, hardware) or refused_by_vllm(workload, hardware)
+        return super().refuses(workload, hardware)
+
+    def lacks(self, workload: Workload, hardware: Hardware) -> str:
+        return lacking_in_vllm(workload, hardware)
 
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return memory_in_vllm(workload, hardware, self)

@@ -10,7 +10,7 @@ from functools import singledispatch
 import attrs
 
 from effdsl.costs.generating import generating_memory, kv_bytes_per_token
-from effdsl.engine import VLLM, memory_in_vllm, refused_by_vllm
+from effdsl.engine import VLLM, lacking_in_vllm, memory_in_vllm
 from effdsl.evaluation import Perplexity
 from effdsl.hardware import Hardware
 from effdsl.load import Batches, ClosedLoop, ResolvedLoad
@@ -74,8 +74,8 @@ def _group_size(size: int) -> str:
     return f"vLLM's kernels take group_size={', '.join(map(str, GROUP_SIZES))}, and not {size}"
 
 
-@refused_by_vllm.register
-def _refused(work: Inference, hardware: Hardware) -> str:
+@lacking_in_vllm.register
+def _lacking(work: Inference, hardware: Hardware) -> str:
     if why := not_in_vllm(work.format, hardware.kind):
         return why
     if work.format.bits < 16 and work.dtype not in HALVES:

@@ -38,12 +38,12 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        if reason := unusable(cell.engine.environment):
+        if reason := cell.engine.refuses(cell.workload, wanted) or unusable(cell.engine.environment):
             return reason
         packages = () if cell.engine.environment else cell.engine.packages
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {how_to_install(module)}"
-        return cell.engine.refuses(cell.workload, wanted)
+        return ""
 
     return why_not

@@ -20,7 +20,7 @@ from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.vllm_server import Loaded, NotAsAskedError, ServerOptions, VLLMServer
-from effdsl_runtime.generating.given import Given, given
+from effdsl_runtime.generating.given import Given, given, warm_ups
 from effdsl_runtime.generating.request_times import NS, Request, summary
 from effdsl_runtime.generating.serving import Prompt, Serving, serve, together
 from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
@@ -117,8 +117,8 @@ class Service:
 
     @singledispatchmethod
     def _serve(self, load: ResolvedLoad) -> None:
-        """Requests that come one by one, after as many as are on their way at once, to warm up."""
-        warm, prompts = load.sequences, self._given.prompts
+        """Requests that come one by one, after some that warm up."""
+        warm, prompts = warm_ups(load), self._given.prompts
         self._batch(prompts[:warm], "warming up")
         requests = serve(load, self._serving("serving", len(prompts) - warm), prompts[warm:], self._seed)
         start, end = requests[0].arrival_ns, max(one.tokens_ns[-1] for one in requests)

@@ -11,10 +11,13 @@ from effdsl_registry.files import write_whole
 from effdsl_registry.layout import Layout
 
 from effdsl.key import canonical_json, key_of
+from effdsl.load import ResolvedLoad
 from effdsl.task import Task
 from effdsl_runtime.data.model_tokenizer import Example
 
 GIVEN = "given.json"
+WARM_UPS = 8
+"""Requests that warm an engine up, at least, where they are to come one by one."""
 
 
 @attrs.frozen
@@ -54,6 +57,11 @@ class Given:
         said = attrs.asdict(self, recurse=False)
         said["texts"] = [attrs.asdict(text, recurse=False) for text in self.texts]
         write_whole(folder / GIVEN, json.dumps(said).encode())
+
+
+def warm_ups(load: ResolvedLoad) -> int:
+    """Requests that are served together before those that come one by one are."""
+    return max(WARM_UPS, load.sequences)
 
 
 def given(task: Task, checkpoints: Checkpoints) -> Given:

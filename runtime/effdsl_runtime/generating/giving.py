@@ -14,7 +14,7 @@ from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer, tokeniz
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.engines.transformers_engine import spread
-from effdsl_runtime.generating.given import Given, GivenText
+from effdsl_runtime.generating.given import Given, GivenText, warm_ups
 from effdsl_runtime.generating.model_folder import model_folder
 from effdsl_runtime.generating.prompts import prompts_of
 from effdsl_runtime.tuning.base_model import check_unchanged, tokenizer_source
@@ -45,13 +45,12 @@ def give(work: Inference, seed: int, checkpoints: Checkpoints, folder: Path, rep
 
 
 def prompts_needed(work: Inference) -> int:
-    """Of all that is generated, warming up included: a batch of each size, or as many requests as are on
-    their way at once."""
+    """Of all that is generated, what warms up included: a batch of each size, or a few requests."""
     load = work.load
     if isinstance(load, Batches):
         return (ROUNDS + 1) * sum(load.batch_sizes)
     assert isinstance(load, (ClosedLoop, OpenLoop))  # noqa: S101  there is no other
-    return load.requests + load.sequences
+    return load.requests + warm_ups(load)
 
 
 def _text(one: Perplexity, tokenizer: Path, report: Report) -> GivenText:
