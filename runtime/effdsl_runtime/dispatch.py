@@ -32,15 +32,16 @@ def engine_for(task: Task) -> RunTask:
 def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
     """Says why a cell cannot run on ``machine``; empty when it can."""
     missing = cache(lambda module: find_spec(module) is None)
-    unusable = cache(lambda name: why_unusable(name, machine.kind) if name else "")
 
     def why_not(cell: Cell) -> str:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        if reason := cell.engine.refuses(cell.workload, wanted) or unusable(cell.engine.environment):
+        environment = cell.engine.environment
+        unusable = why_unusable(environment, machine.kind) if environment else ""
+        if reason := cell.engine.refuses(cell.workload, wanted) or unusable:
             return reason
-        packages = () if cell.engine.environment else cell.engine.packages
+        packages = () if environment else cell.engine.packages
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {how_to_install(module)}"

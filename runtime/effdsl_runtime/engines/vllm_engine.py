@@ -123,6 +123,7 @@ class Service:
         requests = serve(load, self._serving("serving", len(prompts) - warm), prompts[warm:], self._seed)
         start, end = requests[0].arrival_ns, max(one.tokens_ns[-1] for one in requests)
         self._note(requests, Window(start, end))
+        self._sample = self._server.first_tokens
         self.values |= summary(requests, load.prompt_tokens, (end - start) * NS)
         self.values |= {
             "kv_cache_used_gb": self._server.used_bytes / GB,
@@ -136,9 +137,14 @@ class Service:
         prompts = iter(self._given.prompts)
         rows = []
         for size in load.batch_sizes:
-            batches = [self._batch(list(islice(prompts, size)), f"batch {size}") for _ in range(ROUNDS + 1)]
-            measured = [together(batch) for batch in batches[1:]]
+            self._batch(list(islice(prompts, size)), f"warming up, batch {size}")
+            measured: list[Request] = []
+            first: list[int] = []
+            for _ in range(ROUNDS):
+                measured.append(together(self._batch(list(islice(prompts, size)), f"batch {size}")))
+                first = first or self._server.first_tokens
             if not self.windows:
+                self._sample = first
                 self._note(measured, *(Window(one.arrival_ns, one.tokens_ns[-1]) for one in measured))
             seconds = math.fsum(one.latency_s for one in measured)
             rows.append({
@@ -173,7 +179,6 @@ class Service:
         """What is measured: each call is an iteration."""
         self.iterations += [Iteration(number, one.latency_s) for number, one in enumerate(calls)]
         self.windows += windows
-        self._sample = self._server.last_tokens.get(0, [])
 
     def _evaluate(self) -> None:
         """Perplexity, example by example."""

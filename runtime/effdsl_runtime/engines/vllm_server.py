@@ -86,7 +86,12 @@ def set_variables(environment: MutableMapping[str, str], threads: int) -> None:
 
 
 class VLLMServer:
-    """An engine of vLLM with a model; an ``effdsl_runtime.generating.serving.Stepwise``."""
+    """An engine of vLLM with a model; an ``effdsl_runtime.generating.serving.Stepwise``.
+
+    Attributes:
+        peak_usage: the largest share of the cache's blocks that held keys and values, since :meth:`start`.
+        first_tokens: what the first request since then was continued by.
+    """
 
     def __init__(self, options: ServerOptions) -> None:
         set_variables(os.environ, options.threads)
@@ -120,7 +125,7 @@ class VLLMServer:
         self._names: dict[str, int] = {}
         self._new_tokens = 0
         self.peak_usage = 0.0
-        self.last_tokens: dict[int, list[int]] = {}
+        self.first_tokens: list[int] = []
 
     @property
     def loaded(self) -> Loaded | None:
@@ -154,7 +159,6 @@ class VLLMServer:
     def start(self, new_tokens: int) -> None:
         """Requests that follow are continued by ``new_tokens``; those before are forgotten."""
         self._names.clear()
-        self.last_tokens.clear()
         self._new_tokens, self.peak_usage = new_tokens, 0.0
 
     def add(self, name: int, prompt: Sequence[int]) -> None:
@@ -167,7 +171,8 @@ class VLLMServer:
         outputs = self._engine.step()
         self.peak_usage = max(self.peak_usage, self._core.scheduler.kv_cache_manager.usage)
         there = {self._names[one.request_id]: one.outputs[0].token_ids for one in outputs}
-        self.last_tokens |= {name: list(tokens) for name, tokens in there.items() if name == 0}
+        if 0 in there:
+            self.first_tokens = list(there[0])
         return {name: len(tokens) for name, tokens in there.items()}
 
     def summed_losses(self, examples: Sequence[Example]) -> Iterator[float]:
