@@ -50,7 +50,12 @@ def _(format: INT4, kind: str) -> str:
 
 
 @not_in_vllm.register
-def _(format: GPTQ | AWQ, kind: str) -> str:
+def _(format: AWQ, kind: str) -> str:
+    return "weights by AWQ are not written for vLLM; those by GPTQ are"
+
+
+@not_in_vllm.register
+def _(format: GPTQ, kind: str) -> str:
     if format.bits != INT4.bits:
         return f"vLLM has no kernel for {format.bits}-bit integers"
     return _group_size(format.group_size)

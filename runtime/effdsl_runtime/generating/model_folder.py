@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from effdsl.subjects.hub import Hub
 from effdsl.subjects.trained import TrainedWeights
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl.techniques.precision.weight_format import WeightFormat
-from effdsl.techniques.technique import Unsupported
 from effdsl_runtime.data.cached_text import cache_folder
 from effdsl_runtime.data.prepare import alone, beating, whole_or_absent
+from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
-from effdsl_runtime.tuning.base_model import load_model, source_of
+from effdsl_runtime.generating.prompts import prompts_of
+from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.saved import ADAPTER_CONFIG
 
 FORMAT = 1  # of the cached folders; raised when the same declaration would be written differently
@@ -33,7 +34,7 @@ def model_folder(work: Inference, seed: int, checkpoints: Checkpoints, report: R
 
     Raises:
         DataError: when the weights are not to be had.
-        Unsupported: when nothing writes their format.
+        Unsupported: when engines read no weights in their format.
     """
     if (whole := _whole_already(work.format, work, seed, checkpoints)) is not None:
         return whole
@@ -42,12 +43,13 @@ def model_folder(work: Inference, seed: int, checkpoints: Checkpoints, report: R
     if work.format.fitted_to is not None:
         content += f" {canonical_json(work.data)}"
     folder = cache_folder() / "models" / hashlib.sha256(content.encode()).hexdigest()[:16]
+    model = folder / "model"
     with alone(folder, report):
-        if not folder.is_dir():
+        if not model.is_dir():
             what = f"{work.weights.name} as {work.format.label()}"
             with beating(report, what), whole_or_absent(folder) as making:
-                write_stored(work.format, work, seed, checkpoints, making)
-    return folder
+                _write(work, seed, checkpoints, making / model.name, report)
+    return model
 
 
 @singledispatch
@@ -75,18 +77,22 @@ def _downloaded(name: str, revision: str) -> Path:
         raise DataError(f"{name} (revision {revision}) is gone from the hub's cache: {error}") from error
 
 
-@singledispatch
-def write_stored(
-    format: WeightFormat, work: Inference, seed: int, checkpoints: Checkpoints, folder: Path
-) -> None:
-    """Write the weights of ``work`` into the empty ``folder``, stored as ``format``.
+def _write(work: Inference, seed: int, checkpoints: Checkpoints, folder: Path, report: Report) -> None:
+    """Write the weights of ``work`` into the new ``folder``, stored in its format."""
+    from effdsl_runtime.quantizing import quantize
+    from effdsl_runtime.quantizing.compressed import write_compressed
 
-    Raises:
-        Unsupported: when nothing writes it.
-    """
-    raise Unsupported(f"nothing here writes {format.label()} for other engines", "try Transformers()")
+    dtype: torch.dtype = getattr(torch, work.dtype)
+    model = load_model(work.weights, seed, checkpoints, dtype).eval()
+    quantize(model, work.format, dtype, _calibration(work, report))
+    write_compressed(model, work.format, folder)
 
 
-@write_stored.register
-def _(format: Unquantized, work: Inference, seed: int, checkpoints: Checkpoints, folder: Path) -> None:
-    load_model(work.weights, seed, checkpoints, getattr(torch, work.dtype)).save_pretrained(folder)
+def _calibration(work: Inference, report: Report) -> Sequence[torch.Tensor]:
+    """What the format is fitted to, a piece at a time; empty where it is fitted to nothing."""
+    wanted = work.format.fitted_to
+    if wanted is None:
+        return ()
+    source, revision = tokenizer_source(work.weights, report)
+    examples = prepare_examples(work.data, source, work.load.prompt_tokens, report, revision)
+    return prompts_of(examples.train, wanted.tokens, wanted.samples, wanted.seed)[:, None].unbind()
