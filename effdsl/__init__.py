@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Shakespeare,
     )
     from effdsl.declare import identity
-    from effdsl.engine import Torch, Transformers
+    from effdsl.engine import VLLM, Torch, Transformers
     from effdsl.evaluation import Cloze, Perplexity
     from effdsl.hardware import (
         A40,
@@ -99,7 +99,7 @@ _HOMES = {
     "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position Precision",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
-    "engine": "Torch Transformers",
+    "engine": "VLLM Torch Transformers",
     "evaluation": "Cloze Perplexity",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
@@ -201,6 +201,7 @@ __all__ = [
     "THIS_MACHINE",
     "TITAN_RTX",
     "V100",
+    "VLLM",
     "W8A8",
     "ALiBi",
     "AdaLoRA",

@@ -32,7 +32,7 @@ from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.endings import Ending, ending_of
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.handover import Result, keep, read_assignment, write_progress, write_result
-from effdsl_runtime.inputs import make_ready
+from effdsl_runtime.inputs import hand_over, make_ready
 from effdsl_runtime.machine import load_average, of_this_interpreter
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
@@ -93,6 +93,20 @@ def prepare_input(wanted: Input, reports: Connection) -> None:
         make_ready(wanted, lambda text: report(Progress(text)))
     except DataError as error:
         reports.send(Ending(Outcome.FAILED, str(error)))
+    reports.close()
+
+
+def prepare_task(assignment: Assignment, folder: Path, reports: Connection) -> None:
+    """Get what a task cannot get in the interpreter that it will run in; called in a process of its own."""
+    _detach()
+    _log_to(assignment.log)
+    report = _Throttled(partial(_send, reports))
+    task, checkpoints = assignment.task, Store(assignment.store).checkpoints
+    try:
+        hand_over(task.workload, task, checkpoints, folder, lambda text: report(Progress(text)))
+    except Exception as error:  # whatever keeps it from starting becomes a row with its reason
+        traceback.print_exc()
+        reports.send(ending_of(error))
     reports.close()
 
 
