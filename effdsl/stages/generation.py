@@ -84,7 +84,7 @@ class Inference(WithWeights):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return (*self.format.packages, *(module for one in self.evaluation for module in one.packages))
+        return self.format.packages
 
     def inputs(self) -> tuple[Input, ...]:
         texts: list[Input] = [ModelExamples(self.data, self.weights, self.load.prompt_tokens)]
@@ -150,16 +150,13 @@ class Inference(WithWeights):
 
 @memory_in_transformers.register
 def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEstimate | None:
-    """On a GPU a matrix is stored in its format before the next one comes. On a CPU the weights are there as
-    they were read first, as they are on either where some text is to be run through them."""
+    """The weights are all there as they were read before the first is stored in its format."""
     model, load = work.model, work.load
     if model is None:
         return None
     held = generating_memory(
         model, work.format, work.dtype, load.sequences, load.context_length, load.prompt_tokens
     )
-    if hardware.kind == "gpu" and work.format.fitted_to is None:
-        return held
     as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
     return attrs.evolve(held, loading=max(0, as_read - held.total))
 

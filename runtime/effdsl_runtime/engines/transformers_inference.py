@@ -92,13 +92,13 @@ class Generation:
         twice."""
         counts = [(ROUNDS + 1) * size for size in load.batch_sizes]
         prompts_nt = prompts_of(self._examples.held_out, load.prompt_tokens, sum(counts), self._task.seed)
-        return zip(load.batch_sizes, prompts_nt.to(self.device).split(counts), strict=True)
+        return zip(load.batch_sizes, torch.split(prompts_nt.to(self.device), counts), strict=True)
 
     def _measured(self, size: int, prompts_nt: Tensor) -> Row:
         """What batches of ``size`` show; of the first size, each is an iteration."""
         load = self._work.load
         batches: list[TimedBatch] = []
-        for done, prompts_bt in enumerate(prompts_nt.split(size)):
+        for done, prompts_bt in enumerate(torch.split(prompts_nt, size)):
             self._report(Progress(f"generating, batch {size}", done, ROUNDS + 1))
             batches.append(continue_batch(self.model, prompts_bt, load.new_tokens))
         if not self.windows:
@@ -128,7 +128,8 @@ class Generation:
         if wanted is None:
             return []
         train = self._examples.train
-        return list(prompts_of(train, wanted.tokens, wanted.samples, wanted.seed).to(self.device).split(1))
+        pieces_nt = prompts_of(train, wanted.tokens, wanted.samples, wanted.seed)
+        return list(torch.split(pieces_nt.to(self.device), 1))
 
     def _said(self, text: str) -> None:
         self._report(Progress(text))

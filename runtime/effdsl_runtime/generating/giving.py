@@ -10,10 +10,10 @@ from effdsl_registry.checkpoints import Checkpoints
 from effdsl.evaluation import Perplexity
 from effdsl.load import Batches, ClosedLoop, OpenLoop
 from effdsl.stages.generation import ROUNDS, Inference
+from effdsl_runtime.data.example_batches import spread
 from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer, tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
-from effdsl_runtime.engines.transformers_engine import spread
 from effdsl_runtime.generating.given import Given, GivenText, warm_ups
 from effdsl_runtime.generating.model_folder import model_folder
 from effdsl_runtime.generating.prompts import prompts_of
