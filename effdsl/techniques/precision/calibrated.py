@@ -5,7 +5,7 @@ from __future__ import annotations
 from effdsl.declare import identity, keyed
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.precision.calibration import Calibration
-from effdsl.techniques.precision.integers import grouped_scales, packed_bytes
+from effdsl.techniques.precision.integers import INT4, grouped_file_bytes, grouped_scales, packed_bytes
 from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
 from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.validate import number, one_of, positive, positive_int, whole
@@ -39,6 +39,11 @@ class GPTQ(WeightFormat):
 
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return packed_bytes(linear, self.bits) + grouped_scales(linear, self.group_size, dtype)
+
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        if self.bits != INT4.bits:
+            raise self.unwritten()
+        return grouped_file_bytes(linear, self.bits, self.group_size, self.symmetric, dtype)
 
 
 @keyed("awq")

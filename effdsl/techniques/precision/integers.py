@@ -10,6 +10,11 @@ from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
 from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.validate import one_of, positive_int, whole
 
+WORD = 4
+"""Bytes that compressed-tensors packs integers into."""
+SHAPE_IN_FILE = 16
+"""Bytes that it takes to say the shape of a packed matrix: two numbers of 64 bits."""
+
 
 @keyed("int8")
 class INT8(WeightFormat):
@@ -21,6 +26,10 @@ class INT8(WeightFormat):
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights + linear.outputs * BYTES_PER_ELEMENT[dtype]
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        packed = linear.outputs * words(linear.inputs, self.bits)
+        return packed + linear.outputs * BYTES_PER_ELEMENT[dtype] + SHAPE_IN_FILE
+
 
 @keyed("w8a8")
 class W8A8(WeightFormat):
@@ -31,6 +40,9 @@ class W8A8(WeightFormat):
 
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights + linear.outputs * BYTES_PER_ELEMENT["float32"]
+
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return self.matrix_bytes(linear, dtype)
 
 
 @language
@@ -69,11 +81,28 @@ def grouped_scales(linear: Linear, group_size: int, dtype: str) -> int:
     return 2 * linear.outputs * (linear.inputs // group_size) * BYTES_PER_ELEMENT[dtype]
 
 
+def words(integers: int, bits: int) -> int:
+    """Bytes of a row of integers in words of 32 bits, as compressed-tensors packs them."""
+    return WORD * -(-integers * bits // (8 * WORD))
+
+
+def grouped_file_bytes(linear: Linear, bits: int, group_size: int, symmetric: bool, dtype: str) -> int:
+    """Bytes of a matrix as compressed-tensors writes it: zero points are packed column by column, and those
+    of symmetric groups left out."""
+    groups = linear.inputs // group_size
+    zero_points = 0 if symmetric else groups * words(linear.outputs, bits)
+    scales = linear.outputs * groups * BYTES_PER_ELEMENT[dtype]
+    return linear.outputs * words(linear.inputs, bits) + scales + zero_points + SHAPE_IN_FILE
+
+
 @keyed("int4")
 class INT4(Grouped):
     """4-bit integers."""
 
     bits = 4
+
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return grouped_file_bytes(linear, self.bits, self.group_size, self.symmetric, dtype)
 
 
 @keyed("int3")
