@@ -3,12 +3,15 @@ takes the bytes that were foreseen."""
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
 import torch
+from effdsl_runtime.quantizing import in_place
 from effdsl_runtime.quantizing.in_place import quantize, weight_bytes
 from effdsl_runtime.quantizing.linear_map import layers_of, places_by_layer
+from effdsl_runtime.quantizing.stored import stored
 from torch import nn
 
 from effdsl.techniques.precision import INT2, INT3, INT4, INT8, W8A8
@@ -115,3 +118,19 @@ def test_rwkv_is_right_where_it_would_rescale_its_weights() -> None:
     model.config.rescale_every = 1
     quantize(model, INT8(), torch.float32)
     assert rms_ratio(logits(model), wanted) < 0.02
+
+
+def test_each_matrix_is_given_up_before_the_next_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no second copy of a model is ever there."""
+    model = built("llama")
+    before = [weakref.ref(place.module.weight) for one in places_by_layer(model) for place in one.places]
+    alive: list[int] = []
+
+    def watched(*args: Any) -> Any:
+        alive.append(sum(weight() is not None for weight in before))
+        return stored(*args)
+
+    monkeypatch.setattr(in_place, "stored", watched)
+    quantize(model, INT8(), torch.float32)
+    assert alive == list(range(14, 0, -1))
+    assert not any(weight() is not None for weight in before)
