@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from effdsl_registry.code_sets import CodeSets
 
 BATCH = 10_000
+ITEM_FILES = 256  # at a time: a thousand with 12,000 items each would take 2 GB of memory
 CHUNK = 1 << 13  # holds most records; a larger buffer costs more than a second read
 LONGEST_LINE = 1 << 24
 _TIMES = ("started_at", "finished_at")
@@ -132,21 +133,21 @@ def _insert_items(connection: DuckDBPyConnection, layout: Layout) -> None:
     import duckdb
 
     files = [layout.items_file(key, attempt) for key, attempt in connection.execute(_NO_ITEMS).fetchall()]
-    there = [str(file) for file in files if file.exists()]
-    try:
-        _insert_item_files(connection, there)
-    except duckdb.Error:
-        for file in there:
-            try:
-                _insert_item_files(connection, [file])
-            except duckdb.Error as error:
-                log.warning("%s is damaged and left out: %s", file, str(error).partition("\n")[0])
+    there = iter([str(file) for file in files if file.exists()])
+    while some := list(islice(there, ITEM_FILES)):
+        try:
+            _insert_item_files(connection, some)
+        except duckdb.Error:
+            for file in some:
+                try:
+                    _insert_item_files(connection, [file])
+                except duckdb.Error as error:
+                    log.warning("%s is damaged and left out: %s", file, str(error).partition("\n")[0])
 
 
 def _insert_item_files(connection: DuckDBPyConnection, files: Sequence[str]) -> None:
-    if files:
-        with transaction(connection):
-            connection.execute(_INSERT_ITEMS, [files])
+    with transaction(connection):
+        connection.execute(_INSERT_ITEMS, [files])
 
 
 def _line(file: RecordFile) -> tuple[bytes, bytes | memoryview, bytes]:
