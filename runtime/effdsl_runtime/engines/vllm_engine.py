@@ -13,7 +13,7 @@ from effdsl_registry.checkpoints import Checkpoints
 from effdsl.engine import VLLM
 from effdsl.load import Batches, ResolvedLoad
 from effdsl.stages.generation import ROUNDS, Inference
-from effdsl.stages.serving import max_model_len, most_sequences, pool_bytes
+from effdsl.stages.serving import is_emulated, max_model_len, most_sequences, pool_bytes
 from effdsl.task import Task
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl_runtime.data.prepare import beating
@@ -28,6 +28,7 @@ from effdsl_runtime.probes import Sampler
 
 GB = 1e9
 BY_SEVERAL = "weights not looked at: several processes loaded them"
+EMULATED = "products of the format are emulated"
 
 
 def run(task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) -> Observation:
@@ -83,8 +84,8 @@ class Service:
     """A model that vLLM serves, and what is seen of it."""
 
     def __init__(self, task: Task, work: Inference, of: Given, server: VLLMServer, report: Report) -> None:
-        self._seed, self._work, self._given, self._server = task.seed, work, of, server
-        self._report = report
+        self._seed, self._kind, self._work = task.seed, task.hardware.kind, work
+        self._given, self._server, self._report = of, server, report
         self.iterations: list[Iteration] = []
         self.windows: list[Window] = []
         self.values: dict[str, float] = {}
@@ -112,7 +113,10 @@ class Service:
             tables=self.tables,
             artifacts={"sample": _text(self._sample, Path(self._given.tokenizer))},
             kernel="vllm",
-            flags=() if loaded is not None else (BY_SEVERAL,),
+            flags=(
+                *[BY_SEVERAL] * (loaded is None),
+                *[EMULATED] * is_emulated(self._work.format, self._kind),
+            ),
         )
 
     @singledispatchmethod
