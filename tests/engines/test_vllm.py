@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from effdsl_runtime.data.example_batches import spread
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.engines.transformers_engine import spread
 from effdsl_runtime.generating.prompts import prompts_of
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
