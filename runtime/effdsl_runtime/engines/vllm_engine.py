@@ -20,10 +20,11 @@ from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.vllm_server import Loaded, NotAsAskedError, ServerOptions, VLLMServer
+from effdsl_runtime.evaluating.perplexity import judged
 from effdsl_runtime.generating.given import Given, given, warm_ups
 from effdsl_runtime.generating.request_times import NS, Request, summary
 from effdsl_runtime.generating.serving import Prompt, Serving, serve, together
-from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
+from effdsl_runtime.observation import EvaluatedItem, Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 
 GB = 1e9
@@ -90,6 +91,7 @@ class Service:
         self.windows: list[Window] = []
         self.values: dict[str, float] = {}
         self.tables: dict[str, tuple[Row, ...]] = {}
+        self.items: dict[str, Sequence[EvaluatedItem]] = {}
         self._sample: list[int] = []
 
     def observe(self, threads: int) -> Observation:
@@ -111,6 +113,7 @@ class Service:
             threads=threads,
             values=self.values,
             tables=self.tables,
+            items=self.items,
             artifacts={"sample": _text(self._sample, Path(self._given.tokenizer))},
             kernel="vllm",
             flags=(
@@ -191,17 +194,9 @@ class Service:
             for loss in self._server.summed_losses(text.examples):
                 losses.append(loss)
                 self._report(Progress(text.name, len(losses), len(text.examples)))
-            tokens = [sum(example.predicted) for example in text.examples]
-            total = math.fsum(losses)
-            mean = total / sum(tokens)
-            self.values |= {"held_out_loss": mean, "ppl": math.exp(mean)}
-            if text.predicted_bytes:
-                self.values["bits_per_byte"] = total / math.log(2) / text.predicted_bytes
-            rows = zip(losses, tokens, strict=True)
-            self.tables[f"items.{text.name}"] = tuple(
-                {"item": float(number), "value": nats, "weight": float(count)}
-                for number, (nats, count) in enumerate(rows)
-            )
+            found = judged(text.name, losses, text.examples, text.predicted_bytes)
+            self.values |= found.values
+            self.items |= found.items
 
 
 def _row(request: Request, start_ns: int) -> Row:
