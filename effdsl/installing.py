@@ -17,7 +17,6 @@ EXTRAS = {
     "peft": "peft",
     "plotly": "report",
     "transformers": "transformers",
-    "vllm": "vllm",
 }
 """What brings a module that the extra ``torch`` does not."""
 

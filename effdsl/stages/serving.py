@@ -17,6 +17,7 @@ from effdsl.load import Batches, ClosedLoop, ResolvedLoad
 from effdsl.stages.generation import Inference
 from effdsl.subjects.trained import TrainedWeights
 from effdsl.techniques.precision.calibrated import AWQ, GPTQ
+from effdsl.techniques.precision.floating import FP8
 from effdsl.techniques.precision.integers import INT4, INT8, Grouped
 from effdsl.techniques.precision.normal_float import NF4
 from effdsl.techniques.precision.weight_format import WeightFormat
@@ -71,6 +72,11 @@ def _(format: INT8, kind: str) -> str:
 @not_in_vllm.register
 def _(format: NF4, kind: str) -> str:
     return "vLLM reads normal floats of bitsandbytes by a plug-in only"
+
+
+def is_emulated(format: WeightFormat, kind: str) -> bool:
+    """Whether a device of ``kind`` lacks the products of ``format``, so that time says nothing of it."""
+    return isinstance(format, FP8) and kind == "cpu"
 
 
 def _group_size(size: int) -> str:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 import torch
+from effdsl_registry.store import Store
+from effdsl_runtime.data.example_batches import spread
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.engines.transformers_engine import spread
 from effdsl_runtime.generating.prompts import prompts_of
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
-from effdsl import PythonHelp
+from effdsl import INT4, W8A8, PythonHelp
 from effdsl.data import BaseTokenizer
 from effdsl.stages.generation import ROUNDS
 
@@ -63,19 +64,57 @@ def test_greedy_text_in_float32_is_that_of_transformers(measured: Any, model: An
     assert fp32.artifacts["sample"] == tokenizer.decode(tokens, skip_special_tokens=False)
 
 
-def test_perplexity_is_that_of_transformers_item_by_item(measured: Any, model: Any, project: Path) -> None:
-    """The summed loss of every example, in float32 to rounding, in bfloat16 to a few per mille."""
-    oracle = []
+def losses(model: Any, project: Path) -> list[float]:
+    """Of every example that is evaluated, summed."""
+    found = []
     for example in spread(examples(project, CONTEXT), TOKENS):
         ids_t = torch.tensor(example.tokens)
         with torch.no_grad():
-            logits_tv = model(ids_t[None]).logits[0]
-        oracle.append(float(cross_entropy(logits_tv[:-1], ids_t[1:], reduction="sum")))
+            logits_tv = model(ids_t[None]).logits[0].float()
+        found.append(float(cross_entropy(logits_tv[:-1], ids_t[1:], reduction="sum")))
+    return found
+
+
+def items(record: Any, project: Path) -> list[float]:
+    """The summed loss of every example that was evaluated."""
+    with Store(project / ".effdsl").reading() as connection:
+        asked = "SELECT value FROM items WHERE key = ? AND evaluation = 'perplexity' ORDER BY item"
+        return [value for (value,) in connection.execute(asked, [record.key]).fetchall()]
+
+
+def test_perplexity_is_that_of_transformers_item_by_item(measured: Any, model: Any, project: Path) -> None:
+    """The summed loss of every example, in float32 to rounding, in bfloat16 to a few per mille."""
+    oracle = losses(model, project)
     for record, tolerance in zip(measured, (5e-3, 1e-5), strict=True):
-        items = [row["value"] for row in record.tables["items.perplexity"]]
-        assert items == pytest.approx(oracle, rel=tolerance)
-        mean = math.fsum(items) / sum(row["weight"] for row in record.tables["items.perplexity"])
-        assert record.metrics["ppl"] == pytest.approx(math.exp(mean))
+        assert items(record, project) == pytest.approx(oracle, rel=tolerance)
+        predicted = sum(sum(one.predicted) for one in spread(examples(project, CONTEXT), TOKENS))
+        assert record.metrics["ppl"] == pytest.approx(math.exp(math.fsum(oracle) / predicted), rel=0.05)
+
+
+@pytest.mark.parametrize("weight_format", [INT4(), INT4(symmetric=True), W8A8()], ids=repr)
+def test_fewer_bits_are_those_that_we_multiply_ourselves(
+    weight_format: Any, measured: Any, project: Path
+) -> None:
+    """To bfloat16's rounding, and nearer to our own product of the same integers than to the weights as they
+    were; in fewer bytes."""
+    compressed = pytest.importorskip("effdsl_runtime.quantizing.compressed")
+    assert compressed
+    from effdsl_runtime.quantizing import quantize
+
+    load = f"Load(prompt_tokens={PROMPT}, new_tokens={NEW})"
+    assert executed(project, f"Study(Precision([{weight_format!r}]), load={load}, {COMMON})")["ran"] == {
+        "ok": 1
+    }
+    (record,) = records(project, f"precision = '{weight_format.label()}'")
+    plain = AutoModelForCausalLM.from_pretrained(project / "tiny", dtype=torch.bfloat16).eval()
+    quantize(plain, weight_format, torch.bfloat16)
+    ours = losses(plain, project)
+    theirs, unquantized = items(record, project), items(measured[0], project)
+    assert theirs == pytest.approx(ours, rel=5e-3)
+    apart = [abs(one - other) for one, other in zip(theirs, ours, strict=True)]
+    from_bf16 = [abs(one - other) for one, other in zip(theirs, unquantized, strict=True)]
+    assert sum(apart) < sum(from_bf16)
+    assert record.metrics["weight_bytes"] < 0.7 * measured[0].metrics["weight_bytes"]
 
 
 def test_weights_and_cache_have_the_bytes_of_their_dtype(measured: Any, model: Any) -> None:

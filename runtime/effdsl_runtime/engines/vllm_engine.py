@@ -13,21 +13,23 @@ from effdsl_registry.checkpoints import Checkpoints
 from effdsl.engine import VLLM
 from effdsl.load import Batches, ResolvedLoad
 from effdsl.stages.generation import ROUNDS, Inference
-from effdsl.stages.serving import max_model_len, most_sequences, pool_bytes
+from effdsl.stages.serving import is_emulated, max_model_len, most_sequences, pool_bytes
 from effdsl.task import Task
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.vllm_server import Loaded, NotAsAskedError, ServerOptions, VLLMServer
+from effdsl_runtime.evaluating.perplexity import judged
 from effdsl_runtime.generating.given import Given, given, warm_ups
 from effdsl_runtime.generating.request_times import NS, Request, summary
 from effdsl_runtime.generating.serving import Prompt, Serving, serve, together
-from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
+from effdsl_runtime.observation import EvaluatedItem, Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 
 GB = 1e9
 BY_SEVERAL = "weights not looked at: several processes loaded them"
+EMULATED = "products of the format are emulated"
 
 
 def run(task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) -> Observation:
@@ -83,12 +85,13 @@ class Service:
     """A model that vLLM serves, and what is seen of it."""
 
     def __init__(self, task: Task, work: Inference, of: Given, server: VLLMServer, report: Report) -> None:
-        self._seed, self._work, self._given, self._server = task.seed, work, of, server
-        self._report = report
+        self._seed, self._kind, self._work = task.seed, task.hardware.kind, work
+        self._given, self._server, self._report = of, server, report
         self.iterations: list[Iteration] = []
         self.windows: list[Window] = []
         self.values: dict[str, float] = {}
         self.tables: dict[str, tuple[Row, ...]] = {}
+        self.items: dict[str, Sequence[EvaluatedItem]] = {}
         self._sample: list[int] = []
 
     def observe(self, threads: int) -> Observation:
@@ -110,9 +113,13 @@ class Service:
             threads=threads,
             values=self.values,
             tables=self.tables,
+            items=self.items,
             artifacts={"sample": _text(self._sample, Path(self._given.tokenizer))},
             kernel="vllm",
-            flags=() if loaded is not None else (BY_SEVERAL,),
+            flags=(
+                *[BY_SEVERAL] * (loaded is None),
+                *[EMULATED] * is_emulated(self._work.format, self._kind),
+            ),
         )
 
     @singledispatchmethod
@@ -187,17 +194,9 @@ class Service:
             for loss in self._server.summed_losses(text.examples):
                 losses.append(loss)
                 self._report(Progress(text.name, len(losses), len(text.examples)))
-            tokens = [sum(example.predicted) for example in text.examples]
-            total = math.fsum(losses)
-            mean = total / sum(tokens)
-            self.values |= {"held_out_loss": mean, "ppl": math.exp(mean)}
-            if text.predicted_bytes:
-                self.values["bits_per_byte"] = total / math.log(2) / text.predicted_bytes
-            rows = zip(losses, tokens, strict=True)
-            self.tables[f"items.{text.name}"] = tuple(
-                {"item": float(number), "value": nats, "weight": float(count)}
-                for number, (nats, count) in enumerate(rows)
-            )
+            found = judged(text.name, losses, text.examples, text.predicted_bytes)
+            self.values |= found.values
+            self.items |= found.items
 
 
 def _row(request: Request, start_ns: int) -> Row:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from effdsl_registry.checkpoints import Checkpoints
+from transformers import AutoConfig
 
 from effdsl.evaluation import Perplexity
 from effdsl.load import Batches, ClosedLoop, OpenLoop
 from effdsl.stages.generation import ROUNDS, Inference
-from effdsl_runtime.data.example_batches import spread
-from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer, tokenizer_folder
+from effdsl_runtime.data.model_tokenizer import tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.evaluating.perplexity import examples_of, predicted_bytes
+from effdsl_runtime.evaluating.positions import positions_in
 from effdsl_runtime.generating.given import Given, GivenText, warm_ups
 from effdsl_runtime.generating.model_folder import model_folder
 from effdsl_runtime.generating.prompts import prompts_of
+from effdsl_runtime.observation import Progress
 from effdsl_runtime.tuning.base_model import check_unchanged, tokenizer_source
 
 Report = Callable[[str], None]
@@ -34,12 +37,13 @@ def give(work: Inference, seed: int, checkpoints: Checkpoints, folder: Path, rep
     tokenizer = tokenizer_folder(source, revision)
     examples = prepare_examples(work.data, source, work.load.prompt_tokens, report, revision)
     prompts_nt = prompts_of(examples.held_out, work.load.prompt_tokens, prompts_needed(work), seed)
+    model = model_folder(work, seed, checkpoints, report)
     given = Given(
-        model=str(model_folder(work, seed, checkpoints, report)),
+        model=str(model),
         tokenizer=str(tokenizer),
         parameters=work.size().parameters,
         prompts=prompts_nt.tolist(),
-        texts=[_text(one, tokenizer, report) for one in work.evaluation if isinstance(one, Perplexity)],
+        texts=list(_texts(work, model, tokenizer, report)),
     )
     given.write(folder)
 
@@ -53,15 +57,15 @@ def prompts_needed(work: Inference) -> int:
     return load.requests + warm_ups(load)
 
 
-def _text(one: Perplexity, tokenizer: Path, report: Report) -> GivenText:
-    if one.data is None:
-        raise DataError("Perplexity has no data; resolve it with those of a study")
-    found = prepare_examples(one.data, tokenizer, one.context_length, report)
-    examples = spread(found.held_out, one.tokens)
-    return GivenText(one.name, examples, _predicted_bytes(examples, tokenizer))
+def _texts(work: Inference, model: Path, tokenizer: Path, report: Report) -> Iterator[GivenText]:
+    """What perplexity is evaluated on, as where transformers evaluates it."""
+    said = partial(_told, report)
+    positions = positions_in(AutoConfig.from_pretrained(model))
+    for one in work.evaluation:
+        if isinstance(one, Perplexity):
+            examples = examples_of(one, positions, tokenizer, said)
+            yield GivenText(one.name, examples, predicted_bytes(examples, tokenizer, said))
 
 
-def _predicted_bytes(examples: list[Example], tokenizer: Path) -> int:
-    bytes_v = ModelTokenizer(tokenizer).bytes_v
-    predicted = (t for e in examples for t, counts in zip(e.tokens, e.predicted, strict=True) if counts)
-    return sum(int(bytes_v[token]) for token in predicted)
+def _told(report: Report, progress: Progress) -> None:
+    report(progress.phase)

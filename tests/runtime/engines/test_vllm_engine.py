@@ -108,8 +108,7 @@ def test_perplexity_is_of_the_predicted_tokens_and_its_items_are_the_examples() 
     assert seen.values["held_out_loss"] == pytest.approx(0.5)
     assert seen.values["ppl"] == pytest.approx(math.exp(0.5))
     assert seen.values["bits_per_byte"] == pytest.approx(1.5 / math.log(2) / 6)
-    assert [row["value"] for row in seen.tables["items.perplexity"]] == [1.0, 0.5]
-    assert [row["weight"] for row in seen.tables["items.perplexity"]] == [2, 1]
+    assert [tuple(item) for item in seen.items["perplexity"]] == [(0, 1.0, 2), (1, 0.5, 1)]
 
 
 def test_memory_is_weights_and_the_part_of_the_pool_that_was_used_and_the_pool() -> None:

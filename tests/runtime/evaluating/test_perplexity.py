@@ -12,6 +12,7 @@ from effdsl_runtime.data.parts import items
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.evaluating import evaluate
 from effdsl_runtime.evaluating.perplexity import examples_of
+from effdsl_runtime.evaluating.positions import positions_of
 from transformers import AutoTokenizer
 
 from effdsl import Perplexity
@@ -33,7 +34,7 @@ def test_each_item_is_the_loss_of_its_example_read_alone(model: Any, folder: Pat
     """Whatever stands beside it in a batch; and all of them make the loss."""
     asked = Perplexity(tokens=700, context_length=40).resolve(text)
     found = evaluate(asked, model, folder, CPU, unheard)
-    examples = examples_of(asked, model, folder, unheard)
+    examples = examples_of(asked, positions_of(model), folder, unheard)
     rows = found.items["perplexity"]
     assert 600 < sum(row.weight for row in rows) < 800
     assert [row.value for row in rows] == pytest.approx([nats(model, e.tokens) for e in examples], rel=1e-5)
@@ -45,7 +46,7 @@ def test_each_item_is_the_loss_of_its_example_read_alone(model: Any, folder: Pat
 
 def test_bits_are_those_of_all_bytes_that_are_predicted(model: Any, folder: Path, text: Any) -> None:
     """Of the whole held-out part all bytes are, but those of each document's first token."""
-    found = evaluate(Perplexity(tokens=ALL).resolve(text), model, folder, CPU, unheard)
+    found = evaluate(Perplexity(tokens=ALL).resolve(text), positions_of(model), folder, CPU, unheard)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     passages = [item.content.text for item in items(text) if item.part == "held_out"]
     size = sum(len(p.encode()) - len(tokenizer.decode(tokenizer.encode(p)[:1]).encode()) for p in passages)
@@ -55,7 +56,7 @@ def test_bits_are_those_of_all_bytes_that_are_predicted(model: Any, folder: Path
 
 def test_no_example_is_longer_than_the_model_has_positions(model: Any, folder: Path, text: Any) -> None:
     """The model has 64."""
-    examples = examples_of(Perplexity(context_length=256).resolve(text), model, folder, unheard)
+    examples = examples_of(Perplexity(context_length=256).resolve(text), positions_of(model), folder, unheard)
     assert max(len(example.tokens) for example in examples) == 64
 
 
@@ -64,7 +65,7 @@ def test_probabilities_are_float32_of_logits_in_the_models_dtype(model: Any, fol
     half = model.to(torch.bfloat16)
     asked = Perplexity(tokens=200, context_length=40).resolve(text)
     found = evaluate(asked, half, folder, CPU, unheard).items["perplexity"]
-    examples = examples_of(asked, half, folder, unheard)
+    examples = examples_of(asked, positions_of(half), folder, unheard)
     assert [row.value for row in found] == pytest.approx([nats(half, e.tokens) for e in examples], rel=5e-3)
     value = found[0].value
     assert float(torch.tensor(value).to(torch.bfloat16)) != value
@@ -75,7 +76,7 @@ def test_a_broken_model_has_diverged(model: Any, folder: Path, text: Any) -> Non
     with torch.no_grad():
         model.lm_head.weight.fill_(math.nan)
     with pytest.raises(Diverged, match="held-out text is nan"):
-        evaluate(Perplexity(tokens=200).resolve(text), model, folder, CPU, unheard)
+        evaluate(Perplexity(tokens=200).resolve(text), positions_of(model), folder, CPU, unheard)
 
 
 @pytest.mark.slow
@@ -87,7 +88,7 @@ def test_all_of_a_text_costs_what_lm_evals_rolling_windows_cost(model: Any, fold
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
     asked = Perplexity(tokens=ALL).resolve(text)
-    ours = [example.tokens for example in examples_of(asked, model, folder, unheard)]
+    ours = [example.tokens for example in examples_of(asked, positions_of(model), folder, unheard)]
     lm = HFLM(pretrained=model, tokenizer=str(folder), batch_size=4)
     windows = []
     for item in items(text):
