@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STUDY ?= studies/small/attention.py
 VERSION ?= 2.12.1
+ENVIRONMENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/effdsl/environments
 
-.PHONY: study test test-torch check lint types bench clean
+.PHONY: study test engines test-torch check lint types bench clean
 
 study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the Pareto set
 	$(BIN)/effdsl execute $(STUDY)
@@ -13,6 +14,10 @@ study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the 
 
 test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
 	$(BIN)/python -m pytest -q -n logical --dist worksteal
+
+engines: .venv/.ready-dev ## engines in environments of their own, which are made in ENVIRONMENTS: 4 GB, some minutes
+	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/effdsl env create vllm
+	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/python -m pytest -q -m engines tests/engines
 
 test-torch: .venv-torch-$(VERSION)/.ready ## what computes, with another torch: VERSION=2.11.0
 	.venv-torch-$(VERSION)/bin/python -m pytest -q -n logical --dist worksteal tests/runtime tests/benchmarks

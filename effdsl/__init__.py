@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         Shakespeare,
     )
     from effdsl.declare import identity
-    from effdsl.engine import Torch, Transformers
-    from effdsl.evaluation import Perplexity
+    from effdsl.engine import VLLM, Torch, Transformers
+    from effdsl.evaluation import Cloze, Perplexity
     from effdsl.hardware import (
         A40,
         A100,
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         V100,
         Hardware,
     )
+    from effdsl.harness import EfficientLLMTasks, LMEval
     from effdsl.instructions import Instructions, MedicalO1, OpenO1SFT
     from effdsl.load import Load
     from effdsl.own import technique
@@ -98,12 +99,13 @@ _HOMES = {
     "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position Precision",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
-    "engine": "Torch Transformers",
-    "evaluation": "Perplexity",
+    "engine": "VLLM Torch Transformers",
+    "evaluation": "Cloze Perplexity",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "
         "RTX_3090_TI RTX_4090 RTX_A4000 RTX_A5000 RTX_A6000 THIS_MACHINE TITAN_RTX V100 Hardware "
     ),
+    "harness": "EfficientLLMTasks LMEval",
     "instructions": "Instructions MedicalO1 OpenO1SFT",
     "load": "Load",
     "own": "technique",
@@ -199,6 +201,7 @@ __all__ = [
     "THIS_MACHINE",
     "TITAN_RTX",
     "V100",
+    "VLLM",
     "W8A8",
     "ALiBi",
     "AdaLoRA",
@@ -215,8 +218,10 @@ __all__ = [
     "ByteTokenizer",
     "Bytes",
     "Calibration",
+    "Cloze",
     "Count",
     "DoRA",
+    "EfficientLLMTasks",
     "FeedForward",
     "FeedForwardTechnique",
     "FineTuning",
@@ -229,6 +234,7 @@ __all__ = [
     "HubTokenizer",
     "Instructions",
     "K",
+    "LMEval",
     "Learned",
     "LoHa",
     "LoKr",

@@ -20,6 +20,10 @@ COMMANDS = {
     "status": ("effdsl_runtime.run_commands:status", "Show what is done, running and left of a study."),
     "show": ("effdsl_runtime.run_commands:show", "Show one result with its provenance."),
     "merge": ("effdsl_runtime.merge_command:merge", "Write the whole model that a fine-tuning made."),
+    "env": (
+        "effdsl_runtime.environments.commands:env",
+        "Make, list, check and remove the environments of engines.",
+    ),
     "doctor": ("effdsl_runtime.run_commands:doctor", "Check this machine: devices, meters, packages, store."),
     "rank": (
         "effdsl_analysis.commands.rank:rank",

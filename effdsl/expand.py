@@ -203,6 +203,8 @@ def _cell(choice: Choice, stage: Stage, study: Study, hardware: Hardware, condit
         reason = f"{error}" + (f"; {error.hint}" if error.hint else "")
         return PlannedCell(choice, written_labels(choice, stage, on), None, unsupported=reason)
     labels = labels_of(choice, stage, stage.labels(choice, workload), on)
+    if reason := engine.lacks(workload, hardware):
+        return PlannedCell(choice, labels, None, unsupported=reason)
     cell = Cell(workload, engine, hardware, labels)
     memory = engine.memory(workload, hardware)
     remark = stage.remark(choice, workload)

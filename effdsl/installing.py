@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 EXTRAS = {
+    "antlr4": "eval",
     "bitsandbytes": "bitsandbytes",
     "datasets": "hub",
     "fla": "fla",
+    "immutabledict": "eval",
     "jinja2": "report",
+    "langdetect": "eval",
+    "lm_eval": "eval",
+    "math_verify": "eval",
     "megatron": "megatron",
+    "nltk": "eval",
     "peft": "peft",
     "plotly": "report",
     "transformers": "transformers",
-    "vllm": "vllm",
 }
 """What brings a module that the extra ``torch`` does not."""
 

@@ -130,6 +130,8 @@ declare_metrics(
     Metric("sum_al_s", "Sum AL", "s", Better.LOWER, "latency summed over an evaluation; Table 9 prints it instead of AL", stages=INFERENCE, short="sum_al"),
     Metric("mcr", "MCR", "ratio", Better.HIGHER, "eq. 9: compression of the weights times the share of the score that is kept", stages=INFERENCE),
     Metric("gpu_hours_per_gpu", "GPU hours", "h/GPU", Better.LOWER, "hours of each device for the whole training; the paper prints GPU hours", short="gpu_hours", stages=PRETRAINING),
+    Metric("cloze", "cloze", "fraction", Better.HIGHER, "share of passages of held-out text whose continuation is found among wrong ones, by its log-likelihood", stages=INFERENCE),
+    Metric("cloze_per_byte", "cloze per byte", "fraction", Better.HIGHER, "the same by log-likelihood per byte of the continuation", stages=INFERENCE, short="cloze/byte"),
     Metric("mmlu_pro", "MMLU-Pro", "fraction", Better.HIGHER, "score on MMLU-Pro", stages=INFERENCE, short="mmlu-pro"),
     Metric("bbh", "BBH", "fraction", Better.HIGHER, "score on BIG-Bench Hard", stages=INFERENCE),
     Metric("gpqa", "GPQA", "fraction", Better.HIGHER, "score on GPQA", stages=INFERENCE),

@@ -145,12 +145,15 @@ def _optional_data(_: Any, field: Any, value: Any) -> None:
 
 
 def _evaluations(value: Any) -> Any:
-    listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    listed = tuple(one() if isinstance(one, type) and issubclass(one, Evaluation) else one for one in given)
     wrong = [one for one in listed if not is_broken(one) and not isinstance(one, Evaluation)]
     if wrong:
         raise Invalid(f"{', '.join(map(spelled, wrong))}: no evaluation", "e.g. evaluation=[Perplexity()]")
-    if len(set(listed)) != len(listed):
-        raise Invalid("an evaluation appears more than once")
+    names = [name for one in listed if isinstance(one, Evaluation) for name in one.names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Invalid(f"{', '.join(twice)}: evaluated more than once", "a score has one column; keep one")
     return listed
 
 

@@ -19,11 +19,12 @@ from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
 from effdsl.engine import memory_in_transformers, refused_by_transformers
-from effdsl.evaluation import Evaluation, Perplexity
+from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
 from effdsl.load import Batches, ResolvedLoad
+from effdsl.stages.evaluation_inputs import inputs_of
 from effdsl.stages.with_weights import ModelExamples, WithWeights
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell
@@ -83,13 +84,12 @@ class Inference(WithWeights):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return (*self.format.packages, *(module for one in self.evaluation for module in one.packages))
+        return self.format.packages
 
     def inputs(self) -> tuple[Input, ...]:
-        texts = [ModelExamples(self.data, self.weights, self.load.prompt_tokens)]
+        texts: list[Input] = [ModelExamples(self.data, self.weights, self.load.prompt_tokens)]
         for one in self.evaluation:
-            if isinstance(one, Perplexity) and one.data is not None:
-                texts.append(ModelExamples(one.data, self.weights, one.context_length))
+            texts += inputs_of(one, self.weights)
         return (*self.weights.inputs(), *dict.fromkeys(texts))
 
     def cost(self, hardware: Hardware) -> Cost:
@@ -101,8 +101,9 @@ class Inference(WithWeights):
         sizes = load.batch_sizes if isinstance(load, Batches) else (load.sequences,)
         one = prefill_flops(model, prompt) + decode_flops(model, prompt, new)
         moved = sum(decode_bytes(model, self.format, self.dtype, size, prompt, new) for size in sizes)
-        read = sum(one.tokens for one in self.evaluation if isinstance(one, Perplexity))
-        flops = (ROUNDS + 1) * sum(sizes) * one + prefill_flops(model, 1) * read
+        read = [evaluation.tokens_read for evaluation in self.evaluation]
+        known = None if None in read else sum(filter(None, read)) * prefill_flops(model, 1)
+        flops = None if known is None else (ROUNDS + 1) * sum(sizes) * one + known
         return Cost(flops=flops, bytes_moved=(ROUNDS + 1) * moved, features=self._features(one))
 
     def _features(self, flops: float | None) -> Features:
@@ -149,16 +150,13 @@ class Inference(WithWeights):
 
 @memory_in_transformers.register
 def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEstimate | None:
-    """On a GPU a matrix is stored in its format before the next one comes. On a CPU the weights are there as
-    they were read first, as they are on either where some text is to be run through them."""
+    """The weights are all there as they were read before the first is stored in its format."""
     model, load = work.model, work.load
     if model is None:
         return None
     held = generating_memory(
         model, work.format, work.dtype, load.sequences, load.context_length, load.prompt_tokens
     )
-    if hardware.kind == "gpu" and work.format.fitted_to is None:
-        return held
     as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
     return attrs.evolve(held, loading=max(0, as_read - held.total))
 

@@ -15,13 +15,14 @@ from effdsl.engine import Engine, Transformers
 from effdsl.evaluation import Evaluation, Perplexity
 from effdsl.hardware import Hardware
 from effdsl.load import ResolvedLoad
+from effdsl.stages import serving  # noqa: F401  what vLLM takes, by dispatch
 from effdsl.stages.generation import Inference
 from effdsl.stages.stage import Mistakes, Stage, stage
 from effdsl.subjects.weights import Weights
 from effdsl.task import ChosenTechnique
 from effdsl.techniques.precision import BF16
 from effdsl.techniques.precision.weight_format import WeightFormat
-from effdsl.techniques.technique import Technique
+from effdsl.techniques.technique import Technique, Unsupported
 from effdsl.workload import Workload
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class InferenceStage(Stage):
         weights, chosen = choice.subject, choice.chosen[Precision.name]
         assert isinstance(chosen, WeightFormat)  # noqa: S101  as the axis has checked
         weights.size()  # what nothing here knows the size of is unsupported
+        _check_positions(conditions.load, weights)
         work = Inference(
             weights,
             chosen,
@@ -101,6 +103,16 @@ class InferenceStage(Stage):
         assert isinstance(workload, Inference)  # noqa: S101  the stage's own
         name = type(workload.format).__name__
         return {Precision.name: ChosenTechnique(name, workload.format.label())}
+
+
+def _check_positions(load: ResolvedLoad, weights: Weights) -> None:
+    """Refuse sequences longer than what a model is made for."""
+    if weights.positions is not None and load.context_length > weights.positions:
+        raise Unsupported(
+            f"prompts of {load.prompt_tokens:,} with {load.new_tokens:,} new tokens are more than the "
+            f"{weights.positions:,} tokens that {weights.name} is made for",
+            "give a Load(prompt_tokens=..., new_tokens=...) of fewer",
+        )
 
 
 def text_of(declared: Data | None, weights: Weights) -> Data:

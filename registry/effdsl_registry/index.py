@@ -28,7 +28,7 @@ def rebuild(store: Layout, patience_s: float = PATIENCE_S) -> int:
         _remove_database(fresh)
         with connected(fresh, read_only=False, config=WRITING) as connection:
             create(connection)
-            count = insert_files(connection, map(str, store.record_files()), store.code_sets)
+            count = insert_files(connection, map(str, store.record_files()), store)
             for study in store.study_files():
                 insert_study(connection, study.read_text(encoding="utf-8"))
             connection.execute("CHECKPOINT")

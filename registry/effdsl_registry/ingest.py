@@ -21,7 +21,7 @@ from effdsl.task import ChosenTechnique
 from effdsl.workload import Plain
 from effdsl_registry.errors import RecordDamaged
 from effdsl_registry.files import literal, quoted
-from effdsl_registry.layout import named_by
+from effdsl_registry.layout import Layout, named_by
 from effdsl_registry.records import FORMAT, Curve, Identity, Provenance, Record, Row
 from effdsl_registry.schema import transaction
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from effdsl_registry.code_sets import CodeSets
 
 BATCH = 10_000
+ITEM_FILES = 256  # at a time: a thousand with 12,000 items each would take 2 GB of memory
 CHUNK = 1 << 13  # holds most records; a larger buffer costs more than a second read
 LONGEST_LINE = 1 << 24
 _TIMES = ("started_at", "finished_at")
@@ -43,6 +44,7 @@ _SQL_TYPES: dict[Any, str] = {
     bool: "BOOLEAN",
     dict[str, str]: "JSON",
     dict[str, float]: "MAP(VARCHAR, DOUBLE)",
+    dict[str, int]: "JSON",
     tuple[str, ...]: "VARCHAR[]",
     dict[str, ChosenTechnique]: "JSON",
     dict[str, Plain]: "JSON",
@@ -82,8 +84,9 @@ def read_record_file(path: str) -> RecordFile | None:
     return RecordFile(path, *named_by(path), content)
 
 
-def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], code_sets: CodeSets) -> int:
-    """Index record files that are not indexed yet, and their code sets, all or none; returns how many.
+def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], layout: Layout) -> int:
+    """Index record files that are not indexed yet, and their code sets, all or none; then their items.
+    Returns how many records are new.
 
     A file that is not there is left out, a damaged one is logged and left out.
     """
@@ -92,7 +95,8 @@ def insert_files(connection: DuckDBPyConnection, paths: Iterable[str], code_sets
         count = 0
         while batch := list(islice(read, BATCH)):
             count += _insert_batch(connection, batch, memory)
-        _insert_code(connection, code_sets)
+        _insert_code(connection, layout.code_sets)
+    _insert_items(connection, layout)
     return count
 
 
@@ -123,6 +127,29 @@ def _insert_code(connection: DuckDBPyConnection, code_sets: CodeSets) -> None:
             connection.execute(_INSERT_CODE, [name, json.dumps(modules)])
 
 
+def _insert_items(connection: DuckDBPyConnection, layout: Layout) -> None:
+    """Index the items of records that have some and are indexed without them. One file that is damaged keeps
+    no other out."""
+    import duckdb
+
+    files = [layout.items_file(key, attempt) for key, attempt in connection.execute(_NO_ITEMS).fetchall()]
+    there = iter([str(file) for file in files if file.exists()])
+    while some := list(islice(there, ITEM_FILES)):
+        try:
+            _insert_item_files(connection, some)
+        except duckdb.Error:
+            for file in some:
+                try:
+                    _insert_item_files(connection, [file])
+                except duckdb.Error as error:
+                    log.warning("%s is damaged and left out: %s", file, str(error).partition("\n")[0])
+
+
+def _insert_item_files(connection: DuckDBPyConnection, files: Sequence[str]) -> None:
+    with transaction(connection):
+        connection.execute(_INSERT_ITEMS, [files])
+
+
 def _line(file: RecordFile) -> tuple[bytes, bytes | memoryview, bytes]:
     """A line of JSON in three parts: what the path says and the checksum, around the record itself."""
     text: bytes | memoryview = file.content
@@ -148,6 +175,20 @@ _INSERT_CODE = """
 INSERT INTO internal.code
 SELECT $1, entry.key, entry.value
 FROM (SELECT unnest(map_entries(CAST($2::JSON AS MAP(VARCHAR, VARCHAR)))) AS entry)
+"""
+
+_NO_ITEMS = """
+SELECT key, attempt FROM internal.attempts
+WHERE items <> '{}' AND attempt NOT IN (SELECT attempt FROM internal.items)
+"""
+
+_INSERT_ITEMS = """
+INSERT INTO internal.items
+SELECT
+    split_part(parse_filename(filename), '.', 1) AS attempt, evaluation,
+    list(item ORDER BY item), list(value ORDER BY item), list(weight ORDER BY item)
+FROM read_parquet($1, filename = true)
+GROUP BY attempt, evaluation
 """
 
 

@@ -83,6 +83,10 @@ class Layout:
         """The Parquet file with what the probes read, where there is one."""
         return self.folder(key) / f"{attempt}.samples.parquet"
 
+    def items_file(self, key: str, attempt: str) -> Path:
+        """The Parquet file with every item of the evaluations, where there are any."""
+        return self.folder(key) / f"{attempt}.items.parquet"
+
     def record_of(self, table: Path) -> Path:
         """The record that a Parquet file belongs to."""
         return table.with_name(table.name.partition(".")[0] + ".json")

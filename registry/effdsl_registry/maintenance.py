@@ -78,8 +78,8 @@ def collect(store: Store, what: list[Garbage]) -> None:
     attempts = {item.path.stem for item in what if item.path.suffix == ".json"} - code
     if attempts or code:
         with store.writing() as connection, transaction(connection):
-            for names, delete in ((attempts, _DELETE_ATTEMPTS), (code, _DELETE_CODE)):
-                connection.execute(delete, [",".join(names)])
+            for table, names in (("attempts", attempts), ("items", attempts), ("code", code)):
+                connection.execute(_DELETE[table], [",".join(names)])
     for item in what:
         if item.path.is_dir():
             shutil.rmtree(item.path)
@@ -87,8 +87,11 @@ def collect(store: Store, what: list[Garbage]) -> None:
             item.path.unlink(missing_ok=True)
 
 
-_DELETE_ATTEMPTS = "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))"
-_DELETE_CODE = "DELETE FROM internal.code WHERE code IN (SELECT unnest(string_split(?, ',')))"
+_DELETE = {
+    "attempts": "DELETE FROM internal.attempts WHERE attempt IN (SELECT unnest(string_split(?, ',')))",
+    "items": "DELETE FROM internal.items WHERE attempt IN (SELECT unnest(string_split(?, ',')))",
+    "code": "DELETE FROM internal.code WHERE code IN (SELECT unnest(string_split(?, ',')))",
+}
 
 
 def _superseded(store: Store) -> Iterator[Garbage]:
@@ -102,6 +105,7 @@ def _superseded(store: Store) -> Iterator[Garbage]:
             store.record_file(key, attempt),
             store.iterations_file(key, attempt),
             store.samples_file(key, attempt),
+            store.items_file(key, attempt),
         ):
             if path.exists():
                 yield _garbage(path, "superseded by a later attempt")

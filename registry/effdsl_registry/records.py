@@ -132,6 +132,8 @@ class Record:
         curves: by name, e.g. ``train`` and ``held_out`` loss: (iterations done, value), ``None`` where it was
             not finite.
         tables: by name, e.g. ``decoding`` and ``expert_shares``: rows of numbers.
+        scores: by the name of what was evaluated, as a whole.
+        items: by the name of what was evaluated, how many items there are in the file beside it.
         artifacts: by name, texts that the task made, e.g. a ``sample`` of what the model writes.
         files: what the task left under its key, e.g. weights: SHA-256 by path.
     """
@@ -151,6 +153,8 @@ class Record:
     provenance: Provenance
     curves: dict[str, Curve] = attrs.field(factory=dict, converter=_curves)
     tables: dict[str, tuple[Row, ...]] = attrs.field(factory=dict)
+    scores: dict[str, float] = attrs.field(factory=dict)
+    items: dict[str, int] = attrs.field(factory=dict)
     artifacts: dict[str, str] = attrs.field(factory=dict)
     files: dict[str, str] = attrs.field(factory=dict)
 

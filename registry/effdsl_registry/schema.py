@@ -36,6 +36,8 @@ PUBLIC_VIEWS = (
     "expert_shares",
     "examples",
     "time_to_loss",
+    "items",
+    "scores",
     "study_tasks",
     "code",
     "published",

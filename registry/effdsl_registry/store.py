@@ -79,13 +79,17 @@ class Store(Layout):
 
     # Writing
 
-    def write(self, record: Record, iterations: Table | None, samples: Table | None) -> Path:
+    def write(
+        self, record: Record, iterations: Table | None, samples: Table | None, items: Table | None = None
+    ) -> Path:
         """Write the files of an attempt, the record last; returns its path. The index is not touched."""
         path = self.record_file(record.key, record.attempt)
         if iterations is not None:
             write_parquet(self.iterations_file(record.key, record.attempt), iterations)
         if samples is not None:
             write_parquet(self.samples_file(record.key, record.attempt), samples)
+        if items is not None:
+            write_parquet(self.items_file(record.key, record.attempt), items)
         with self.journal.noting(record.key, record.attempt):
             write_whole(path, to_json(record).encode() + b"\n")
         return path
@@ -104,7 +108,7 @@ class Store(Layout):
         if made := self._make_index():
             return made
         with self.writing() as connection:
-            new = insert_files(connection, files, self.code_sets)
+            new = insert_files(connection, files, self)
         self.journal.clear(noted)
         return new
 

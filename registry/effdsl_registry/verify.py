@@ -92,7 +92,8 @@ def _index_rows(store: Store, findings: list[StoreFault]) -> dict[tuple[str, str
 
 def _whole_index(store: Store, connection: DuckDBPyConnection) -> Iterator[StoreFault]:
     """Read every column once, so that a block with a wrong checksum shows."""
-    connection.execute("SELECT max(hash(COLUMNS(*))) FROM internal.attempts").fetchall()
+    for table in ("attempts", "items"):
+        connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM internal.{table}").fetchall()  # noqa: S608
     row = connection.execute("SELECT count(*) - count(DISTINCT attempt) FROM internal.attempts").fetchone()
     if row and row[0]:
         yield StoreFault(store.index, f"holds {row[0]} attempts twice", REBUILD)
@@ -111,6 +112,9 @@ def _record_findings(store: Store, path: Path, file: RecordFile) -> tuple[Record
     beside = store.iterations_file(file.key, file.attempt)
     if record.provenance.measured_iterations and not beside.exists():
         found.append(StoreFault(beside, "is gone: the iteration times of a record", REMOVE))
+    items = store.items_file(file.key, file.attempt)
+    if record.items and not items.exists():
+        found.append(StoreFault(items, "is gone: the items of a record's evaluations", REMOVE))
     return record, found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from effdsl.hardware import Hardware
 from effdsl.installing import how_to_install
 from effdsl.task import Cell, Task
-from effdsl_runtime.environments import missing_environment
+from effdsl_runtime.environments.state import why_unusable
 
 if TYPE_CHECKING:
     from effdsl_runtime.engines.contract import RunTask
@@ -37,12 +37,14 @@ def unavailable_here(machine: Hardware) -> Callable[[Cell], str]:
         wanted = cell.hardware
         if (wanted.name, wanted.count) != (machine.name, machine.count):
             return f"needs {wanted}; this machine is {machine}"
-        if cell.engine.environment and (reason := missing_environment(cell.engine.environment)):
+        environment = cell.engine.environment
+        unusable = why_unusable(environment, machine.kind) if environment else ""
+        if reason := cell.engine.refuses(cell.workload, wanted) or unusable:
             return reason
-        packages = () if cell.engine.environment else (*cell.engine.packages, *cell.workload.packages)
+        packages = () if environment else (*cell.engine.packages, *cell.workload.packages)
         for module in (*packages, *(p for one in cell.workload.inputs() for p in one.packages)):
             if missing(module):
                 return f"needs the module {module}: {how_to_install(module)}"
-        return cell.engine.refuses(cell.workload, wanted)
+        return ""
 
     return why_not

@@ -48,6 +48,7 @@ class Result:
     record: Record
     iterations: Table | None
     samples: Table | None
+    items: Table | None
     code: Mapping[str, str]
 
 
@@ -56,7 +57,7 @@ def keep(store: Store, result: Result) -> RecordedTask:
     record = with_code(result.record, store.code_sets.keep(result.code))
     if record.files:
         store.checkpoints.keep(record.key, record.attempt)
-    path = store.write(record, result.iterations, result.samples)
+    path = store.write(record, result.iterations, result.samples, result.items)
     ending = Ending(Outcome(record.outcome), record.reason, record.provenance.flags)
     return RecordedTask(ending, path, record.metrics)
 
@@ -104,6 +105,7 @@ def write_result(folder: Path, result: Result) -> None:
         "record": json.loads(to_json(result.record)),
         "iterations": result.iterations,
         "samples": result.samples,
+        "items": result.items,
         "code": dict(result.code),
     }
     write_whole(folder / RESULT, json.dumps(said).encode())
@@ -120,4 +122,4 @@ def read_result(folder: Path) -> Result | None:
         return None
     said = json.loads(path.read_bytes())
     record = from_json(json.dumps(said["record"]), str(path))
-    return Result(record, said["iterations"], said["samples"], said["code"])
+    return Result(record, said["iterations"], said["samples"], said["items"], said["code"])

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, singledispatch
+from pathlib import Path
 
-from effdsl.task import Cell
-from effdsl.workload import Input
+from effdsl_registry.checkpoints import Checkpoints
+
+from effdsl.task import Cell, Task
+from effdsl.workload import Input, Workload
 
 
 @singledispatch
@@ -24,6 +27,19 @@ def make_ready(wanted: Input, report: Callable[[str], None]) -> None:
         DataError: when it cannot be had.
     """
     raise TypeError(f"nothing here makes a {type(wanted).__name__} ready")
+
+
+@singledispatch
+def hand_over(
+    workload: Workload, task: Task, checkpoints: Checkpoints, folder: Path, report: Callable[[str], None]
+) -> None:
+    """Put what ``task`` cannot get in an interpreter of its own into ``folder``, where it crosses to that;
+    called in a process of effdsl's own interpreter, just before the task starts. Usually nothing.
+
+    Raises:
+        DataError: when it cannot be had.
+        Unsupported: when it cannot be made.
+    """
 
 
 @singledispatch

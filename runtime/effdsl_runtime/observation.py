@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,20 @@ class Point(NamedTuple):
     loss: float
 
 
+class EvaluatedItem(NamedTuple):
+    """An item of an evaluation; the mean over items is the sum of values over the sum of weights.
+
+    Attributes:
+        item: its number, the same for every model that is evaluated so.
+        value: its score, or of a text the summed loss in nats.
+        weight: one, or of a text its predicted tokens.
+    """
+
+    item: int
+    value: float
+    weight: float = 1.0
+
+
 Row = dict[str, float]
 """A row of a table: numbers by column."""
 
@@ -57,6 +71,8 @@ class Observation:
         values: what else was measured once, by the name of a metric, or of what metrics are computed from.
         curves: what was followed along the way, e.g. ``train`` and ``held_out`` loss.
         tables: what has a row for each of something, e.g. ``decoding``.
+        scores: what was evaluated, by name: as a whole, or of a group of tasks by its own rule.
+        items: the same item by item.
         artifacts: texts that the task made, e.g. a ``sample`` of what a model writes.
         kernel: name of the attention kernel.
         threads: threads that computed.
@@ -73,6 +89,8 @@ class Observation:
     values: Mapping[str, float] = attrs.field(factory=dict)
     curves: Mapping[str, tuple[Point, ...]] = attrs.field(factory=dict)
     tables: Mapping[str, tuple[Row, ...]] = attrs.field(factory=dict)
+    scores: Mapping[str, float] = attrs.field(factory=dict)
+    items: Mapping[str, Sequence[EvaluatedItem]] = attrs.field(factory=dict)
     artifacts: Mapping[str, str] = attrs.field(factory=dict)
     kernel: str = ""
     flags: tuple[str, ...] = ()

@@ -32,12 +32,19 @@ from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.endings import Ending, ending_of
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.handover import Result, keep, read_assignment, write_progress, write_result
-from effdsl_runtime.inputs import make_ready
+from effdsl_runtime.inputs import hand_over, make_ready
 from effdsl_runtime.machine import load_average, of_this_interpreter
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.recording.fingerprint import loaded_code
-from effdsl_runtime.recording.run_record import Assignment, Run, iterations_table, record_of, samples_table
+from effdsl_runtime.recording.run_record import (
+    Assignment,
+    Run,
+    items_table,
+    iterations_table,
+    record_of,
+    samples_table,
+)
 from effdsl_runtime.tied import end_with
 
 REPORT_EVERY_S = 0.2
@@ -75,7 +82,7 @@ def run(assignment: Assignment, report: Report) -> Result:
         seen = attrs.evolve(seen, ending=ending_of(error), observation=None)
         record = record_of(assignment, seen)
     record = _with_files(assignment, seen, record)
-    return Result(record, iterations_table(seen), samples_table(seen), loaded_code())
+    return Result(record, iterations_table(seen), samples_table(seen), items_table(seen), loaded_code())
 
 
 def prepare_input(wanted: Input, reports: Connection) -> None:
@@ -86,6 +93,20 @@ def prepare_input(wanted: Input, reports: Connection) -> None:
         make_ready(wanted, lambda text: report(Progress(text)))
     except DataError as error:
         reports.send(Ending(Outcome.FAILED, str(error)))
+    reports.close()
+
+
+def prepare_task(assignment: Assignment, folder: Path, reports: Connection) -> None:
+    """Get what a task cannot get in the interpreter that it will run in; called in a process of its own."""
+    _detach()
+    _log_to(assignment.log)
+    report = _Throttled(partial(_send, reports))
+    task, checkpoints = assignment.task, Store(assignment.store).checkpoints
+    try:
+        hand_over(task.workload, task, checkpoints, folder, lambda text: report(Progress(text)))
+    except Exception as error:  # whatever keeps it from starting becomes a row with its reason
+        traceback.print_exc()
+        reports.send(ending_of(error))
     reports.close()
 
 

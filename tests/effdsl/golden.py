@@ -20,20 +20,22 @@ from effdsl.training import Budget
 from effdsl.units import M
 
 FOLDER = Path(__file__).parent / "golden_keys"
-AXES = (axes.Attention, axes.Position, axes.FeedForward, axes.Backbone, axes.Aspect, axes.FineTuning)
+OF_MODELS = (axes.Attention, axes.Position, axes.FeedForward, axes.Backbone, axes.Aspect)
+OF_WEIGHTS = (axes.FineTuning, axes.Precision)
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 TECHNIQUES = built_in(Technique)
 
 
 def key_of_defaults(cls: type[Technique]) -> str:
     """The key of ten steps with the technique's defaults: of a 3M model, or from the weights of one."""
-    (axis,) = (axis for axis in AXES if issubclass(cls, axis.kind))
-    same = {"data": Shakespeare(), "budget": Budget(steps=10), "repeats": 1}
-    if axis is axes.FineTuning:
-        weights = Trained(Study(axes.Attention([GQA]), [3 * M], **same))
-        study = Study(axis([cls]), models=weights, **same)
+    (axis,) = (axis for axis in (*OF_MODELS, *OF_WEIGHTS) if issubclass(cls, axis.kind))
+    data, budget = {"data": Shakespeare(), "repeats": 1}, {"budget": Budget(steps=10)}
+    if axis in OF_WEIGHTS:
+        weights = Trained(Study(axes.Attention([GQA]), [3 * M], **data, **budget))
+        trains = {} if axis is axes.Precision else budget
+        study = Study(axis([cls]), models=weights, **data, **trains)
     else:
-        study = Study(axis([cls]), [3 * M], **same)
+        study = Study(axis([cls]), [3 * M], **data, **budget)
     (task,) = (task for task in make_plan(study, LAPTOP).tasks if task.role is TaskRole.RESULT)
     return task.address.key
 

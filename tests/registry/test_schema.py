@@ -29,7 +29,7 @@ def old_index(store: Store, records: list[Any]) -> None:
     with duckdb.connect(str(store.index)) as connection:
         connection.execute(migrations()[0].sql)
         connection.execute("UPDATE internal.meta SET schema_version = 1")
-        insert_files(connection, paths, store.code_sets)
+        insert_files(connection, paths, store)
     store.journal.clear(store.journal.read())
 
 

@@ -7,9 +7,13 @@ import math
 from typing import Any, get_type_hints
 
 import attrs
+import pytest
+from effdsl_registry.index import rebuild
+from effdsl_registry.maintenance import collect, garbage
 from effdsl_registry.records import Identity, Provenance
 from effdsl_registry.schema import PUBLIC_VIEWS
 from effdsl_registry.store import Store
+from effdsl_registry.verify import verify
 
 from effdsl.metrics import METRICS
 from effdsl.task import ChosenTechnique
@@ -151,6 +155,66 @@ def test_examples_have_a_row_for_each_fine_tuning_by_its_latest_attempt(
         store.write(each, None, None)
     store.ingest()
     assert query(store, "SELECT * FROM examples") == [(new.key, new.cell, "T0", 1, 800, 24, 90, 300)]
+
+
+ITEMS = {
+    "evaluation": ["arc", "arc", "text"],
+    "item": [1, 0, 0],
+    "value": [0.0, 1.0, 12.5],
+    "weight": [1.0, 1.0, 4.0],
+}
+
+
+def test_items_have_a_row_each_of_the_latest_attempt_and_scores_one_for_each_name(
+    store: Store, make_record: Any
+) -> None:
+    """By their numbers, with the task that they are of."""
+    new = make_record(1, minute=9, items={"arc": 2, "text": 1}, scores={"group": 0.25})
+    old = make_record(1, minute=3, items={"arc": 2, "text": 1}, scores={"group": 0.75})
+    for record in (new, old):
+        store.write(record, None, None, ITEMS)
+    store.write(make_record(2), None, None)
+    assert store.ingest() == 3
+    names = (new.key, new.cell, "T0", 1)
+    rows = query(store, "SELECT * FROM items ORDER BY evaluation, item")
+    assert rows == [
+        (*names, "arc", 0, 1.0, 1.0),
+        (*names, "arc", 1, 0.0, 1.0),
+        (*names, "text", 0, 12.5, 4.0),
+    ]
+    assert query(store, "SELECT * FROM scores") == [(*names, "group", 0.25)]
+
+
+def test_items_that_are_damaged_or_gone_keep_no_other_out(
+    store: Store, make_record: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The records stand in the index, what is damaged is logged, and both are found by a verification."""
+    records = [make_record(n, items={"arc": 2, "text": 1}) for n in range(3)]
+    paths = [store.write(record, None, None, ITEMS) for record in records]
+    damaged, gone, whole = (store.items_file(record.key, record.attempt) for record in records)
+    damaged.write_bytes(b"PAR1")
+    gone.unlink()
+    assert store.ingest(paths) == 3
+    assert query(store, "SELECT DISTINCT key FROM items") == [(records[2].key,)]
+    assert f"{damaged} is damaged and left out" in caplog.text
+    assert {fault.path for fault in verify(store).findings} == {damaged, gone}
+    assert whole.exists()
+
+
+def test_items_come_back_with_a_rebuilt_index_and_go_with_their_attempt(
+    store: Store, make_record: Any
+) -> None:
+    """The file of an attempt that is superseded goes as well."""
+    for minute in (3, 9):
+        store.write(make_record(1, minute=minute, items={"arc": 2, "text": 1}), None, None, ITEMS)
+    store.ingest()
+    before = query(store, "SELECT * FROM items ORDER BY ALL")
+    rebuild(store)
+    assert query(store, "SELECT * FROM items ORDER BY ALL") == before
+    collect(store, garbage(store))
+    assert query(store, "SELECT * FROM items ORDER BY ALL") == before
+    assert query(store, "SELECT count(*) FROM internal.items") == [(2,)]
+    assert len(list(store.records.rglob("*.items.parquet"))) == 1
 
 
 def test_every_public_view_says_what_it_is_and_every_metric_what_it_means(filled: Store) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from effdsl.declare import identity, keyed
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.precision.calibration import Calibration
-from effdsl.techniques.precision.integers import grouped_scales, packed_bytes
+from effdsl.techniques.precision.integers import INT4, grouped_file_bytes, grouped_scales, packed_bytes
 from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
+from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.validate import number, one_of, positive, positive_int, whole
 
 
@@ -39,12 +40,17 @@ class GPTQ(WeightFormat):
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return packed_bytes(linear, self.bits) + grouped_scales(linear, self.group_size, dtype)
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        if self.bits != INT4.bits:
+            raise self.unwritten()
+        return grouped_file_bytes(linear, self.bits, self.group_size, self.symmetric, dtype)
+
 
 @keyed("awq")
 class AWQ(WeightFormat):
     """Activation-aware weight quantization (Lin et al. 2023, arXiv 2306.00978): inputs that are large on
-    average are given finer steps, by a scale for each input that is searched for and folded into what comes
-    before the matrix.
+    average are given finer steps, by a scale for each input that is searched for. The weights are multiplied
+    by it, and the activations divided.
 
     Attributes:
         bits: of an integer.
@@ -66,4 +72,5 @@ class AWQ(WeightFormat):
         whole_groups("AWQ", self.group_size, model)
 
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
-        return packed_bytes(linear, self.bits) + grouped_scales(linear, self.group_size, dtype)
+        integers = packed_bytes(linear, self.bits) + grouped_scales(linear, self.group_size, dtype)
+        return integers + linear.inputs * BYTES_PER_ELEMENT[dtype]

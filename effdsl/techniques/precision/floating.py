@@ -17,6 +17,9 @@ class Unquantized(WeightFormat):
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights * BYTES_PER_ELEMENT[dtype]
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return self.matrix_bytes(linear, dtype)
+
 
 @keyed("fp32")
 class FP32(Unquantized):
@@ -57,3 +60,6 @@ class FP8(WeightFormat):
 
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights + linear.outputs * SCALE_OF_ROW
+
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return self.matrix_bytes(linear, dtype)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from effdsl.declare import identity, keyed, language
 from effdsl.language_model import LanguageModel, Linear
 from effdsl.techniques.precision.weight_format import WeightFormat, whole_groups
 from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.validate import one_of, positive_int, whole
+
+WORD = 4
+"""Bytes that compressed-tensors packs integers into."""
+SHAPE_IN_FILE = 16
+"""Bytes that it takes to say the shape of a packed matrix: two numbers of 64 bits."""
 
 
 @keyed("int8")
@@ -19,6 +26,10 @@ class INT8(WeightFormat):
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights + linear.outputs * BYTES_PER_ELEMENT[dtype]
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        packed = linear.outputs * words(linear.inputs, self.bits)
+        return packed + linear.outputs * BYTES_PER_ELEMENT[dtype] + SHAPE_IN_FILE
+
 
 @keyed("w8a8")
 class W8A8(WeightFormat):
@@ -30,13 +41,18 @@ class W8A8(WeightFormat):
     def matrix_bytes(self, linear: Linear, dtype: str) -> int:
         return linear.weights + linear.outputs * BYTES_PER_ELEMENT["float32"]
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return self.matrix_bytes(linear, dtype)
+
 
 @language
 class Grouped(WeightFormat):
     """Integers of few bits, packed, whose scale is shared by ``group_size`` weights of a row.
 
-    Rounded to the nearest. Symmetric: the largest weight of a group becomes the largest integer, and zero is
-    zero. Else the smallest and the largest weight, and zero between them, become the ends of the range.
+    Rounded to the nearest. Symmetric: the largest weight of a group becomes the largest integer,
+    ``2 ** (bits - 1) - 1``, and its negative the smallest, so that zero is zero and one integer is not used.
+    Else the smallest and the largest weight, and zero between them, become the ends of the range, and zero is
+    one of the integers.
 
     Attributes:
         group_size: neighbours in a row that share a scale; divides the inputs of every matrix.
@@ -54,13 +70,29 @@ class Grouped(WeightFormat):
 
 
 def packed_bytes(linear: Linear, bits: int) -> int:
-    """Bytes of a matrix of integers of ``bits`` bits, rows packed without gaps."""
-    return linear.outputs * (linear.inputs * bits // 8)
+    """Bytes of a matrix of integers of ``bits`` bits: in each row the fewest that fill whole bytes stand
+    together."""
+    values = 8 // math.gcd(8, bits)
+    return linear.outputs * -(-linear.inputs // values) * (values * bits // 8)
 
 
 def grouped_scales(linear: Linear, group_size: int, dtype: str) -> int:
-    """Bytes of a scale and an offset for each group; torch's kernels take both, symmetric or not."""
+    """Bytes of a scale and a zero point for each group; torch's kernels take both, symmetric or not."""
     return 2 * linear.outputs * (linear.inputs // group_size) * BYTES_PER_ELEMENT[dtype]
+
+
+def words(integers: int, bits: int) -> int:
+    """Bytes of a row of integers in words of 32 bits, as compressed-tensors packs them."""
+    return WORD * -(-integers * bits // (8 * WORD))
+
+
+def grouped_file_bytes(linear: Linear, bits: int, group_size: int, symmetric: bool, dtype: str) -> int:
+    """Bytes of a matrix as compressed-tensors writes it: zero points are packed column by column, and those
+    of symmetric groups left out."""
+    groups = linear.inputs // group_size
+    zero_points = 0 if symmetric else groups * words(linear.outputs, bits)
+    scales = linear.outputs * groups * BYTES_PER_ELEMENT[dtype]
+    return linear.outputs * words(linear.inputs, bits) + scales + zero_points + SHAPE_IN_FILE
 
 
 @keyed("int4")
@@ -68,6 +100,9 @@ class INT4(Grouped):
     """4-bit integers."""
 
     bits = 4
+
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        return grouped_file_bytes(linear, self.bits, self.group_size, self.symmetric, dtype)
 
 
 @keyed("int3")

@@ -6,6 +6,7 @@ dtype of the matrix products. Bytes are those of the tensors, as the runtime hol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from effdsl.language_model import LanguageModel, Linear
@@ -47,11 +48,38 @@ class WeightFormat(Technique):
         """Bytes of the matrix of ``linear`` with scales and zero points, in memory."""
         raise NotImplementedError
 
+    def matrix_file_bytes(self, linear: Linear, dtype: str) -> int:
+        """Bytes of the same in a checkpoint that other engines read.
+
+        Raises:
+            Unsupported: where no engine reads such weights.
+        """
+        raise self.unwritten()
+
+    def unwritten(self) -> Unsupported:
+        """What is said where weights are to be written that no other engine reads."""
+        return Unsupported(
+            f"{self.label()} has no form in compressed-tensors that engines read",
+            "BF16, FP16, FP32, FP8, INT8, W8A8, INT4 and GPTQ of 4 bits have one",
+        )
+
     def weight_bytes(self, model: LanguageModel, dtype: str) -> int:
         """Bytes of all parameters in memory."""
-        matrices = model.layers * sum(self.matrix_bytes(linear, dtype) for linear in model.linears)
-        others = model.parameters - model.layers * sum(linear.weights for linear in model.linears)
-        return matrices + others * BYTES_PER_ELEMENT[dtype]
+        return _bytes(model, dtype, self.matrix_bytes)
+
+    def file_bytes(self, model: LanguageModel, dtype: str) -> int:
+        """Bytes of all parameters in a checkpoint that other engines read.
+
+        Raises:
+            Unsupported: where no engine reads such weights.
+        """
+        return _bytes(model, dtype, self.matrix_file_bytes)
+
+
+def _bytes(model: LanguageModel, dtype: str, matrix_bytes: Callable[[Linear, str], int]) -> int:
+    matrices = model.layers * sum(matrix_bytes(linear, dtype) for linear in model.linears)
+    others = model.parameters - model.layers * sum(linear.weights for linear in model.linears)
+    return matrices + others * BYTES_PER_ELEMENT[dtype]
 
 
 LEFT_AS_THEY_ARE = ("embedding", "output layer", "norms", "biases")

@@ -58,9 +58,21 @@ CREATE TABLE internal.attempts (
     kernel VARCHAR USING COMPRESSION dictionary,
     curves VARCHAR USING COMPRESSION dictionary,
     tables VARCHAR USING COMPRESSION dictionary,
+    scores MAP(VARCHAR, DOUBLE),
+    items VARCHAR USING COMPRESSION dictionary,
     artifacts VARCHAR USING COMPRESSION fsst,
     files VARCHAR USING COMPRESSION fsst,
     checksum BIGINT NOT NULL
+);
+
+-- What was evaluated item by item, a row for each attempt and evaluation. As JSON of the record, 12,000 items would
+-- take thirty times the space here, and a second of every query over tables for each hundred records.
+CREATE TABLE internal.items (
+    attempt VARCHAR NOT NULL,
+    evaluation VARCHAR NOT NULL,
+    item BIGINT[] NOT NULL,
+    value DOUBLE[] NOT NULL,
+    weight DOUBLE[] NOT NULL
 );
 
 -- The modules that results were measured with: a row for each file of a code set, named by its hash.

@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW attempts AS
 SELECT
     key,
     left(key, {shown_digits}) AS short_key,
-    * EXCLUDE (key, metrics, curves, tables, artifacts, files, checksum) REPLACE (
+    * EXCLUDE (key, metrics, curves, tables, scores, items, artifacts, files, checksum) REPLACE (
         from_json(missing, '"MAP(VARCHAR, VARCHAR)"') AS missing,
         from_json(libraries, '"MAP(VARCHAR, VARCHAR)"') AS libraries
     ),

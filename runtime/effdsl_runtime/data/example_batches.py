@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from effdsl_runtime.data.model_tokenizer import Example
 
 NOT_PREDICTED = -100
 """What losses leave out, by the convention of torch and transformers."""
+
+ASKED = 64  # examples, for their usual length
 
 
 def example_batches(part: Sequence[Example], batch_size: int, seed: int) -> Iterator[list[Example]]:
@@ -38,6 +41,19 @@ def padded(batch: Sequence[Example], pad: int = 0) -> tuple[Tensor, Tensor]:
         input_ids_bt[row, : len(tokens)] = tokens_t
         labels_bt[row, : len(tokens)] = tokens_t.where(torch.tensor(predicted), NOT_PREDICTED)
     return input_ids_bt, labels_bt
+
+
+def predicted_tokens(example: Example) -> int:
+    """How many of its tokens count in the loss."""
+    return sum(example.predicted)
+
+
+def spread(part: Sequence[Example], tokens: int) -> list[Example]:
+    """Examples at even distances, about as many as have ``tokens`` predicted tokens; at least one."""
+    count = len(part)
+    usual = fmean(predicted_tokens(part[i]) for i in range(0, count, max(1, count // ASKED)))
+    wanted = max(1, min(count, round(tokens / max(1.0, usual))))
+    return [part[i * count // wanted] for i in range(wanted)]
 
 
 def _order(count: int, seed: int) -> Iterator[int]:

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from effdsl.engine import Transformers
 from effdsl.stages.tuning import Trial, Tuning
 from effdsl.task import Task
 from effdsl_runtime.data.batches import held_out_windows
-from effdsl_runtime.data.example_batches import example_batches
+from effdsl_runtime.data.example_batches import example_batches, predicted_tokens, spread
 from effdsl_runtime.data.examples import ExampleSet
 from effdsl_runtime.data.model_tokenizer import Example, tokenizer_folder
 from effdsl_runtime.data.prepare import prepare
@@ -32,12 +31,11 @@ from effdsl_runtime.probes import Sampler
 from effdsl_runtime.tuning.base_model import check_unchanged, load_model, source_of, tokenizer_source
 from effdsl_runtime.tuning.methods import applied, keep_frozen_in, stored_for
 from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
-from effdsl_runtime.tuning.tuner import Tuner, mean_loss, predicted_tokens
+from effdsl_runtime.tuning.tuner import Tuner, mean_loss
 
 EVALUATED_TOKENS = 1 << 13
 EVALUATED_ALONG_THE_WAY = 1 << 11
 EXPLODED = 2.0  # times the loss of a uniform guess
-ASKED = 64  # examples, for their usual length
 LAST = 0.1
 """Of the steps: the training loss at the end is their mean."""
 TRIALS_SEED = 1 << 32
@@ -240,14 +238,6 @@ def recompute(model: Any) -> None:
         warnings.filterwarnings("ignore", ".*gradient_checkpointing_enable.*", FutureWarning)
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.disable_input_require_grads()
-
-
-def spread(part: Sequence[Example], tokens: int) -> list[Example]:
-    """Examples at even distances, about as many as have ``tokens`` predicted tokens; at least one."""
-    count = len(part)
-    usual = fmean(predicted_tokens(part[i]) for i in range(0, count, max(1, count // ASKED)))
-    wanted = max(1, min(count, round(tokens / max(1.0, usual))))
-    return [part[i * count // wanted] for i in range(wanted)]
 
 
 def _counted(examples: ExampleSet) -> Row:

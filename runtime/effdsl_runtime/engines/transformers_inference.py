@@ -16,9 +16,9 @@ from effdsl_runtime.data.model_tokenizer import ModelTokenizer, tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
-from effdsl_runtime.evaluating import evaluate
+from effdsl_runtime.evaluating import evaluate_all
 from effdsl_runtime.generating.batches import TimedBatch, continue_batch
-from effdsl_runtime.generating.prompts import prompts_of
+from effdsl_runtime.generating.prompts import calibration_of, prompts_of
 from effdsl_runtime.generating.request_times import Request, summary
 from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
@@ -55,7 +55,8 @@ class Generation:
         loaded = load_model(work.weights, task.seed, checkpoints, dtype).to(self.device)
         self._parameters = loaded.num_parameters()
         report(Progress(f"storing weights as {work.format.label()}"))
-        self.stored = quantize(loaded.eval(), work.format, dtype, self._calibration())
+        text = [piece_1t.to(self.device) for piece_1t in calibration_of(work.format, self._examples.train)]
+        self.stored = quantize(loaded.eval(), work.format, dtype, text)
         self.model = loaded
         self._sample = ""
         self.iterations: list[Iteration] = []
@@ -70,11 +71,8 @@ class Generation:
         values = {name: value for name, value in first.items() if name != "batch_size"}
         if len(rows) > 1:
             values["batched_tokens_per_s"] = last["it_tokens_per_s"]
-        tables: dict[str, tuple[Row, ...]] = {"loads": tuple(rows)}
-        for one in work.evaluation:
-            found = evaluate(one, self.model, self.tokenizer, self.device, self._report)
-            values |= found.values
-            tables |= {f"items.{name}": items for name, items in found.items.items()}
+        found = evaluate_all(work.evaluation, self.model, self.tokenizer, self.device, self._report)
+        values |= found.values
         return Observation(
             iterations=tuple(self.iterations),
             warmup=0,
@@ -82,10 +80,12 @@ class Generation:
             parameters=self._parameters,
             threads=self.threads,
             values=values | {"weight_bytes": float(self.stored.bytes)},
-            tables=tables,
+            tables={"loads": tuple(rows)},
+            scores=found.scores,
+            items=found.items,
             artifacts={"sample": self._sample},
             kernel=self.stored.kernel,
-            flags=self.stored.flags,
+            flags=(*self.stored.flags, *found.flags),
         )
 
     def _prompts(self, load: Batches) -> Iterator[tuple[int, Tensor]]:
@@ -93,13 +93,13 @@ class Generation:
         twice."""
         counts = [(ROUNDS + 1) * size for size in load.batch_sizes]
         prompts_nt = prompts_of(self._examples.held_out, load.prompt_tokens, sum(counts), self._task.seed)
-        return zip(load.batch_sizes, prompts_nt.to(self.device).split(counts), strict=True)
+        return zip(load.batch_sizes, torch.split(prompts_nt.to(self.device), counts), strict=True)
 
     def _measured(self, size: int, prompts_nt: Tensor) -> Row:
         """What batches of ``size`` show; of the first size, each is an iteration."""
         load = self._work.load
         batches: list[TimedBatch] = []
-        for done, prompts_bt in enumerate(prompts_nt.split(size)):
+        for done, prompts_bt in enumerate(torch.split(prompts_nt, size)):
             self._report(Progress(f"generating, batch {size}", done, ROUNDS + 1))
             batches.append(continue_batch(self.model, prompts_bt, load.new_tokens))
         if not self.windows:
@@ -122,14 +122,6 @@ class Generation:
             self.windows.append(Window(batch.start_ns, end))
             self.iterations.append(Iteration(number, (end - batch.start_ns) * 1e-9))
         self._sample = ModelTokenizer(self.tokenizer).text(batches[0].new_bt[0].tolist())
-
-    def _calibration(self) -> list[Tensor]:
-        """What the format is fitted to, one piece at a time; empty where it is fitted to nothing."""
-        wanted = self._work.format.fitted_to
-        if wanted is None:
-            return []
-        train = self._examples.train
-        return list(prompts_of(train, wanted.tokens, wanted.samples, wanted.seed).to(self.device).split(1))
 
     def _said(self, text: str) -> None:
         self._report(Progress(text))

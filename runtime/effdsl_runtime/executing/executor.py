@@ -12,8 +12,9 @@ import signal
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from functools import partial
 from shutil import rmtree
 from types import FrameType
 from typing import Any, Protocol
@@ -27,7 +28,8 @@ from effdsl.own import changed_since
 from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskRole, TaskState
 from effdsl_runtime.dispatch import engine_module
 from effdsl_runtime.endings import BAD_INPUT, Ending, ending_of_death, oom_kills
-from effdsl_runtime.environments import python_of
+from effdsl_runtime.environments.places import python_of
+from effdsl_runtime.executing.following import Patience, follow
 from effdsl_runtime.executing.process import POLL_S, Child, preload
 from effdsl_runtime.executing.spawned import Spawned
 from effdsl_runtime.handover import RecordedTask, Result, keep, read_result, write_assignment
@@ -36,7 +38,7 @@ from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
 from effdsl_runtime.recording.fingerprint import installed_code
 from effdsl_runtime.recording.run_record import Assignment, Run, record_of
-from effdsl_runtime.worker import prepare_input, work
+from effdsl_runtime.worker import prepare_input, prepare_task, work
 
 LARGE_BYTES = 2_000_000_000
 EXCERPT_LINES = 20  # of the log of a task that failed
@@ -188,38 +190,43 @@ class Executor:
         return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts, keeps)
 
     def _supervise(self, planned: PlannedTask, assignment: Assignment) -> RecordedTask | None:
-        """Start a worker and follow it to its end; ``None`` when the user stopped it."""
+        """Run a task to its end, whatever that is; ``None`` when the user stopped it."""
         kills, started = oom_kills(), time.monotonic()
-        worker = self._start(assignment)
+        patience = Patience(started, self.timeout_s, assignment.task.engine.silence_s)
         ending: Ending | None = None
-        for said in worker.messages():
-            if isinstance(said, RecordedTask):
-                return said
-            if isinstance(said, Result):
-                return self._take_in(assignment.address.key, said)
-            if isinstance(said, Progress):
-                self.display.progress(planned, said)
-            if self._stop is Stop.NOW:
-                worker.kill()
+        for start in self._processes(assignment):
+            worker = start()
+            followed = follow(
+                worker, partial(self.display.progress, planned), lambda: self._stop is Stop.NOW, patience
+            )
+            if followed.stopped:
                 return None
-            if self.timeout_s and time.monotonic() - started > self.timeout_s:
-                ending = Ending(Outcome.TIMEOUT, f"stopped after {self.timeout_s:g} s")
-                worker.kill()
+            if isinstance(followed.said, RecordedTask):
+                return followed.said
+            if isinstance(followed.said, Result):
+                return self._take_in(assignment.address.key, followed.said)
+            ending = followed.ending
+            if ending or worker.exit_code:
                 break
         if ending is None and self._stopped_too():
             return None
         ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
         run = Run.of_the_dead(ending, time.monotonic() - started)
-        return keep(self.store, Result(record_of(assignment, run), None, None, installed_code()))
+        return keep(self.store, Result(record_of(assignment, run), None, None, None, installed_code()))
 
-    def _start(self, assignment: Assignment) -> Child | Spawned:
-        """A worker of the fork server, or in the interpreter that its engine needs."""
+    def _processes(self, assignment: Assignment) -> list[Callable[[], Child | Spawned]]:
+        """What runs a task: a worker of the fork server, or one in the interpreter that its engine needs,
+        after what it cannot get there."""
         environment = assignment.task.engine.environment
         if not environment:
-            return Child(work, assignment)
+            return [partial(Child, work, assignment)]
         folder = self.store.handover(assignment.address.key)
         rmtree(folder, ignore_errors=True)
-        return Spawned(python_of(environment), write_assignment(folder, assignment), assignment.log)
+        file = write_assignment(folder, assignment)
+        return [
+            partial(Child, prepare_task, assignment, folder),
+            partial(Spawned, python_of(environment), file, assignment.log),
+        ]
 
     def _take_in(self, key: str, result: Result) -> RecordedTask:
         """Keep what came back as files, which then have done their work."""

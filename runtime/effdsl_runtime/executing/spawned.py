@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from effdsl_runtime.environments.places import variables_with_source
 from effdsl_runtime.executing.process import ENVIRONMENT, GRACE_S, POLL_S
 from effdsl_runtime.handover import read_progress, read_result
 
@@ -22,11 +23,12 @@ class Spawned:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as printed:
             self._process = subprocess.Popen(  # noqa: S603 - an interpreter of ours, no shell
-                [python, "-m", "effdsl_runtime.worker", str(file), str(os.getpid())],
+                # -P: not what happens to lie in the working directory
+                [python, "-P", "-m", "effdsl_runtime.worker", str(file), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
-                env={**ENVIRONMENT, **os.environ, "PYTHONUTF8": "1"},
+                env={**ENVIRONMENT, **variables_with_source(file.parent)},
                 start_new_session=True,  # Ctrl-C reaches the executor only
             )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl_runtime.data.examples import ExamplePart
 from effdsl_runtime.data.text_files import DataError
 
@@ -31,3 +34,16 @@ def prompts_of(part: ExamplePart, length: int, count: int, seed: int) -> Tensor:
     chosen = order.permutation(count) * apart + first
     pieces = [np.asarray(part.tokens[start : start + length], dtype=np.int64) for start in chosen]
     return torch.from_numpy(np.stack(pieces))
+
+
+def calibration_of(weight_format: WeightFormat, part: ExamplePart) -> Sequence[Tensor]:
+    """What ``weight_format`` is fitted to: pieces ``(1, tokens)`` of ``part``; none where it is fitted to
+    nothing.
+
+    Raises:
+        DataError: when there is too little text.
+    """
+    wanted = weight_format.fitted_to
+    if wanted is None:
+        return ()
+    return prompts_of(part, wanted.tokens, wanted.samples, wanted.seed)[:, None].unbind()

@@ -22,7 +22,8 @@ class SinusoidalStem(Stem):
         self.register_buffer("wave_td", waves(context_length, hidden_size), persistent=False)
 
     def forward(self, x_btd: Tensor, start: int) -> Tensor:
-        return x_btd * self.scale + cast(Tensor, self.wave_td)[start : start + x_btd.shape[1]]
+        wave_td = cast(Tensor, self.wave_td)[start : start + x_btd.shape[1]]
+        return x_btd * self.scale + wave_td.to(x_btd.dtype)
 
 
 class LearnedStem(Stem):

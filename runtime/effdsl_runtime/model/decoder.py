@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing
+from effdsl_runtime.model.kernel import products_like
 from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
 
@@ -144,10 +145,11 @@ class DecoderLM(nn.Module):
         blocks: Iterable[Callable[..., Tensor]] = self.blocks
         if self._compiled and not caches:
             blocks = self._compiled
-        for block, cache in zip(blocks, held, strict=True):
-            x_btd = block(x_btd, cache, routings)
-            if cache is not None:
-                cache.length += tokens_bt.shape[1]
+        with products_like(self.embedding.weight):
+            for block, cache in zip(blocks, held, strict=True):
+                x_btd = block(x_btd, cache, routings)
+                if cache is not None:
+                    cache.length += tokens_bt.shape[1]
         out: Tensor = self.norm(x_btd)
         return out
 

@@ -64,6 +64,13 @@ def use_fastest_flash(device: torch.device) -> None:
         activate_flash_attention_impl("FA3")
 
 
+def products_like(weight: Tensor) -> AbstractContextManager[object]:
+    """Products in the dtype of ``weight`` where it has fewer than 32 bits: mixers compute some things in
+    float32 and leave it to autocast to bring both sides of a product together. Else whatever is on."""
+    narrow = weight.dtype in (torch.bfloat16, torch.float16)
+    return torch.autocast(weight.device.type, weight.dtype) if narrow else nullcontext()
+
+
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """Products in the dtype of what is multiplied, whatever autocast says."""
     has_autocast = torch.amp.is_autocast_available(device.type)
@@ -101,7 +108,7 @@ def attend(
     if chosen is not None:
         mask = chosen.seen(keys)
     if bias_hs is not None:
-        k_bgse, v_bgsd, mask = _biased(q_bhte, k_bgse, v_bgsd, bias_hs)
+        k_bgse, v_bgsd, mask = _biased(q_bhte, k_bgse, v_bgsd, bias_hs.float())
     is_causal = mask is None and queries == keys
     if mask is None and 1 < queries < keys:
         mask = q_bhte.new_ones(queries, keys, dtype=torch.bool).tril(keys - queries)

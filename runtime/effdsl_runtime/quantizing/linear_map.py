@@ -44,7 +44,7 @@ def _(module: nn.Linear) -> LinearMap | None:
 
 @linear_map.register
 def _(module: Conv1D) -> LinearMap | None:
-    return LinearMap(module.weight.detach().T, module.bias)
+    return LinearMap(module.weight.detach().T.contiguous(), module.bias)
 
 
 @linear_map.register

@@ -21,8 +21,8 @@ REFERENCE = "reference"
 class StoredLinear(nn.Module):
     """A linear map whose weights are not held as such.
 
-    It takes inputs of any floating-point dtype and gives outputs of the same; what it multiplies is of the
-    dtype that it was made for.
+    It takes inputs of any floating-point dtype, multiplies in the one that it was made for, and gives
+    outputs as ``nn.Linear`` does: like its inputs, or under autocast like what it multiplies.
 
     Attributes:
         kernel: what multiplies.
@@ -48,7 +48,8 @@ class StoredLinear(nn.Module):
         y_no = self.product(x.reshape(-1, x.shape[-1]).to(self.dtype))
         if self.bias is not None:
             y_no = y_no + self.bias
-        return y_no.view(*x.shape[:-1], -1).to(x.dtype)
+        wanted = self.dtype if torch.is_autocast_enabled(x.device.type) else x.dtype
+        return y_no.view(*x.shape[:-1], -1).to(wanted)
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from effdsl.own import own_parts
 from effdsl.task import Address, Task
 from effdsl_runtime.endings import Ending
 from effdsl_runtime.machine import load_average
-from effdsl_runtime.observation import Observation
+from effdsl_runtime.observation import EvaluatedItem, Observation
 from effdsl_runtime.probes import Sampler
 
 OWN = "own"
@@ -83,6 +83,8 @@ def record_of(assignment: Assignment, run: Run) -> Record:
         provenance=_provenance(task, run, assignment.facts),
         curves=observation.curves if observation else {},
         tables=dict(observation.tables) if observation else {},
+        scores=dict(observation.scores) if observation else {},
+        items={name: len(items) for name, items in observation.items.items()} if observation else {},
         artifacts=dict(observation.artifacts) if observation else {},
     )
 
@@ -103,6 +105,14 @@ def iterations_table(run: Run) -> Table | None:
 def samples_table(run: Run) -> Table | None:
     """What the probes read, one row per reading."""
     return run.sampler.trace.columns() if run.sampler and len(run.sampler.trace) else None
+
+
+def items_table(run: Run) -> Table | None:
+    """One row per item of what was evaluated."""
+    if run.observation is None or not run.observation.items:
+        return None
+    rows = [(name, *item) for name, items in run.observation.items.items() for item in items]
+    return dict(zip(("evaluation", *EvaluatedItem._fields), zip(*rows, strict=True), strict=True))
 
 
 def identity_of(task: Task) -> Identity:

@@ -1,18 +1,36 @@
-"""What the runtime knows of inference: its metrics."""
+"""What the runtime knows of inference: what a task needs elsewhere, and its metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from effdsl_registry.checkpoints import Checkpoints
 
 from effdsl.hardware import Hardware
 from effdsl.load import Batches, ClosedLoop, OpenLoop
 from effdsl.stages.generation import Inference
+from effdsl.task import Task
+from effdsl_runtime.inputs import hand_over
 from effdsl_runtime.observation import Observation
 from effdsl_runtime.probes import Measurement
 from effdsl_runtime.recording.metric_values import metrics_of
 
 ONE_SIZE = "one batch size alone was measured"
 NO_POOL = "the engine keeps no room for a cache beyond what it holds"
+
+
+@hand_over.register
+def _hand_over(
+    workload: Inference,
+    task: Task,
+    checkpoints: Checkpoints,
+    folder: Path,
+    report: Callable[[str], None],
+) -> None:
+    from effdsl_runtime.generating.giving import give
+
+    give(workload, task.seed, checkpoints, folder, report)
 
 
 @metrics_of.register

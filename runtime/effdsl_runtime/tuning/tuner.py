@@ -10,7 +10,7 @@ from torch import Tensor
 
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl.training import TrainingRecipe, learning_rate_at
-from effdsl_runtime.data.example_batches import NOT_PREDICTED, padded
+from effdsl_runtime.data.example_batches import NOT_PREDICTED, padded, predicted_tokens
 from effdsl_runtime.data.model_tokenizer import Example
 from effdsl_runtime.device import autocast
 from effdsl_runtime.model.loss import linear_cross_entropy
@@ -105,11 +105,6 @@ def mean_loss(
 def inner_model(model: Any) -> Any:
     """The model of transformers, without what peft puts around it."""
     return model.get_base_model() if hasattr(model, "peft_config") else model
-
-
-def predicted_tokens(example: Example) -> int:
-    """How many of its tokens count in the loss."""
-    return sum(example.predicted)
 
 
 def micro_batches(batch: Sequence[Example], size: int) -> list[Sequence[Example]]:

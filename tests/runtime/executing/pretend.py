@@ -6,17 +6,23 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from effdsl_registry.checkpoints import Checkpoints
+from effdsl_registry.layout import Layout
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.endings import Diverged
+from effdsl_runtime.inputs import hand_over
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Window
 
 from effdsl.declare import identity, keyed, transport
 from effdsl.engine import Engine
 from effdsl.hardware import Hardware
+from effdsl.key import canonical_json, key_of
+from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
 
 
@@ -43,6 +49,28 @@ class PretendElsewhere(Pretend):
     packages: ClassVar[tuple[str, ...]] = ("nowhere_but_there",)
 
 
+@keyed("pretend-server-engine")
+class PretendServer(PretendElsewhere):
+    """The same, which is to say something every few seconds, and wants something handed over."""
+
+    silence_s: ClassVar[float | None] = 8.0
+
+
+@hand_over.register
+def _(
+    workload: Pretraining,
+    task: Task,
+    checkpoints: Checkpoints,
+    folder: Path,
+    report: Callable[[str], None],
+) -> None:
+    """In effdsl's own interpreter, before the task."""
+    engine: Any = task.engine
+    if engine.ends == "nothing to hand over":
+        raise DataError("its weights are gone")
+    (folder / "given").write_text(f"handed over, {'with' if find_spec('duckdb') else 'without'} duckdb")
+
+
 def run(task: Task, report: Any, sampler: Any, checkpoints: Any) -> Observation:
     """Report a few steps, then end."""
     engine: Any = task.engine
@@ -51,6 +79,11 @@ def run(task: Task, report: Any, sampler: Any, checkpoints: Any) -> Observation:
         report(Progress("training", step, 10, 1.0))
         time.sleep(engine.seconds / 10)
     print("what the engine printed")
+    if isinstance(engine, PretendServer):
+        folder = Layout(checkpoints.folder.parent).handover(key_of(canonical_json(task)))
+        print((folder / "given").read_text())
+    if engine.ends == "hangs once" and task.seed == 0:
+        time.sleep(60)
     endings = {
         "diverged": Diverged("the loss is nan at step 3"),
         "failed": KeyError("no such thing"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from effdsl_runtime.quantizing.in_place import quantize, weight_bytes
 from effdsl_runtime.quantizing.linear4bit import NormalFloatLinear, unpacked
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.normal_float import put_normal_floats
-from effdsl_runtime.quantizing.quantize import quantize, weight_bytes
 from effdsl_runtime.quantizing.stored import StoredLinear, stored
 from torch import Tensor, nn
 
@@ -81,7 +81,7 @@ def test_it_takes_the_bytes_that_are_foreseen(kind: str, weight_format: NF4, dty
     done = quantize(model, weight_format, dtype)
     logits(model)
     wanted = weight_format.weight_bytes(closed_form(kind), DTYPES[dtype])
-    assert (done.weight_bytes, weight_bytes(model), done.left) == (wanted, wanted, ())
+    assert (done.bytes, weight_bytes(model), done.left) == (wanted, wanted, ())
 
 
 def test_gradients_flow_through_it_before_and_after_it_is_evaluated() -> None:

@@ -51,7 +51,7 @@ class LatentAttention(Mixer):
         q_bhte = heads(self.q_up(q_btd), self.nope_dim + self.rope_dim)
         q_bhtn, q_bhtr = torch.split(q_bhte, [self.nope_dim, self.rope_dim], dim=3)
         q_bhtr = self.position(q_bhtr, positions)
-        latent_btc = self.norm(latent_btc.float()).to(latent_btc.dtype)  # its weight is float32
+        latent_btc = self.norm(latent_btc.to(self.norm.weight.dtype)).to(latent_btc.dtype)
         key_b1tr = self.position(key_btr.unsqueeze(1), positions)
         if cache is None:
             out_bhtv = self._rebuilt(q_bhtn, q_bhtr, latent_btc, key_b1tr)
@@ -100,5 +100,5 @@ class _Query(nn.Module):
         self.up = nn.Linear(rank, width, bias=False)
 
     def forward(self, latent_btc: Tensor) -> Tensor:
-        out: Tensor = self.up(self.norm(latent_btc.float()))
+        out: Tensor = self.up(self.norm(latent_btc.to(self.norm.weight.dtype)))
         return out

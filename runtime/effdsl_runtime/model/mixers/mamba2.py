@@ -53,7 +53,7 @@ class DualMixer(Mixer):
         )
         if cache is not None:
             cache.replace("state", state_bhnp)
-        out: Tensor = self.out(self.norm(gated(gate_bti, y_bti).float()))
+        out: Tensor = self.out(self.norm(gated(gate_bti, y_bti).to(self.norm.weight.dtype)))
         return out
 
 
