@@ -15,7 +15,7 @@ from effdsl.engine import Engine, Transformers
 from effdsl.evaluation import Evaluation, Perplexity
 from effdsl.hardware import Hardware
 from effdsl.load import ResolvedLoad
-from effdsl.stages import serving  # noqa: F401  what vLLM takes, by dispatch
+from effdsl.stages import served_by_vllm  # noqa: F401  what vLLM takes, by dispatch
 from effdsl.stages.generation import Inference
 from effdsl.stages.stage import Mistakes, Stage, stage
 from effdsl.subjects.weights import Weights

@@ -13,7 +13,7 @@ from effdsl_registry.checkpoints import Checkpoints
 from effdsl.engine import VLLM
 from effdsl.load import Batches, ResolvedLoad
 from effdsl.stages.generation import ROUNDS, Inference
-from effdsl.stages.serving import is_emulated, max_model_len, most_sequences, pool_bytes
+from effdsl.stages.served_by_vllm import is_emulated, max_model_len, most_sequences, pool_bytes
 from effdsl.task import Task
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl_runtime.data.prepare import beating

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.environments.places import python_of, variables_with_source
-from effdsl_runtime.environments.recipes import RECIPES, Recipe
 from effdsl_runtime.environments.state import why_unusable
+from effdsl_runtime.environments.version_lists import VERSION_LISTS, VersionList
 
 TIMEOUT_S = 300
 WORKER = "effdsl_runtime.worker"
@@ -31,11 +31,11 @@ def what_is_wrong(environment: str, kind: str, report: Callable[[str], None]) ->
     why = why_unusable(environment, kind)
     if why:
         return why
-    recipe = RECIPES.get((environment, kind))
-    imports = (WORKER, *(recipe.imports if recipe else ()))
-    create = f": effdsl env create {environment}" if recipe else ""
+    wanted = VERSION_LISTS.get((environment, kind))
+    imports = (WORKER, *(wanted.imports if wanted else ()))
+    create = f": effdsl env create {environment}" if wanted else ""
     try:
-        differing = _differing(recipe, python_of(environment)) if recipe else ""
+        differing = _differing(wanted, python_of(environment)) if wanted else ""
         if differing:
             return f"the environment {environment} has {differing}{create}"
         for module in imports:
@@ -71,15 +71,15 @@ def python_says(python: Path, code: str) -> str:
     return done.stdout.strip()
 
 
-def _differing(recipe: Recipe, python: Path) -> str:
+def _differing(wanted: VersionList, python: Path) -> str:
     """The first package whose version is not that of the list; empty where there is none."""
     found = {_normal(name): version for name, version in json.loads(python_says(python, VERSIONS)).items()}
-    for name, wanted in recipe.pins.items():
+    for name, pinned in wanted.pins.items():
         version = found.get(_normal(name))
         if version is None:
             return f"no {name}"
-        if version.partition("+")[0] != wanted.partition("+")[0]:
-            return f"{name} {version} and not {wanted}"
+        if version.partition("+")[0] != pinned.partition("+")[0]:
+            return f"{name} {version} and not {pinned}"
     return ""
 
 

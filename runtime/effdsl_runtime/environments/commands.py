@@ -13,8 +13,8 @@ import click
 from effdsl_registry.options import AS_JSON
 
 from effdsl_runtime.environments.places import folder_of
-from effdsl_runtime.environments.recipes import NAMES, RECIPES
 from effdsl_runtime.environments.state import made_as, there, why_unusable
+from effdsl_runtime.environments.version_lists import NAMES, VERSION_LISTS
 
 PLAIN_EVERY_S = 5.0
 GB = 1e9
@@ -52,13 +52,13 @@ def create(name: str) -> None:
             click.echo(f"{folder_of(name)} is there, and as it should be")
             return
         try:
-            place = make(RECIPES[name, kind], report)
+            place = make(VERSION_LISTS[name, kind], report)
         except CannotMakeError as error:
             raise click.ClickException(str(error)) from error
         wrong = what_is_wrong(name, kind, report)
     if wrong:
         raise click.ClickException(wrong)
-    click.echo(f"{place}: {len(RECIPES[name, kind].pins)} packages as listed, {_size(name)}")
+    click.echo(f"{place}: {len(VERSION_LISTS[name, kind].pins)} packages as listed, {_size(name)}")
 
 
 @env.command()

@@ -16,8 +16,8 @@ from pathlib import Path
 from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.environments.checking import python_says
 from effdsl_runtime.environments.places import environments_folder, folder_of
-from effdsl_runtime.environments.recipes import Recipe
 from effdsl_runtime.environments.state import Made
+from effdsl_runtime.environments.version_lists import VersionList
 
 Report = Callable[[str], None]
 QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar=off")
@@ -29,23 +29,23 @@ class CannotMakeError(Exception):
     """An environment could not be made; the message says why, and what to do."""
 
 
-def create(recipe: Recipe, report: Report) -> Path:
-    """Make the environment of ``recipe``, in the place of one that may be there.
+def create(wanted: VersionList, report: Report) -> Path:
+    """Make the environment of ``wanted``, in the place of one that may be there.
 
     Args:
-        recipe: what to install.
+        wanted: what to install.
         report: is told what goes on, at least once a second.
 
     Raises:
         CannotMakeError: when something cannot be installed.
     """
-    place = folder_of(recipe.name)
+    place = folder_of(wanted.name)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place, report):
             making = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}-"))
             try:
-                _fill(making, recipe, report)
+                _fill(making, wanted, report)
                 _put(making, place)
             finally:
                 shutil.rmtree(making, ignore_errors=True)
@@ -54,27 +54,27 @@ def create(recipe: Recipe, report: Report) -> Path:
     return place
 
 
-def _fill(folder: Path, recipe: Recipe, report: Report) -> None:
+def _fill(folder: Path, wanted: VersionList, report: Report) -> None:
     with beating(report, "an empty virtual environment"):
-        _run([sys.executable, "-m", "venv", str(folder)], recipe, lambda text: None)
+        _run([sys.executable, "-m", "venv", str(folder)], wanted, lambda text: None)
     python = folder / "bin" / "python"
-    only = ["--no-deps"] if recipe.whole else []
+    only = ["--no-deps"] if wanted.whole else []
     last = "pip"
 
     def said(text: str) -> None:
         nonlocal last
         last = text
 
-    command = [str(python), "-m", "pip", "install", *QUIET, *only, "-r", str(recipe.file)]
+    command = [str(python), "-m", "pip", "install", *QUIET, *only, "-r", str(wanted.file)]
     started = time.monotonic()
     with beating(lambda _: report(f"{last}, {time.monotonic() - started:.0f} s"), last):
-        _run(command, recipe, said)
+        _run(command, wanted, said)
     with beating(report, "trying it out"):
         version = python_says(python, "import platform; print(platform.python_version())")
-        Made(recipe.kind, recipe.digest, version, _size(folder)).write(folder)
+        Made(wanted.kind, wanted.digest, version, _size(folder)).write(folder)
 
 
-def _run(command: list[str], recipe: Recipe, said: Report) -> None:
+def _run(command: list[str], wanted: VersionList, said: Report) -> None:
     """Run ``command``, whose lines ``said`` is told."""
     lines: deque[str] = deque(maxlen=LINES_SHOWN)
     with subprocess.Popen(  # noqa: S603 - Python's own tools, no shell
@@ -88,8 +88,8 @@ def _run(command: list[str], recipe: Recipe, said: Report) -> None:
                 lines.append(text)
                 said(text[:LONGEST])
     if process.returncode:
-        end = f"\n{recipe.hint}" if recipe.hint else ""
-        raise CannotMakeError("\n".join(lines) + f"\nthe environment {recipe.name} was not made{end}")
+        end = f"\n{wanted.hint}" if wanted.hint else ""
+        raise CannotMakeError("\n".join(lines) + f"\nthe environment {wanted.name} was not made{end}")
 
 
 def _put(making: Path, place: Path) -> None:

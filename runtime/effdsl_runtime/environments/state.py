@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from effdsl_runtime.environments.places import environments_folder, folder_of, python_of
-from effdsl_runtime.environments.recipes import KINDS, NAMES, RECIPES
+from effdsl_runtime.environments.version_lists import KINDS, NAMES, VERSION_LISTS
 
 MADE = "environment.json"
 """In the folder of an environment: how it was made."""
@@ -66,6 +66,6 @@ def why_unusable(environment: str, kind: str) -> str:
         return f"the environment {environment} is damaged: {create}"
     if made.kind != kind:
         return f"the environment {environment} is for {KINDS.get(made.kind, made.kind)}: {create}"
-    if made.pins != RECIPES[environment, kind].digest:
+    if made.pins != VERSION_LISTS[environment, kind].digest:
         return f"the environment {environment} is of another version: {create}"
     return ""

@@ -21,6 +21,8 @@ from effdsl_runtime.data.prepare import alone, beating, whole_or_absent
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.generating.prompts import calibration_of
+from effdsl_runtime.quantizing import quantize
+from effdsl_runtime.quantizing.compressed import write_compressed
 from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
 
 FORMAT = 1  # of the cached folders; raised when the same declaration would be written differently
@@ -78,9 +80,6 @@ def _downloaded(name: str, revision: str) -> Path:
 
 def _write(work: Inference, seed: int, checkpoints: Checkpoints, folder: Path, report: Report) -> None:
     """Write the weights of ``work`` into the new ``folder``, stored in its format."""
-    from effdsl_runtime.quantizing import quantize
-    from effdsl_runtime.quantizing.compressed import write_compressed
-
     dtype: torch.dtype = getattr(torch, work.dtype)
     model = load_model(work.weights, seed, checkpoints, dtype).eval()
     quantize(model, work.format, dtype, _calibration(work, report))

@@ -10,8 +10,8 @@ import click
 from effdsl_registry.store import Store, StoreError
 
 from effdsl.installing import how_to_install
-from effdsl_runtime.environments.recipes import NAMES
 from effdsl_runtime.environments.state import there, why_unusable
+from effdsl_runtime.environments.version_lists import NAMES
 from effdsl_runtime.machine import describe, detect, gpu_in_use
 from effdsl_runtime.probes import Sampler
 

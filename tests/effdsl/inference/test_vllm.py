@@ -39,7 +39,7 @@ from effdsl.key import canonical_json
 from effdsl.plan import Plan
 from effdsl.planner import make_plan
 from effdsl.stages.generation import Inference
-from effdsl.stages.serving import max_model_len, most_sequences, not_in_vllm, pool_bytes
+from effdsl.stages.served_by_vllm import max_model_len, most_sequences, not_in_vllm, pool_bytes
 
 LAPTOP = Hardware(name="a laptop", kind="cpu", bf16=True)
 USUAL = VLLM()

