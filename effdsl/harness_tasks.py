@@ -17,8 +17,10 @@ from effdsl.installing import how_to_install
 
 MODULE, DISTRIBUTION = "lm_eval", "lm_eval"
 NAMED = re.compile(r"""^["']?(?:task|group)["']?:[ \t]*["']?([^\s"'#\[]+)""", re.MULTILINE)
-TAGGED = re.compile(r"^tag:[ \t]*(\S.*)?((?:\n[ \t]*- .*)*)", re.MULTILINE)
-MEMBER = re.compile(r"""^[ \t]*(?:- |(?:- )?(?:task|group):)[ \t]*["']?([^\s"':#\[]+)""", re.MULTILINE)
+TAGGED = re.compile(r"""^["']?tag["']?:[ \t]*(\S.*)?((?:\n[ \t]*- .*)*)""", re.MULTILINE)
+MEMBER = re.compile(
+    r"""^[ \t]*(?:-[ \t]+(?:(?:task|group):[ \t]*)?|(?:task|group):[ \t]*)["']?([^\s"':#\[]+)""", re.MULTILINE
+)
 WORD = re.compile(r"[^\s\"',\[\]-][^\s\"',\[\]]*")
 
 
@@ -77,7 +79,8 @@ def _texts() -> Mapping[str, Sequence[str]]:
 
 @cache
 def _task_files() -> Sequence[tuple[str, str]]:
-    """Each task file that is brought: its folder, and its text. In the order of their paths."""
+    """Each task file that is brought, and what such files include: its folder, and its text. In the order of
+    their paths."""
     if not installed_version():
         return ()
     root = str(tasks_folder())
@@ -85,7 +88,7 @@ def _task_files() -> Sequence[tuple[str, str]]:
         os.path.join(place, name)
         for place, _, names in os.walk(root)
         for name in names
-        if name.endswith(".yaml")
+        if name.endswith("yaml") or "." not in name
     )
     return [(_first_part(path, root), _read(path)) for path in paths]
 

@@ -14,8 +14,8 @@ from effdsl.load import Batches, ClosedLoop, OpenLoop
 from effdsl.stages.generation import ROUNDS, Inference
 from effdsl_runtime.data.model_tokenizer import tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
+from effdsl_runtime.evaluating.longest_text import positions_in
 from effdsl_runtime.evaluating.perplexity import examples_of, predicted_bytes
-from effdsl_runtime.evaluating.positions import positions_in
 from effdsl_runtime.generating.given import Given, GivenText, warm_ups
 from effdsl_runtime.generating.model_folder import model_folder
 from effdsl_runtime.generating.prompts import prompts_of

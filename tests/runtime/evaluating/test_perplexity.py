@@ -11,8 +11,8 @@ import torch
 from effdsl_runtime.data.parts import items
 from effdsl_runtime.endings import Diverged
 from effdsl_runtime.evaluating import evaluate
+from effdsl_runtime.evaluating.longest_text import positions_of
 from effdsl_runtime.evaluating.perplexity import examples_of
-from effdsl_runtime.evaluating.positions import positions_of
 from transformers import AutoTokenizer
 
 from effdsl import Perplexity
