@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import attrs
 
 from effdsl.choice import Choice
-from effdsl.costs import Calibration, price_of
+from effdsl.costs import KnownSpeeds, price_of
 from effdsl.deciding import DecidedCell, decide
 from effdsl.expand import PlannedCell, expand
 from effdsl.hardware import Hardware
@@ -33,7 +33,7 @@ def make_plan(
     look_up: LookUp = lambda addresses: History(),
     unavailable: Callable[[Cell], str] = lambda cell: "",
     place: Collector | None = None,
-    calibration: Calibration | None = None,
+    calibration: KnownSpeeds | None = None,
     unfit: Callable[[Cell], str] = lambda cell: "",
     remarks: Callable[[Cell], str] = lambda cell: "",
     stored: Stored = no_store,
@@ -54,7 +54,7 @@ def make_plan(
     Raises:
         StudyError: with every mistake that shows only when the study is worked out.
     """
-    known_speeds = calibration or Calibration()
+    known_speeds = calibration or KnownSpeeds()
 
     def priced(planned: PlannedCell) -> PlannedCell:
         return _priced(planned, study, known_speeds, remarks)
@@ -117,7 +117,7 @@ def _open_tasks(
 
 
 def _priced(
-    planned: PlannedCell, study: Study, calibration: Calibration, remarks: Callable[[Cell], str]
+    planned: PlannedCell, study: Study, calibration: KnownSpeeds, remarks: Callable[[Cell], str]
 ) -> PlannedCell:
     cell, cost = planned.cell, planned.cost
     if cell is None:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = [
     ROOT / "effdsl", *(ROOT / room / f"effdsl_{room}" for room in ("registry", "runtime", "analysis"))
 ]  # fmt: skip
-BUILDING = (Path("runtime/effdsl_runtime/model"), Path("runtime/effdsl_runtime/stages"))
+BUILDING = tuple(Path("runtime/effdsl_runtime") / folder for folder in ("model", "quantizing", "stages"))
 """A module there may be called as the one of the language that declares what it builds."""
 COMMANDS = Path("analysis/effdsl_analysis/commands")
 """A module there is called as its command."""

@@ -1,10 +1,10 @@
 """Predicted costs, before anything runs: memory, FLOPs, bytes moved, time, energy, money and CO2e."""
 
-from effdsl.costs.calibration import Calibration as Calibration
-from effdsl.costs.calibration import FinishedTask as FinishedTask
 from effdsl.costs.compute import decode_bytes_per_token as decode_bytes_per_token
 from effdsl.costs.compute import decode_flops_per_token as decode_flops_per_token
 from effdsl.costs.compute import train_bytes_per_step as train_bytes_per_step
+from effdsl.costs.known_speeds import FinishedTask as FinishedTask
+from effdsl.costs.known_speeds import KnownSpeeds as KnownSpeeds
 from effdsl.costs.memory import decoder_training_memory as decoder_training_memory
 from effdsl.costs.memory import generation_memory as generation_memory
 from effdsl.costs.price import UNPRICED as UNPRICED

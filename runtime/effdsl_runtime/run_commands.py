@@ -52,7 +52,7 @@ def plan_of(loaded: LoadedStudy, store: Store, priced: bool = False) -> Plan:
     from effdsl_runtime.inputs import remarks_on_inputs, unfit_inputs
     from effdsl_runtime.machine import detect
     from effdsl_runtime.planning.history import calibration_in, history_in
-    from effdsl_runtime.planning.stored import stored_in
+    from effdsl_runtime.planning.stored_tasks import stored_in
 
     with redirect_stdout(sys.stderr):
         machine = detect()

@@ -17,9 +17,9 @@ from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.evaluating import evaluate_all
-from effdsl_runtime.generating.batches import TimedBatch, continue_batch
 from effdsl_runtime.generating.prompts import calibration_of, prompts_of
 from effdsl_runtime.generating.request_times import Request, summary
+from effdsl_runtime.generating.timed_batches import TimedBatch, continue_batch
 from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.quantizing import quantize

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from effdsl_registry.store import Store
 
-from effdsl.costs import Calibration, FinishedTask
+from effdsl.costs import FinishedTask, KnownSpeeds
 from effdsl.declare import evolve
 from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware, catalogued
@@ -32,7 +32,7 @@ def history_in(store: Store) -> Callable[[Sequence[Address]], History]:
     return look_up
 
 
-def calibration_in(store: Store, machine: Hardware) -> Calibration:
+def calibration_in(store: Store, machine: Hardware) -> KnownSpeeds:
     """What the finished tasks of ``store`` say of predictions.
 
     A record knows the name of its hardware; its numbers are those of ``machine`` or of the catalog. What
@@ -45,4 +45,4 @@ def calibration_in(store: Store, machine: Hardware) -> Calibration:
             cell = evolve(cell, hardware=catalogued(cell.hardware, machine))
             memory = None if result.memory_gb is None else result.memory_gb * 1e9
             tasks.append(FinishedTask(cell, result.duration_s, result.training_s, memory))
-    return Calibration.from_tasks(tasks)
+    return KnownSpeeds.from_tasks(tasks)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl.costs import lower_bound_s
-from effdsl.costs.calibration import Accuracy
+from effdsl.costs.known_speeds import Accuracy
 from effdsl.costs.spread import Spread
 from effdsl.display import LEFT, plan_table, setting, totals
 from effdsl.from_canonical import CannotDecode, decoded

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.techniques.precision import AWQ
-from effdsl_runtime.quantizing.grouped import stored_integers
+from effdsl_runtime.quantizing.grouped_integers import stored_integers
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.rounding import Integers, rounded
 from effdsl_runtime.quantizing.stored import Inputs, Stored, StoredLinear, stored

@@ -20,7 +20,7 @@ from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl.techniques.technique import Unsupported
 from effdsl_runtime.quantizing.eight_bits import RowsLinear
 from effdsl_runtime.quantizing.floats import UpcastFloat8Linear
-from effdsl_runtime.quantizing.grouped import GroupedLinear, TorchInt4Linear
+from effdsl_runtime.quantizing.grouped_integers import GroupedLinear, TorchInt4Linear
 from effdsl_runtime.quantizing.linear_map import places_by_layer
 from effdsl_runtime.quantizing.packing import pack
 from effdsl_runtime.quantizing.stored import StoredLinear
@@ -176,7 +176,7 @@ def _(module: GroupedLinear | TorchInt4Linear, weight_format: INT4 | GPTQ) -> di
 
 
 def _words(codes_oi: Tensor, bits: int) -> Tensor:
-    """Rows of integers of 4 or 8 bits in words of int32, the first lowest."""
+    """ScaledRows of integers of 4 or 8 bits in words of int32, the first lowest."""
     bytes_ob = codes_oi if bits == 8 else pack(codes_oi, bits)
     filled_ob = nn.functional.pad(bytes_ob, (0, -bytes_ob.shape[1] % INT32)).contiguous()
     return filled_ob.view(torch.int32)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from effdsl.techniques.precision import GPTQ
-from effdsl_runtime.quantizing.grouped import stored_integers
+from effdsl_runtime.quantizing.grouped_integers import stored_integers
 from effdsl_runtime.quantizing.linear_map import LinearMap
-from effdsl_runtime.quantizing.rounding import Grid, Integers, fitted, rounded
+from effdsl_runtime.quantizing.rounding import Integers, Levels, fitted, rounded
 from effdsl_runtime.quantizing.stored import Inputs, Stored, stored
 
 BLOCK = 128
@@ -57,11 +57,11 @@ def compensated(weight_format: GPTQ, weight_oi: Tensor, hessian_ii: Tensor, dtyp
         rest_oi[:, after] -= torch.stack(errors, 1) @ upper_ii[block, after]
     scale_og = torch.cat([grid.scale_og for grid in grids], 1)
     zero_og = torch.cat([grid.zero_og for grid in grids], 1)
-    whole = Grid(weight_format.bits, scale_og, zero_og, grids[0].lowest)
+    whole = Levels(weight_format.bits, scale_og, zero_og, grids[0].lowest)
     return Integers(torch.stack(codes, 1).to(torch.uint8), whole)
 
 
-def _rounded_column(weight_o: Tensor, grid: Grid, diagonal: Tensor) -> tuple[Tensor, Tensor]:
+def _rounded_column(weight_o: Tensor, grid: Levels, diagonal: Tensor) -> tuple[Tensor, Tensor]:
     """Its codes, and by how much they miss it over ``diagonal``."""
     codes = grid.codes(weight_o[:, None, None])
     return codes.flatten(), (weight_o - grid.values(codes).flatten()) / diagonal

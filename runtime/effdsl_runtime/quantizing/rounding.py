@@ -10,7 +10,7 @@ LARGEST_INT8 = 127
 
 
 @attrs.frozen
-class Rows:
+class ScaledRows:
     """A matrix of 8-bit integers, symmetric: -127 to 127.
 
     Attributes:
@@ -22,16 +22,16 @@ class Rows:
     scale_o: Tensor
 
 
-def rounded_rows(weight_oi: Tensor, dtype: torch.dtype) -> Rows:
+def rounded_rows(weight_oi: Tensor, dtype: torch.dtype) -> ScaledRows:
     """The largest weight of each row becomes 127; scales in ``dtype``."""
     weight_oi = weight_oi.float()
     scale_o = _usable(weight_oi.abs().amax(1) / LARGEST_INT8, dtype)
     values_oi = (weight_oi / scale_o.float().unsqueeze(1)).round_()
-    return Rows(values_oi.clamp_(-LARGEST_INT8, LARGEST_INT8).to(torch.int8), scale_o)
+    return ScaledRows(values_oi.clamp_(-LARGEST_INT8, LARGEST_INT8).to(torch.int8), scale_o)
 
 
 @attrs.frozen
-class Grid:
+class Levels:
     """Evenly spaced numbers that each group of weights is rounded to: ``(code - zero) * scale``.
 
     Attributes:
@@ -58,7 +58,7 @@ class Grid:
         return (codes_ogi.float() - zero) * scale
 
 
-def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -> Grid:
+def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -> Levels:
     """The grid of groups of weights, ``(o, g, i)`` in float32; scales in ``dtype``.
 
     Symmetric: the largest weight of a group becomes the largest integer, ``2 ** (bits - 1) - 1``, and its
@@ -68,12 +68,12 @@ def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -
     if symmetric:
         half = 2 ** (bits - 1)
         scale_og = _usable(weight_ogi.abs().amax(2) / (half - 1), dtype)
-        return Grid(bits, scale_og, torch.full_like(scale_og, half), 1)
+        return Levels(bits, scale_og, torch.full_like(scale_og, half), 1)
     low_og, high_og = weight_ogi.amin(2).clamp_(max=0), weight_ogi.amax(2).clamp_(min=0)
     largest = 2**bits - 1
     scale_og = _usable((high_og - low_og) / largest, dtype)
     zero_og = (-low_og / scale_og.float()).round_().clamp_(0, largest)
-    return Grid(bits, scale_og, zero_og.to(dtype), 0)
+    return Levels(bits, scale_og, zero_og.to(dtype), 0)
 
 
 def _usable(scale: Tensor, dtype: torch.dtype) -> Tensor:
@@ -92,7 +92,7 @@ class Integers:
     """
 
     codes_oi: Tensor
-    grid: Grid
+    grid: Levels
 
     @property
     def group_size(self) -> int:

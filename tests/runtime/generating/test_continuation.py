@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from effdsl_runtime.checkpoints.auto import EffdslConfig, EffdslForCausalLM
-from effdsl_runtime.generating.batches import continue_batch
 from effdsl_runtime.generating.continuation import continuation
+from effdsl_runtime.generating.timed_batches import continue_batch
 from torch import Tensor
 
 from effdsl import GQA, NSA, MoBA

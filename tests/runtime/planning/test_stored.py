@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from effdsl_registry.records import Provenance, Record
 from effdsl_registry.store import Store
-from effdsl_runtime.planning.stored import stored_in
+from effdsl_runtime.planning.stored_tasks import stored_in
 from effdsl_runtime.recording.run_record import identity_of
 
 from effdsl import GQA, Attention, Budget, M, Study

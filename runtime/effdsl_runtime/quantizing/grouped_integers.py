@@ -9,7 +9,7 @@ from effdsl.techniques.precision import INT2, INT3, INT4
 from effdsl.techniques.precision.integers import Grouped
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.packing import pack, unpack
-from effdsl_runtime.quantizing.rounding import Grid, Integers, rounded
+from effdsl_runtime.quantizing.rounding import Integers, Levels, rounded
 from effdsl_runtime.quantizing.stored import Inputs, Stored, StoredLinear, stored
 from effdsl_runtime.quantizing.torch_products import PackedInt4, packed_int4
 
@@ -34,7 +34,7 @@ class GroupedLinear(StoredLinear):
 
     def integers(self) -> Integers:
         """As they were rounded."""
-        grid = Grid(self.bits, self.scale_og, self.zero_og, self.lowest)
+        grid = Levels(self.bits, self.scale_og, self.zero_og, self.lowest)
         return Integers(unpack(self.packed, self.bits, self.columns), grid)
 
     @property
@@ -72,7 +72,7 @@ class TorchInt4Linear(StoredLinear):
         """As they were rounded: a middle in fewer bits still tells its integer."""
         scale_og, middle_og = self.scales_go2.transpose(0, 1).unbind(2)
         zero_og = HALF - (middle_og.float() / scale_og.float()).round()
-        grid = Grid(4, scale_og, zero_og.to(self.dtype), self.lowest)
+        grid = Levels(4, scale_og, zero_og.to(self.dtype), self.lowest)
         codes_ogi = grid.codes(torch.unflatten(self.weight.float(), 1, (-1, self.group_size)))
         return Integers(codes_ogi.to(torch.uint8).flatten(1), grid)
 

@@ -29,7 +29,7 @@ from effdsl import (
     Study,
     Transformer,
 )
-from effdsl.costs import Calibration, FinishedTask, lower_bound_s
+from effdsl.costs import FinishedTask, KnownSpeeds, lower_bound_s
 from effdsl.costs.price import UNKNOWN, Speed
 from effdsl.costs.spread import Spread
 from effdsl.display import totals
@@ -44,7 +44,7 @@ LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDY = Study(Attention([MQA, GQA, MLA, NSA]), [1 * M], budget=Budget(steps=10))
 
 
-def speed_of(cell: Cell, calibration: Calibration) -> Speed:
+def speed_of(cell: Cell, calibration: KnownSpeeds) -> Speed:
     return calibration.speed(cell, cell.workload.cost(cell.hardware))
 
 
@@ -52,21 +52,21 @@ def cells(plan: Plan) -> list[Cell]:
     return [planned.cell for planned in plan.cells if planned.cell is not None]
 
 
-def at(seconds: list[float], plan: Plan) -> Calibration:
+def at(seconds: list[float], plan: Plan) -> KnownSpeeds:
     """As if the cells of ``plan`` had taken these times, half of each in training, and twice the memory
     that is predicted."""
     tasks = []
     for cell, s in zip(cells(plan), seconds, strict=True):
         memory = cell.engine.memory(cell.workload, cell.hardware).total
         tasks.append(FinishedTask(cell, s, training_s=s / 2, memory_bytes=2 * memory))
-    return Calibration.from_tasks(tasks)
+    return KnownSpeeds.from_tasks(tasks)
 
 
 def test_without_a_peak_the_pace_is_the_median_rate_of_what_has_run() -> None:
     plan = make_plan(STUDY.derive(axis=Attention([GQA]), repeats=4), LAPTOP)
     (cell,) = cells(plan)
     seconds = [1.0, 2.0, 4.0, 8.0]
-    calibration = Calibration.from_tasks([FinishedTask(cell, s, training_s=s / 2) for s in seconds])
+    calibration = KnownSpeeds.from_tasks([FinishedTask(cell, s, training_s=s / 2) for s in seconds])
     rates = [cell.workload.train_flops / (s / 2) for s in seconds]
     speed = speed_of(cell, calibration)
     assert speed.flops_per_s == pytest.approx(statistics.median(rates))
@@ -88,13 +88,13 @@ def test_what_has_run_of_a_technique_says_most_of_its_speed() -> None:
     rate = 1e11
     tasks = [FinishedTask(dense, dense.workload.train_flops / rate) for _ in range(9)]
     unseen = make_plan(
-        STUDY.derive(axis=Backbone([Mamba])), LAPTOP, calibration=Calibration.from_tasks(tasks)
+        STUDY.derive(axis=Backbone([Mamba])), LAPTOP, calibration=KnownSpeeds.from_tasks(tasks)
     )
     assert unseen.speeds()[0].flops_per_s == pytest.approx(rate)
     assert "100 GFLOP/s; a guess for Mamba, not run yet" in totals(unseen)
     tasks.append(FinishedTask(scan, scan.workload.train_flops / (rate / 5)))
     calibrated = make_plan(
-        STUDY.derive(axis=Backbone([Transformer, Mamba])), LAPTOP, calibration=Calibration.from_tasks(tasks)
+        STUDY.derive(axis=Backbone([Transformer, Mamba])), LAPTOP, calibration=KnownSpeeds.from_tasks(tasks)
     )
     speeds = {p.labels.technique: p.speed.flops_per_s for p in calibrated.cells if p.speed}
     assert speeds == pytest.approx({"Transformer": rate, "Mamba": rate / 5}, rel=0.05)
@@ -108,7 +108,7 @@ def test_many_tiny_tasks_do_not_make_a_large_one_look_slow() -> None:
     (tiny,) = cells(make_plan(STUDY.derive(axis=Attention([GQA]), budget=tiny_budget), LAPTOP))
     tasks = [FinishedTask(tiny, tiny.workload.train_flops / 3e10) for _ in range(8)]
     tasks += [FinishedTask(large, large.workload.train_flops / 1e11) for _ in range(3)]
-    calibration = Calibration.from_tasks(tasks)
+    calibration = KnownSpeeds.from_tasks(tasks)
     assert speed_of(large, calibration).flops_per_s == pytest.approx(1e11, rel=0.05)
     assert speed_of(tiny, calibration).flops_per_s == pytest.approx(3e10, rel=0.05)
 
@@ -117,7 +117,7 @@ def test_a_few_short_tasks_do_not_make_long_ones_look_slow() -> None:
     """What a task takes beside its training is not multiplied by the number of steps."""
     plan = make_plan(STUDY.derive(axis=Attention([GQA])), LAPTOP)
     (cell,) = cells(plan)
-    calibration = Calibration.from_tasks([FinishedTask(cell, seconds=10.0, training_s=0.5)])
+    calibration = KnownSpeeds.from_tasks([FinishedTask(cell, seconds=10.0, training_s=0.5)])
     hundredfold = STUDY.derive(axis=Attention([GQA]), budget=Budget(steps=1000))
     (longer,) = make_plan(hundredfold, LAPTOP, calibration=calibration).cells
     assert longer.price.seconds == pytest.approx(9.5 + 100 * 0.5)
@@ -151,7 +151,7 @@ def test_accuracy_is_predicted_over_actual_each_task_by_the_others() -> None:
     assert alone.flops_per_s.median == pytest.approx(cells(plan)[0].workload.train_flops)
     assert alone.of_peak is None
     (cell,) = cells(plan)
-    (two,) = Calibration.from_tasks([FinishedTask(cell, 1.0), FinishedTask(cell, 4.0)]).accuracy()
+    (two,) = KnownSpeeds.from_tasks([FinishedTask(cell, 1.0), FinishedTask(cell, 4.0)]).accuracy()
     assert two.time is not None
     assert two.time.median == pytest.approx((4 + 1 / 4) / 2)
 

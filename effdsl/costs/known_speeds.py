@@ -128,13 +128,13 @@ def weight(features: Features, other: Features) -> float:
 
 
 @attrs.frozen
-class Calibration:
+class KnownSpeeds:
     """What has finished, by group; an assumed speed for hardware whose peak rate is known."""
 
     finished: Mapping[CalibrationGroup, tuple[FinishedRates, ...]] = attrs.field(factory=dict)
 
     @classmethod
-    def from_tasks(cls, tasks: Iterable[FinishedTask]) -> Calibration:
+    def from_tasks(cls, tasks: Iterable[FinishedTask]) -> KnownSpeeds:
         groups: dict[CalibrationGroup, list[FinishedRates]] = {}
         for task in tasks:
             groups.setdefault(CalibrationGroup.of(task.cell), []).append(FinishedRates.of(task))
