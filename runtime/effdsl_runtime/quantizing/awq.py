@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from effdsl.techniques.precision import AWQ
-from effdsl_runtime.quantizing.grouped_integers import stored_integers
+from effdsl_runtime.quantizing.few_bits import stored_integers
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.rounding import Integers, rounded
 from effdsl_runtime.quantizing.stored import Inputs, Stored, StoredLinear, stored
@@ -45,23 +45,24 @@ def _(weight_format: AWQ, linear: LinearMap, dtype: torch.dtype, inputs: Inputs 
     """A matrix that multiplied nothing is rounded to the nearest, its inputs divided by 1."""
     if linear.weight_oi.shape[1] % weight_format.group_size:
         return None
-    size_i = linear.weight_oi.new_ones(linear.weight_oi.shape[1]) if inputs is None else inputs.size_i
-    divisors = [divisor(size_i, step / weight_format.grid, dtype) for step in range(weight_format.grid)]
-    best_i = (
-        divisors[0]
-        if inputs is None
-        else min(
-            divisors, key=lambda one_i: output_error(weight_format, linear.weight_oi, one_i, inputs, dtype)
-        )
-    )
-    made = stored_integers(multiplied(weight_format, linear.weight_oi, best_i, dtype), None, dtype)
-    return attrs.evolve(made, module=DividedLinear(made.module, best_i, linear.bias_o, dtype))
+    divisor_i = _best_divisor(weight_format, linear.weight_oi, dtype, inputs)
+    made = stored_integers(multiplied(weight_format, linear.weight_oi, divisor_i, dtype), None, dtype)
+    return attrs.evolve(made, module=DividedLinear(made.module, divisor_i, linear.bias_o, dtype))
+
+
+def _best_divisor(weight_format: AWQ, weight_oi: Tensor, dtype: torch.dtype, inputs: Inputs | None) -> Tensor:
+    if inputs is None:
+        return torch.ones(weight_oi.shape[1], dtype=dtype, device=weight_oi.device)
+    exponents = [step / weight_format.grid for step in range(weight_format.grid)]
+    tried = [divisor(inputs.size_i, exponent, dtype) for exponent in exponents]
+    return min(tried, key=lambda one_i: output_error(weight_format, weight_oi, one_i, inputs, dtype))
 
 
 def divisor(size_i: Tensor, exponent: float, dtype: torch.dtype) -> Tensor:
     """The mean absolute inputs to the power of ``exponent``, so that the largest and the smallest lie as far
     from 1; in ``dtype``. Inputs that hardly ever were anything count as a small share of the others."""
-    divisor_i = size_i.float().clamp(min=float(SMALLEST_SHARE * size_i.mean())) ** exponent
+    smallest = max(float(SMALLEST_SHARE * size_i.mean()), torch.finfo(torch.float32).tiny)
+    divisor_i = size_i.float().clamp(min=smallest) ** exponent
     return (divisor_i / (divisor_i.max() * divisor_i.min()).sqrt()).to(dtype)
 
 

@@ -19,8 +19,8 @@ from effdsl.techniques.precision.integers import Grouped
 from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl.techniques.technique import Unsupported
 from effdsl_runtime.quantizing.eight_bits import RowsLinear
+from effdsl_runtime.quantizing.few_bits import GroupedLinear, TorchInt4Linear
 from effdsl_runtime.quantizing.floats import UpcastFloat8Linear
-from effdsl_runtime.quantizing.grouped_integers import GroupedLinear, TorchInt4Linear
 from effdsl_runtime.quantizing.linear_map import places_by_layer
 from effdsl_runtime.quantizing.packing import pack
 from effdsl_runtime.quantizing.stored import StoredLinear
@@ -165,18 +165,18 @@ def written(module: StoredLinear, weight_format: WeightFormat) -> dict[str, Tens
 @written.register(TorchInt4Linear)
 def _(module: GroupedLinear | TorchInt4Linear, weight_format: INT4 | GPTQ) -> dict[str, Tensor]:
     integers = module.integers()
-    zero_og = integers.grid.zero_og.to(torch.uint8)
+    zero_og = integers.lattice.zero_og.to(torch.uint8)
     zero = {} if weight_format.symmetric else {"weight_zero_point": _words(zero_og.T, 4).T.contiguous()}
     return {
         "weight_packed": _words(integers.codes_oi, 4),
-        "weight_scale": integers.grid.scale_og.contiguous(),
+        "weight_scale": integers.lattice.scale_og.contiguous(),
         "weight_shape": torch.tensor(integers.codes_oi.shape),
         **zero,
     }
 
 
 def _words(codes_oi: Tensor, bits: int) -> Tensor:
-    """ScaledRows of integers of 4 or 8 bits in words of int32, the first lowest."""
+    """Rows of integers of 4 or 8 bits in words of int32, the first lowest."""
     bytes_ob = codes_oi if bits == 8 else pack(codes_oi, bits)
     filled_ob = nn.functional.pad(bytes_ob, (0, -bytes_ob.shape[1] % INT32)).contiguous()
     return filled_ob.view(torch.int32)

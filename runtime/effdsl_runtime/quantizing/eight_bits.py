@@ -8,7 +8,7 @@ from torch import Tensor
 
 from effdsl.techniques.precision import INT8, W8A8
 from effdsl_runtime.quantizing.linear_map import LinearMap
-from effdsl_runtime.quantizing.rounding import ScaledRows, rounded_rows
+from effdsl_runtime.quantizing.rounding import Int8Rows, rounded_rows
 from effdsl_runtime.quantizing.stored import Inputs, Stored, StoredLinear, stored
 from effdsl_runtime.quantizing.torch_products import (
     aten,
@@ -24,7 +24,7 @@ class RowsLinear(StoredLinear):
     values_oi: Tensor
     scale_o: Tensor
 
-    def __init__(self, rows: ScaledRows, bias_o: Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(self, rows: Int8Rows, bias_o: Tensor | None, dtype: torch.dtype) -> None:
         super().__init__(bias_o, dtype)
         self.register_buffer("values_oi", rows.values_oi)
         self.register_buffer("scale_o", rows.scale_o)

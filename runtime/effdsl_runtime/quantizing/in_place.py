@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl.techniques.precision.weight_format import WeightFormat
-from effdsl_runtime.quantizing import awq, eight_bits, floats, gptq, grouped_integers  # noqa: F401  how formats are stored
+from effdsl_runtime.quantizing import awq, eight_bits, few_bits, floats, gptq  # noqa: F401  how formats are stored
 from effdsl_runtime.quantizing.linear_map import Parted, Place, linear_map, places_by_layer
-from effdsl_runtime.quantizing.normal_float import scales_beside
+from effdsl_runtime.quantizing.normal_floats import scales_beside
 from effdsl_runtime.quantizing.seen import inputs_seen
 from effdsl_runtime.quantizing.stored import Inputs, Stored, stored
 

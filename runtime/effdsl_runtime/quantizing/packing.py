@@ -12,7 +12,7 @@ BYTE = 8
 
 
 def pack(codes_oi: Tensor, bits: int) -> Tensor:
-    """ScaledRows of integers of ``bits`` bits as bytes, the first integer in the lowest bits.
+    """Rows of integers of ``bits`` bits as bytes, the first integer in the lowest bits.
 
     The fewest integers that fill whole bytes stand together: eight of three bits in three bytes, the first
     byte lowest. A row that does not fill its last bytes ends with zeros.

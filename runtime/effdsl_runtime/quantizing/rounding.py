@@ -10,7 +10,7 @@ LARGEST_INT8 = 127
 
 
 @attrs.frozen
-class ScaledRows:
+class Int8Rows:
     """A matrix of 8-bit integers, symmetric: -127 to 127.
 
     Attributes:
@@ -22,23 +22,23 @@ class ScaledRows:
     scale_o: Tensor
 
 
-def rounded_rows(weight_oi: Tensor, dtype: torch.dtype) -> ScaledRows:
+def rounded_rows(weight_oi: Tensor, dtype: torch.dtype) -> Int8Rows:
     """The largest weight of each row becomes 127; scales in ``dtype``."""
     weight_oi = weight_oi.float()
     scale_o = _usable(weight_oi.abs().amax(1) / LARGEST_INT8, dtype)
     values_oi = (weight_oi / scale_o.float().unsqueeze(1)).round_()
-    return ScaledRows(values_oi.clamp_(-LARGEST_INT8, LARGEST_INT8).to(torch.int8), scale_o)
+    return Int8Rows(values_oi.clamp_(-LARGEST_INT8, LARGEST_INT8).to(torch.int8), scale_o)
 
 
 @attrs.frozen
-class Levels:
+class Lattice:
     """Evenly spaced numbers that each group of weights is rounded to: ``(code - zero) * scale``.
 
     Attributes:
         bits: of a code, which is at least ``lowest`` and less than ``2 ** bits``.
         scale_og: of each group ``g`` of neighbours in a row.
         zero_og: the code of zero, in the same dtype.
-        lowest: 1 where the grid is symmetric: the range is restricted so that it ends as far from zero on
+        lowest: 1 where the lattice is symmetric: the range is restricted so that it ends as far from zero on
             either side.
     """
 
@@ -58,8 +58,8 @@ class Levels:
         return (codes_ogi.float() - zero) * scale
 
 
-def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -> Levels:
-    """The grid of groups of weights, ``(o, g, i)`` in float32; scales in ``dtype``.
+def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -> Lattice:
+    """The lattice of groups of weights, ``(o, g, i)`` in float32; scales in ``dtype``.
 
     Symmetric: the largest weight of a group becomes the largest integer, ``2 ** (bits - 1) - 1``, and its
     negative the smallest, so that of two bits -1, 0 and 1 are left. Else the smallest and the largest
@@ -68,12 +68,12 @@ def fitted(weight_ogi: Tensor, bits: int, symmetric: bool, dtype: torch.dtype) -
     if symmetric:
         half = 2 ** (bits - 1)
         scale_og = _usable(weight_ogi.abs().amax(2) / (half - 1), dtype)
-        return Levels(bits, scale_og, torch.full_like(scale_og, half), 1)
+        return Lattice(bits, scale_og, torch.full_like(scale_og, half), 1)
     low_og, high_og = weight_ogi.amin(2).clamp_(max=0), weight_ogi.amax(2).clamp_(min=0)
     largest = 2**bits - 1
     scale_og = _usable((high_og - low_og) / largest, dtype)
     zero_og = (-low_og / scale_og.float()).round_().clamp_(0, largest)
-    return Levels(bits, scale_og, zero_og.to(dtype), 0)
+    return Lattice(bits, scale_og, zero_og.to(dtype), 0)
 
 
 def _usable(scale: Tensor, dtype: torch.dtype) -> Tensor:
@@ -88,23 +88,23 @@ class Integers:
 
     Attributes:
         codes_oi: uint8.
-        grid: whose codes they are.
+        lattice: whose codes they are.
     """
 
     codes_oi: Tensor
-    grid: Levels
+    lattice: Lattice
 
     @property
     def group_size(self) -> int:
-        return self.codes_oi.shape[1] // self.grid.scale_og.shape[1]
+        return self.codes_oi.shape[1] // self.lattice.scale_og.shape[1]
 
     def values(self) -> Tensor:
         """What they stand for: ``(o, i)``, float32."""
-        return self.grid.values(torch.unflatten(self.codes_oi, 1, (-1, self.group_size))).flatten(1)
+        return self.lattice.values(torch.unflatten(self.codes_oi, 1, (-1, self.group_size))).flatten(1)
 
 
 def rounded(weight_oi: Tensor, bits: int, group_size: int, symmetric: bool, dtype: torch.dtype) -> Integers:
-    """Each weight as the nearest number of the grid of its group."""
+    """Each weight as the nearest number of the lattice of its group."""
     weight_ogi = torch.unflatten(weight_oi.float(), 1, (-1, group_size))
-    grid = fitted(weight_ogi, bits, symmetric, dtype)
-    return Integers(grid.codes(weight_ogi).to(torch.uint8).flatten(1), grid)
+    lattice = fitted(weight_ogi, bits, symmetric, dtype)
+    return Integers(lattice.codes(weight_ogi).to(torch.uint8).flatten(1), lattice)

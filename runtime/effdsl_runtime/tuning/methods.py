@@ -31,7 +31,7 @@ from effdsl.techniques.fine_tuning import (
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.low_rank import LowRank
 from effdsl.techniques.fine_tuning.method import Method
-from effdsl_runtime.quantizing.normal_float import put_normal_floats, round_to_normal_floats
+from effdsl_runtime.quantizing.normal_floats import put_normal_floats, round_to_normal_floats
 
 
 @attrs.frozen

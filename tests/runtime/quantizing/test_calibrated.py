@@ -153,6 +153,7 @@ def test_what_a_layer_multiplies_is_seen_as_the_layers_before_it_are_then() -> N
     assert rms_ratio(seen[second.places[6].name].size_i, wanted.size_i) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_format", [GPTQ(group_size=16), AWQ(group_size=16)], ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_architecture_is_fitted(kind: str, weight_format: WeightFormat, dtype: torch.dtype) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from effdsl_runtime.quantizing import quantize
 from effdsl_runtime.quantizing.compressed import write_compressed
-from effdsl_runtime.quantizing.grouped_integers import GroupedLinear, TorchInt4Linear
+from effdsl_runtime.quantizing.few_bits import GroupedLinear, TorchInt4Linear
 from effdsl_runtime.quantizing.stored import StoredLinear
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from effdsl_runtime.quantizing.grouped_integers import GroupedLinear, TorchInt4Linear
+from effdsl_runtime.quantizing.few_bits import GroupedLinear, TorchInt4Linear
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.rounding import rounded
 from effdsl_runtime.quantizing.stored import StoredLinear, stored

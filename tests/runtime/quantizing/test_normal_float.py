@@ -7,7 +7,7 @@ import torch
 from effdsl_runtime.quantizing.in_place import quantize, weight_bytes
 from effdsl_runtime.quantizing.linear4bit import NormalFloatLinear, unpacked
 from effdsl_runtime.quantizing.linear_map import LinearMap
-from effdsl_runtime.quantizing.normal_float import put_normal_floats
+from effdsl_runtime.quantizing.normal_floats import put_normal_floats
 from effdsl_runtime.quantizing.stored import StoredLinear, stored
 from torch import Tensor, nn
 

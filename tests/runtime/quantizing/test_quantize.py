@@ -14,14 +14,14 @@ from effdsl_runtime.quantizing.linear_map import layers_of, places_by_layer
 from effdsl_runtime.quantizing.stored import stored
 from torch import nn
 
-from effdsl.techniques.precision import INT2, INT3, INT4, INT8, W8A8
+from effdsl.techniques.precision import BF16, FP8, INT2, INT3, INT4, INT8, W8A8
 from effdsl.techniques.precision.weight_format import WeightFormat
 
 from .conftest import TOKENS_BT, VOCABULARY, built, closed_form, logits, rms_ratio
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 DTYPES = pytest.mark.parametrize("dtype", NAMES)
-FORMATS: list[WeightFormat] = [INT8(), W8A8(), INT4(), INT4(16, True), INT3(), INT2()]
+FORMATS: list[WeightFormat] = [BF16(), FP8(), INT8(), W8A8(), INT4(), INT4(16, True), INT3(), INT2()]
 PLACES = {"llama": 7, "qwen2": 7, "deepseek_v3": 8, "gpt_neox": 4, "gpt2": 4, "mixtral": 4, "mamba": 4}
 PLACES |= {"mamba2": 2, "rwkv": 7, "NSA": 11, "MoBA": 5, "MoE": 3}
 """Linear maps of a layer, counted by hand."""
@@ -84,6 +84,20 @@ def test_what_a_group_does_not_divide_is_left_and_named() -> None:
     """A Mamba's step projection has four inputs."""
     done = quantize(built("mamba"), INT4(), torch.float32)
     assert done.left == tuple(f"backbone.layers.{i}.mixer.dt_proj" for i in range(2))
+
+
+def test_what_a_reader_must_know_is_flagged() -> None:
+    """The kernel of most matrices, the others by name, what was left, and what is emulated."""
+    done = quantize(built("mamba"), INT4(), torch.float32)
+    assert done.kernel == "torch-int4pack"
+    assert done.flags == (
+        "2 of 8 matrices multiplied by reference",
+        "2 of 8 matrices left as they were, e.g. backbone.layers.0.mixer.dt_proj",
+    )
+    done = quantize(built("llama"), FP8(), torch.float32)
+    assert (done.kernel, done.flags) == ("reference", ("products of the format are emulated",))
+    done = quantize(built("llama"), BF16(), torch.bfloat16)
+    assert (done.kernel, done.flags) == ("torch", ())
 
 
 @pytest.mark.parametrize("kind", ["mixtral", "MoE"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from effdsl_runtime.quantizing.linear4bit import NormalFloatLinear
-from effdsl_runtime.quantizing.normal_float import round_to_normal_floats, scales_beside
+from effdsl_runtime.quantizing.normal_floats import round_to_normal_floats, scales_beside
 from effdsl_runtime.tuning.methods import applied, keep_frozen_in, stored_for
 from effdsl_runtime.tuning.tuner import Tuner
 from torch import Tensor

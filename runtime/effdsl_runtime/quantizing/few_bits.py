@@ -9,7 +9,7 @@ from effdsl.techniques.precision import INT2, INT3, INT4
 from effdsl.techniques.precision.integers import Grouped
 from effdsl_runtime.quantizing.linear_map import LinearMap
 from effdsl_runtime.quantizing.packing import pack, unpack
-from effdsl_runtime.quantizing.rounding import Integers, Levels, rounded
+from effdsl_runtime.quantizing.rounding import Integers, Lattice, rounded
 from effdsl_runtime.quantizing.stored import Inputs, Stored, StoredLinear, stored
 from effdsl_runtime.quantizing.torch_products import PackedInt4, packed_int4
 
@@ -26,16 +26,16 @@ class GroupedLinear(StoredLinear):
 
     def __init__(self, integers: Integers, bias_o: Tensor | None, dtype: torch.dtype) -> None:
         super().__init__(bias_o, dtype)
-        self.bits, self.lowest = integers.grid.bits, integers.grid.lowest
+        self.bits, self.lowest = integers.lattice.bits, integers.lattice.lowest
         self.columns = integers.codes_oi.shape[1]
         self.register_buffer("packed", pack(integers.codes_oi, self.bits))
-        self.register_buffer("scale_og", integers.grid.scale_og)
-        self.register_buffer("zero_og", integers.grid.zero_og)
+        self.register_buffer("scale_og", integers.lattice.scale_og)
+        self.register_buffer("zero_og", integers.lattice.zero_og)
 
     def integers(self) -> Integers:
         """As they were rounded."""
-        grid = Levels(self.bits, self.scale_og, self.zero_og, self.lowest)
-        return Integers(unpack(self.packed, self.bits, self.columns), grid)
+        lattice = Lattice(self.bits, self.scale_og, self.zero_og, self.lowest)
+        return Integers(unpack(self.packed, self.bits, self.columns), lattice)
 
     @property
     def weight(self) -> Tensor:
@@ -54,9 +54,9 @@ class TorchInt4Linear(StoredLinear):
         self, packed: PackedInt4, integers: Integers, bias_o: Tensor | None, dtype: torch.dtype
     ) -> None:
         super().__init__(bias_o, dtype)
-        scale_og, zero_og = integers.grid.scale_og, integers.grid.zero_og
+        scale_og, zero_og = integers.lattice.scale_og, integers.lattice.zero_og
         middle_og = ((HALF - zero_og.float()) * scale_og.float()).to(dtype)
-        self.lowest, self.group_size, self.by = integers.grid.lowest, integers.group_size, packed.product
+        self.lowest, self.group_size, self.by = integers.lattice.lowest, integers.group_size, packed.product
         self.register_buffer("packed", packed.packed)
         self.register_buffer("scales_go2", torch.stack((scale_og, middle_og), 2).transpose(0, 1).contiguous())
 
@@ -72,15 +72,15 @@ class TorchInt4Linear(StoredLinear):
         """As they were rounded: a middle in fewer bits still tells its integer."""
         scale_og, middle_og = self.scales_go2.transpose(0, 1).unbind(2)
         zero_og = HALF - (middle_og.float() / scale_og.float()).round()
-        grid = Levels(4, scale_og, zero_og.to(self.dtype), self.lowest)
-        codes_ogi = grid.codes(torch.unflatten(self.weight.float(), 1, (-1, self.group_size)))
-        return Integers(codes_ogi.to(torch.uint8).flatten(1), grid)
+        lattice = Lattice(4, scale_og, zero_og.to(self.dtype), self.lowest)
+        codes_ogi = lattice.codes(torch.unflatten(self.weight.float(), 1, (-1, self.group_size)))
+        return Integers(codes_ogi.to(torch.uint8).flatten(1), lattice)
 
 
 def stored_integers(integers: Integers, bias_o: Tensor | None, dtype: torch.dtype) -> Stored:
     """A linear map by ``integers``, by the fastest kernel that takes them."""
     packed = None
-    if integers.grid.bits == INT4.bits:
+    if integers.lattice.bits == INT4.bits:
         packed = packed_int4(integers.codes_oi, integers.group_size, dtype)
     if packed is None:
         return Stored(GroupedLinear(integers, bias_o, dtype), GroupedLinear.kernel)
