@@ -46,7 +46,7 @@ def test_each_item_is_the_loss_of_its_example_read_alone(model: Any, folder: Pat
 
 def test_bits_are_those_of_all_bytes_that_are_predicted(model: Any, folder: Path, text: Any) -> None:
     """Of the whole held-out part all bytes are, but those of each document's first token."""
-    found = evaluate(Perplexity(tokens=ALL).resolve(text), positions_of(model), folder, CPU, unheard)
+    found = evaluate(Perplexity(tokens=ALL).resolve(text), model, folder, CPU, unheard)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     passages = [item.content.text for item in items(text) if item.part == "held_out"]
     size = sum(len(p.encode()) - len(tokenizer.decode(tokenizer.encode(p)[:1]).encode()) for p in passages)
@@ -76,7 +76,7 @@ def test_a_broken_model_has_diverged(model: Any, folder: Path, text: Any) -> Non
     with torch.no_grad():
         model.lm_head.weight.fill_(math.nan)
     with pytest.raises(Diverged, match="held-out text is nan"):
-        evaluate(Perplexity(tokens=200).resolve(text), positions_of(model), folder, CPU, unheard)
+        evaluate(Perplexity(tokens=200).resolve(text), model, folder, CPU, unheard)
 
 
 @pytest.mark.slow
