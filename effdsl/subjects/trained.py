@@ -45,6 +45,10 @@ class TrainedWeights(Weights):
         labels = self.cell.labels
         return f"{labels.full_name} {labels.scale}"
 
+    @property
+    def differ_by_repeat(self) -> bool:
+        return True
+
     def upstream(self, seed: int) -> tuple[Task, ...]:
         return (Task(self.cell, seed),)
 

@@ -3,5 +3,6 @@
 
 CREATE OR REPLACE TEMP TABLE observations AS
 SELECT s.cell, m.metric, m.seed, digits12(m.value) AS value, list_contains($exact::VARCHAR[], m.metric) AS exact,
-       NULL::VARCHAR AS printed
-FROM measurements m JOIN subjects s ON split_part(s.cell, ' ', 1) = m.cell;
+       NULL::VARCHAR AS printed, m.key
+FROM measurements m JOIN subjects s ON split_part(s.cell, ' ', 1) = m.cell
+WHERE (m.key, m.metric) NOT IN (FROM repeated_evaluations());

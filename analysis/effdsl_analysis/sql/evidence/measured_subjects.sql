@@ -43,8 +43,8 @@ judged AS (
          CASE WHEN f.scale NOT SIMILAR TO '[0-9.]+[KMBT]?' THEN f.scale END AS model,
          CASE f.said ->> 'learning_rates_tried' WHEN '' THEN 'learning rates not tuned'
               ELSE 'best of learning rates ' || (f.said ->> 'learning_rates_tried') END AS tuning,
-         sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count, f.said, f.dtype,
-                          f.evidence)) AS setting
+         sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count, f.said,
+                          f.comparison.dtype, f.evidence)) AS setting
   FROM found f JOIN along a USING (cell) LEFT JOIN paper_methods() m ON m.technique = a.family
   LEFT JOIN paper_datasets() d ON d.data = (f.said ->> 'data')
 )
@@ -54,7 +54,9 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
        any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', hardware || coalesce(' x ' || nullif(hardware_count, 1), ''), said ->> 'data',
                            format('context {}', said ->> 'context_length'),
-                           format('{} steps of {} sequences', said ->> 'steps', said ->> 'batch_size'), tuning, dtype)) AS source,
+                           format('{} steps of {} sequences', said ->> 'steps', said ->> 'batch_size'), tuning,
+                           format('prompts of {}, {} new', said ->> 'prompt_tokens', said ->> 'new_tokens'), said ->> 'load',
+                           comparison.dtype)) AS source,
        setting,
        any_value(active_parameters) / 1e9 AS active_b,
        any_value((details ->> 'layers')::INTEGER) AS layers, any_value((details ->> 'hidden_size')::INTEGER) AS hidden_size,

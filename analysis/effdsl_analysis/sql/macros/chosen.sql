@@ -3,6 +3,7 @@
 -- chosen(study_name, scale_name)   rows of `results`: all of them, or those of one study, of one scale (NULL: any).
 --   comparison      what two cells must share to be compared at all; groups are never mixed. `setting`, `choices` and
 --                   `details` are JSON, by the names that the stage declares.
+--                   Where precisions are compared, the dtype of the products is part of each, and not of what they share.
 --   identity        what may tell two cells of one group apart when their technique's name does not. The technique
 --                   is called as the study calls it: by its own axes; without a study by everything unusual.
 --   energy_scope    which part of the machine the meter saw ('gpu', 'module', 'package'); energies of different
@@ -17,7 +18,7 @@ SELECT
   key, cell, seed, outcome, reason, missing, parameters, kernel, threads,
   struct_pack(
     stage := stage, scale := scale, hardware := hardware, hardware_count := hardware_count, setting := setting,
-    dtype := dtype, evidence := evidence
+    dtype := CASE WHEN NOT json_exists(choices, '$.precision') THEN dtype END, evidence := evidence
   ) AS comparison,
   struct_pack(
     technique := coalesce(called, technique), choices := choices, engine := engine,
