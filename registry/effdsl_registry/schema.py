@@ -37,6 +37,7 @@ PUBLIC_VIEWS = (
     "time_to_loss",
     "items",
     "scores",
+    "compression",
     "study_tasks",
     "code",
     "published",

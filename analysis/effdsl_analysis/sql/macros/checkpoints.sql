@@ -26,7 +26,7 @@ SELECT key, metric FROM (
 CREATE OR REPLACE TEMP MACRO differences_by_items(observations, pairs) AS TABLE
 WITH
 evaluated AS MATERIALIZED (
-  SELECT block, o.cell, any_value(o.key) AS key, any_value(o.seed) AS seed, any_value(evaluation) AS evaluation, count(*) AS n,
+  SELECT block, o.cell, any_value(o.key) AS key, any_value(o.seed) AS seed, any_value(e.evaluation) AS evaluation, count(*) AS n,
          bool_and((r.details ->> 'checkpoints') = 'one for all repeats') AS shared
   FROM query_table(observations) o JOIN evaluations() e ON e.metric = o.metric JOIN results r ON r.key = o.key
   WHERE (r.details ->> 'checkpoints') IS NOT NULL
