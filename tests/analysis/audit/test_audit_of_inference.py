@@ -12,6 +12,8 @@ from effdsl.hardware import H200
 
 from ..inference_results import store
 
+OF_INFERENCE = {"decode_above_bandwidth", "items_all_equal", "nominal_compression", "unequal_work"}
+"""The rules that are made to fire here."""
 BYTES = {"BF16": 2e9, "INT8": 1.1e9, "INT4": 7e8}
 LOSSES = {"BF16": 2.0, "INT8": 2.001, "INT4": 2.04}
 IDENTITY = {"hardware": H200.name, "parameters": 1_000_000_000, "model": "1B"}
