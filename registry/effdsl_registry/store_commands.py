@@ -38,8 +38,8 @@ FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdo
 def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_path: Path | None) -> None:
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
-    The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares,
-    study_tasks, code, metrics, axes, published and claims:
+    The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares, items,
+    scores, compression, time_to_loss, study_tasks, code, metrics, axes, published and claims:
 
     \b
     effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"
