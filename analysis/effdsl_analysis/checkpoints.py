@@ -47,9 +47,8 @@ def _answer(metric: Metric, ranked: list[Evaluated]) -> str:
         return f"is compared over {most} checkpoints, which answers for models that are trained so."
     if metric.name in NO_ITEMS:
         return "is of one checkpoint and of several evaluations, which no items of one tell apart."
-    return (
-        "is told apart over the items of one checkpoint, and for that one alone: `effdsl quality` shows by how much."
-    )
+    alone = "is told apart over the items of one checkpoint, and for that one alone"
+    return f"{alone}: `effdsl quality` shows by how much."
 
 
 def _joined(labels: list[str]) -> str:

@@ -100,7 +100,9 @@ def item_columns(items: Mapping[str, Sequence[float | tuple[float, float]]]) -> 
         for name, values in items.items()
         for item, given in enumerate(values)
     ]
-    return dict(zip(("evaluation", "item", "value", "weight"), map(list, zip(*rows, strict=True)), strict=True))
+    return dict(
+        zip(("evaluation", "item", "value", "weight"), map(list, zip(*rows, strict=True)), strict=True)
+    )
 
 
 def digest(*parts: object) -> str:

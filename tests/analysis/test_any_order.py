@@ -88,8 +88,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
                 feed_forward="SwiGLU",
             )
     for place, precision in enumerate(("BF16", "INT8", "INT4"), start=1):
-        losses = [[(math.sqrt(2 + seed + place * item) % 1, 1.0 + item) for item in range(20)] for seed in range(3)]
-        stored(shelf, precision, items=[{"perplexity": of_one} for of_one in losses], ppl=[2.0, 2.5, 2.0 + place])
+        losses = [
+            [(math.sqrt(2 + seed + place * item) % 1, 1.0 + item) for item in range(20)] for seed in range(3)
+        ]
+        stored(
+            shelf, precision, items=[{"perplexity": of_one} for of_one in losses], ppl=[2.0, 2.5, 2.0 + place]
+        )
     return shelf.store
 
 

@@ -11,7 +11,9 @@ from effdsl_analysis.commands.shared import AS_JSON, STORE, show
 
 @click.command()
 @click.argument("study", required=False)
-@click.option("--reference", metavar="PRECISION", help="Compare with this one; default BF16, else the widest.")
+@click.option(
+    "--reference", metavar="PRECISION", help="Compare with this one; default BF16, else the widest."
+)
 @click.option(
     "--on",
     multiple=True,
@@ -29,9 +31,9 @@ def quality(
     effdsl quality small/precision
     effdsl quality small/precision --reference FP32 --on perplexity
 
-    Where repeats have weights of their own the interval is over these checkpoints, and answers what a precision
-    costs models that are trained so. Where there is one checkpoint it is over the items, and answers for that
-    one alone; of items that are right or wrong by McNemar's test.
+    Where repeats have weights of their own the interval is over these checkpoints, and answers what a
+    precision costs models that are trained so. Where there is one checkpoint it is over the items, and
+    answers for that one alone; of items that are right or wrong by McNemar's test.
     """
     from effdsl_analysis.questions.quality.pairing import quality as paired
 

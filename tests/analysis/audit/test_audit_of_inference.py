@@ -1,4 +1,4 @@
-"""The audit of weights stored in fewer bits: silent on results that fit together, loud on each kind that does not."""
+"""The audit of weights in fewer bits: silent on what fits together, loud on each kind that does not."""
 
 from __future__ import annotations
 
@@ -84,8 +84,13 @@ def test_a_compression_rate_of_nominal_bits_is_a_warning_and_of_nothing_an_error
     ppl = {"BF16": {"ppl": 10.0}, "INT4": {"ppl": 12.5, "mcr": 4 * 0.8}, "INT8": {"ppl": 10.0, "mcr": 3.0}}
     fill(shelf, **ppl)
     found = {severity: said for _, severity, said in findings(shelf, "nominal_compression")}
-    assert found[Severity.WARNING] == "MCR is 3.2, of nominal bits; by bytes against BF16 and 1/ppl it is 2.2857."
-    assert found[Severity.ERROR].startswith("MCR is 3; against BF16 and 1/ppl it is 1.8182 by bytes, 2 by nominal bits")
+    assert (
+        found[Severity.WARNING]
+        == "MCR is 3.2, of nominal bits; by bytes against BF16 and 1/ppl it is 2.2857."
+    )
+    assert found[Severity.ERROR].startswith(
+        "MCR is 3; against BF16 and 1/ppl it is 1.8182 by bytes, 2 by nominal bits"
+    )
 
 
 def test_a_compression_rate_by_bytes_is_right(shelf: Any) -> None:
@@ -98,7 +103,9 @@ def test_a_precision_that_was_measured_at_other_work_alone_is_found(shelf: Any) 
     fill(shelf, INT4={"identity": IDENTITY | {"load": "batch 8"}})
     ((_, severity, said),) = findings(shelf, "unequal_work")
     assert severity is Severity.WARNING
-    assert said.startswith("INT4 was measured with 128 prompt tokens, 48 new, batch 8, transformers alone; BF16 (")
+    assert said.startswith(
+        "INT4 was measured with 128 prompt tokens, 48 new, batch 8, transformers alone; BF16 ("
+    )
     store(shelf, "INT4", **usual("INT4"))
     store(shelf, "INT8", **usual("INT8", identity=IDENTITY | {"load": "batch 8"}))
     assert findings(shelf, "unequal_work") == []

@@ -19,7 +19,7 @@ BYTES = {"BF16": 16e9, "FP16": 16e9, "INT4": 4.5e9}
 
 
 def fill(shelf: Any, precisions: tuple[str, ...] = ("BF16", "FP16", "INT4"), **identity: Any) -> None:
-    """Three checkpoints in each precision, a little apart, each by the same as its sisters but for a trace."""
+    """Three checkpoints in each precision, a little apart, by the same as the others but for a trace."""
     for precision in precisions:
         trace = [0.0, 1e-3, 3e-3] if precision == "INT4" else [0.0, 0.0, 0.0]
         store(

@@ -107,9 +107,10 @@ def test_items_that_are_all_alike_resolve_nothing() -> None:
 
 
 @pytest.mark.parametrize(("lost", "gained", "both"), [(30, 10, 60), (60, 40, 900), (400, 200, 1400)])
-def test_so_many_answers_find_the_difference_four_times_out_of_five(lost: int, gained: int, both: int) -> None:
-    """By the power of McNemar's test in a simulation of as many items as are needed; that of the exact test is a
-    little lower than of the asymptotic one that the number is of."""
+def test_so_many_answers_find_the_difference_four_times_out_of_five(
+    lost: int, gained: int, both: int
+) -> None:
+    """By the power of McNemar's test, the asymptotic one that the number is of, in a simulation."""
     x = [1] * lost + [0] * gained + [1] * both
     y = [0] * lost + [1] * gained + [1] * both
     needed, total = compare(x, y)["needed"], lost + gained + both

@@ -57,8 +57,7 @@ def test_several_checkpoints_are_compared_by_scipys_t_test_of_their_paired_diffe
     """Each difference is of sums over sums of tokens; the test is over the three of them."""
     total = sum(TOKENS)
     means = [
-        (math.fsum(y) - math.fsum(x)) / total
-        for x, y in zip(LOSSES["BF16"], LOSSES[technique], strict=True)
+        (math.fsum(y) - math.fsum(x)) / total for x, y in zip(LOSSES["BF16"], LOSSES[technique], strict=True)
     ]
     test = stats.ttest_1samp(means, 0)
     one = only(quality(three, "mine"), technique)

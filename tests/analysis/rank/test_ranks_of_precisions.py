@@ -93,7 +93,10 @@ def test_wide_and_narrow_precisions_are_compared_whatever_their_products_are_com
 @pytest.mark.parametrize(
     ("checkpoints", "said"),
     [
-        ({"checkpoints": SHARED}, "cloze is told apart over the items of one checkpoint, and for that one alone"),
+        (
+            {"checkpoints": SHARED},
+            "cloze is told apart over the items of one checkpoint, and for that one alone",
+        ),
         ({}, "cloze is compared over 3 checkpoints, which answers for models that are trained so"),
     ],
 )

@@ -42,7 +42,9 @@ def test_the_panels_are_those_of_figure_5(filled: Any) -> None:
     panels = json.loads(block)["panels"]
     drawn = panels if isinstance(panels, list) else list(panels.values())
     assert [panel["metrics"][0]["name"] for panel in drawn] == ["avg_perf", "avg_perf"]
-    assert all({"it_tokens_per_s", "amu_gb", "weight_bytes"} <= {m["name"] for m in p["metrics"]} for p in drawn)
+    assert all(
+        {"it_tokens_per_s", "amu_gb", "weight_bytes"} <= {m["name"] for m in p["metrics"]} for p in drawn
+    )
     assert "Figure 5" in page
 
 

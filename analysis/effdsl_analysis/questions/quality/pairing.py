@@ -1,5 +1,5 @@
-"""What each precision costs in quality against another: paired over items, and over checkpoints where there are
-several."""
+"""What each precision costs in quality against another: paired over items, and over checkpoints where there
+are several."""
 
 from __future__ import annotations
 
@@ -123,7 +123,10 @@ class Quality(Answer):
             "version": 1,
             **self.scope.as_dict(),
             "groups": [
-                {"comparison": found.group.as_dict(), "differences": [plain(one) for one in found.differences]}
+                {
+                    "comparison": found.group.as_dict(),
+                    "differences": [plain(one) for one in found.differences],
+                }
                 for found in self.groups
             ],
         }

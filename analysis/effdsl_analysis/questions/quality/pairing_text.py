@@ -1,4 +1,4 @@
-"""How differences of quality look: a table for each model and evaluation, then which question was answered."""
+"""How differences of quality look: a table for each model and evaluation, then the question answered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NOTHING = (
     "Precision([...]) and an evaluation does that."
 )
 CHECKPOINTS = (
-    "The intervals are over checkpoints, items paired within each: they say what a precision costs models that are "
-    "trained like these."
+    "The intervals are over checkpoints, items paired within each: they say what a precision costs models "
+    "that are trained like these."
 )
 ITEMS = (
-    "The intervals are over the items of one checkpoint: they say what a precision costs that checkpoint on items "
-    "like these, not what it costs another. Checkpoints of other seeds often differ in sign; a study of "
+    "The intervals are over the items of one checkpoint: they say what a precision costs that checkpoint "
+    "on items like these, not what it costs another. Checkpoints of other seeds often differ in sign; a study of "
     "Trained(...) with repeats=3 asks that."
 )
 
@@ -55,7 +55,9 @@ def _table(rows: Sequence[QualityDifference]) -> Table:
     headings = ("precision", "score", "difference", "95% interval", *more, "told apart", *needed)
     shown = table(*headings, numeric=("score", "difference", *more, *needed), unbroken=("95% interval",))
     for one in rows:
-        shown.add_row(*map(words, [*_cells(one), *(_lost(one) if judged else ()), _told(one), *_needed(one, needed)]))
+        shown.add_row(
+            *map(words, [*_cells(one), *(_lost(one) if judged else ()), _told(one), *_needed(one, needed)])
+        )
     return shown
 
 
@@ -99,8 +101,8 @@ def _unpaired(rows: Sequence[QualityDifference]) -> Iterator[str]:
     for one in rows:
         if one.unpaired:
             yield (
-                f"{one.technique}: {one.unpaired:,} items are not those of {one.reference}, so nothing is compared; "
-                "it was evaluated in another way."
+                f"{one.technique}: {one.unpaired:,} items are not those of {one.reference}, so nothing is "
+                "compared; it was evaluated in another way."
             )
 
 
@@ -116,11 +118,12 @@ def _said(found: Sequence[QualityDifference]) -> Iterator[str]:
         yield ITEMS
         if any(one.right_or_wrong and one.over is Over.ITEMS for one in compared):
             yield (
-                "Lost: right in the reference alone; gained: right in the precision alone. p is McNemar's, exact; "
-                "it decides where items are right or wrong."
+                "Lost: right in the reference alone; gained: right in the precision alone. p is McNemar's, "
+                "exact; it decides where items are right or wrong."
             )
         yield (
-            "Items needed: so many would find a difference as large as the observed one, at 5% with a power of 80%."
+            "Items needed: so many would find a difference as large as the observed one, at 5% with a power "
+            "of 80%."
         )
     if any(one.difference is not None and one.low is None for one in found):
         yield "–: no interval, for there is no spread to judge by; nothing is told apart by that."
