@@ -23,8 +23,8 @@ CHECKPOINTS = (
 )
 ITEMS = (
     "The intervals are over the items of one checkpoint: they say what a precision costs that checkpoint "
-    "on items like these, not what it costs another. Checkpoints of other seeds often differ in sign; a study of "
-    "Trained(...) with repeats=3 asks that."
+    "on items like these, not what it costs another. Checkpoints of other seeds often differ in sign; a "
+    "study of Trained(...) with repeats=3 asks that."
 )
 
 
