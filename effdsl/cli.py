@@ -32,6 +32,10 @@ COMMANDS = {
     "scores": ("effdsl_analysis.commands.scores:scores", "Score techniques by the paper's eq. 10 to 12."),
     "pareto": ("effdsl_analysis.commands.pareto:pareto", "Show the Pareto set for some metrics."),
     "recommend": ("effdsl_analysis.commands.recommend:recommend", "Choose techniques under your conditions."),
+    "quality": (
+        "effdsl_analysis.commands.quality:quality",
+        "Show what each precision costs in quality, item by item.",
+    ),
     "scaling": ("effdsl_analysis.commands.scaling:scaling", "Fit how metrics grow with parameters."),
     "compare": ("effdsl_analysis.commands.compare:compare", "Compare a study with a table of the paper."),
     "claims": ("effdsl_analysis.commands.claims:claims", "Test what the paper claims on evidence."),

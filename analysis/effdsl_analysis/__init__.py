@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from effdsl_analysis.questions.diff.difference import Difference, diff
     from effdsl_analysis.questions.pareto.paretoset import ParetoSet, pareto
     from effdsl_analysis.questions.pareto.published_paretoset import PublishedParetoSet, pareto_published
+    from effdsl_analysis.questions.quality.pairing import Quality, quality
     from effdsl_analysis.questions.rank.published_ranking import PublishedRanking, rank_published
     from effdsl_analysis.questions.rank.ranking import Ranking, rank
     from effdsl_analysis.questions.rank.rule_comparison import RuleComparison, compare_rules
@@ -44,6 +45,7 @@ __all__ = [
     "ParetoSet",
     "PublishedParetoSet",
     "PublishedRanking",
+    "Quality",
     "Ranking",
     "Recommendation",
     "Rule",
@@ -60,6 +62,7 @@ __all__ = [
     "pareto",
     "pareto_published",
     "published",
+    "quality",
     "rank",
     "rank_published",
     "recommend",
@@ -78,6 +81,7 @@ _HOMES = {
     "vocabulary": ("Across", "Evidence", "Rule"),
     "questions.pareto.paretoset": ("ParetoSet", "pareto"),
     "questions.pareto.published_paretoset": ("PublishedParetoSet", "pareto_published"),
+    "questions.quality.pairing": ("Quality", "quality"),
     "questions.rank.published_ranking": ("PublishedRanking", "rank_published"),
     "questions.rank.ranking": ("Ranking", "rank"),
     "questions.rank.rule_comparison": ("RuleComparison", "compare_rules"),

@@ -91,6 +91,7 @@ def name_groups(found: Sequence[tuple[Mapping[str, Any], str | None]]) -> list[C
             f"{_named(name)} {_short(name, comparison.get(name))}"
             for name in varying
             if name not in ("scale", "hardware", "hardware_count") and name in comparison
+            if name != "dtype" or comparison[name]  # that of the products is each precision's own
         ]
         if scope and several_scopes:
             parts.append(f"energy of the {scope}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Source = Store | str | Path | DuckDBPyConnection
     """Where results are read: a store, its folder, or a connection that has the store's views."""
 
-MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups")
+MACROS = ("numbers", "chosen", "differences", "pareto_front", "groups", "items", "checkpoints")
 
 Row = dict[str, Any]
 T = TypeVar("T", bound="attrs.AttrsInstance")

@@ -34,6 +34,8 @@ from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size
 
 ROUNDS = 5
 """Batches of each size that are measured, after one that is not."""
+EACH_ITS_OWN, ONE_FOR_ALL = "one per repeat", "one for all repeats"
+"""Which weights the repeats of a cell have."""
 
 
 @keyed("inference")
@@ -76,7 +78,11 @@ class Inference(WithWeights):
         }
 
     def details(self) -> Mapping[str, Plain]:
-        return {"bits": self.format.bits, "evaluation": ", ".join(one.name for one in self.evaluation)}
+        return {
+            "bits": self.format.bits,
+            "evaluation": ", ".join(one.name for one in self.evaluation),
+            "checkpoints": EACH_ITS_OWN if self.weights.differ_by_repeat else ONE_FOR_ALL,
+        }
 
     def left_bytes(self) -> int:
         """Nothing is left of it."""

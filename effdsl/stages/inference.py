@@ -55,7 +55,7 @@ class InferenceStage(Stage):
         "new_tokens": int,
         "load": str,
     }
-    details: ClassVar[Mapping[str, type]] = {"bits": int, "evaluation": str}
+    details: ClassVar[Mapping[str, type]] = {"bits": int, "evaluation": str, "checkpoints": str}
 
     def subjects(self, study: Study) -> Sequence[object]:
         return study.models

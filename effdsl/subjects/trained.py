@@ -72,6 +72,10 @@ class TrainedWeights(LeftWeights):
     def left_by(self, seed: int) -> Task:
         return Task(self.cell, seed)
 
+    @property
+    def differ_by_repeat(self) -> bool:
+        return True
+
     def upstream(self, seed: int) -> tuple[Task, ...]:
         return (self.left_by(seed),)
 

@@ -41,6 +41,11 @@ class Weights(Subject):
     def name(self) -> str:
         """What people call it."""
 
+    @property
+    def differ_by_repeat(self) -> bool:
+        """Whether each repeat has weights of its own, so that repeats tell how other trainings would fare."""
+        return False
+
     def upstream(self, seed: int) -> tuple[Task, ...]:
         """The tasks that leave the weights of a repeat."""
         return ()

@@ -38,6 +38,7 @@ PUBLIC_VIEWS = (
     "time_to_loss",
     "items",
     "scores",
+    "compression",
     "study_tasks",
     "code",
     "published",

@@ -39,7 +39,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, timeout: float, store_pa
     """Ask the store one SELECT; without QUERY, read it from standard input.
 
     The views are results, cells, attempts, measurements, loss_curves, decoding, expert_shares, examples,
-    study_tasks, code, metrics, axes, published and claims:
+    items, scores, compression, time_to_loss, study_tasks, code, metrics, axes, published and claims:
 
     \b
     effdsl sql "FROM results SELECT technique, seed, ppl ORDER BY ppl"

@@ -93,6 +93,18 @@ def share_rows(by_layer: Sequence[Sequence[float]]) -> tuple[dict[str, float], .
     )
 
 
+def item_columns(items: Mapping[str, Sequence[float | tuple[float, float]]]) -> dict[str, list[Any]]:
+    """Items by evaluation, as the file of an attempt holds them; a value without a weight has 1."""
+    rows = [
+        (name, item, *(given if isinstance(given, tuple) else (given, 1.0)))
+        for name, values in items.items()
+        for item, given in enumerate(values)
+    ]
+    return dict(
+        zip(("evaluation", "item", "value", "weight"), map(list, zip(*rows, strict=True)), strict=True)
+    )
+
+
 def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -138,13 +150,14 @@ class Shelf:
         expert_shares: tuple[tuple[float, ...], ...] = (),
         examples: Row | None = None,
         code: Mapping[str, str] | None = None,
+        items: Mapping[str, Sequence[float | tuple[float, float]]] | None = None,
         **columns: Any,
     ) -> str:
         """One result: identity columns and metrics by name; returns its key.
 
         ``called`` is what its study calls it, where that is not the technique's own name; ``code`` maps
         the modules that it was measured with to digests of their files; an ``identity`` that is given is
-        taken as it stands.
+        taken as it stands; ``items`` are by evaluation values, or values with weights.
         """
         metrics = {name: columns.pop(name) for name in list(columns) if name in BY_NAME}
         identity = identity or identity_of(technique, columns)
@@ -165,6 +178,7 @@ class Shelf:
             curves={"train": loss_curve} | ({"held_out": held_out} if held_out else {}),
             tables={"decoding": decoding, "expert_shares": share_rows(expert_shares)}
             | ({"examples": (examples,)} if examples else {}),
+            items={name: len(values) for name, values in (items or {}).items()},
             provenance=Provenance(
                 started_at="2026-01-01T00:00:00+00:00",
                 finished_at="2026-01-01T00:01:00+00:00",
@@ -175,7 +189,7 @@ class Shelf:
                 libraries={"torch": "2.13.0"},
             ),
         )
-        Store(self.root).write(record, None, None)
+        Store(self.root).write(record, None, None, item_columns(items) if items else None)
         if study:
             self._tasks.setdefault(study, []).append(
                 StudyTask(key, cell, called or technique, identity.scale)
@@ -287,6 +301,6 @@ def _insert(connection: Any, subject: dict[str, Any]) -> None:
     for metric in BY_NAME.keys() & subject.keys():
         for seed, value in enumerate(subject[metric]):
             connection.execute(
-                "INSERT INTO observations VALUES (?, ?, ?, ?, false, ?)",
+                "INSERT INTO observations VALUES (?, ?, ?, ?, false, ?, NULL)",
                 [subject["cell"], metric, seed, value, subject.get("printed")],
             )

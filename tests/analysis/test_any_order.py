@@ -15,6 +15,7 @@ from effdsl_analysis.questions.claims.verdicts import claims
 from effdsl_analysis.questions.compare.agreement import compare
 from effdsl_analysis.questions.pareto.paretoset import pareto
 from effdsl_analysis.questions.pareto.published_paretoset import pareto_published
+from effdsl_analysis.questions.quality.pairing import quality
 from effdsl_analysis.questions.rank.published_ranking import rank_published
 from effdsl_analysis.questions.rank.ranking import rank
 from effdsl_analysis.questions.rank.rule_comparison import compare_rules
@@ -27,6 +28,7 @@ from effdsl_registry.store import Store
 
 from .conftest import Shelf
 from .hostile_store import fill
+from .inference_results import store as stored
 
 if TYPE_CHECKING:
     from effdsl_analysis.queries import Source
@@ -60,6 +62,7 @@ QUESTIONS: dict[str, dict[str, Question]] = {
     "recommend": of_both(partial(recommend, best="ppl")),
     "scaling": of_both(scaling),
     "compare": {"measured": lambda source: compare(source, "paper/attention", table=3).to_json()},
+    "quality": {"measured": lambda source: quality(source).to_json()},
     "report": {"both": report},
 }
 
@@ -84,6 +87,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
                 backbone="Transformer",
                 feed_forward="SwiGLU",
             )
+    for place, precision in enumerate(("BF16", "INT8", "INT4"), start=1):
+        losses = [
+            [(math.sqrt(2 + seed + place * item) % 1, 1.0 + item) for item in range(20)] for seed in range(3)
+        ]
+        stored(
+            shelf, precision, items=[{"perplexity": of_one} for of_one in losses], ppl=[2.0, 2.5, 2.0 + place]
+        )
     return shelf.store
 
 

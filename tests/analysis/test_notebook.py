@@ -133,5 +133,5 @@ def test_every_kind_of_answer_says_how_it_looks() -> None:
     """A new kind of answer is shown by a function of its own, registered where the answer is imported."""
     public = [getattr(effdsl_analysis, name) for name in effdsl_analysis.__all__]
     kinds = [found for found in public if isinstance(found, type) and issubclass(found, Answer)]
-    assert len(kinds) == 12
+    assert len(kinds) == 13
     assert [kind.__name__ for kind in kinds if look.dispatch(kind) is look.dispatch(object)] == []

@@ -28,6 +28,8 @@ CURVE_POINTS = 100
 MOST_IN_A_RADAR = 8
 EFFICIENCY = {"amu", "pcu", "al", "st", "aec"}
 """The metrics of eq. 12. With all of them it is drawn beside quality, as in the paper's Figure 4."""
+INFERENCE = {"it", "amu", "weights"}
+"""Metrics of weights that are stored in a precision, which Figure 5 draws beside quality."""
 
 PAPERS_TABLES = {
     3: ("Attention", "radar", "Figure 3a"),
@@ -191,7 +193,8 @@ def _drawn_as(panels: Sequence[Panel]) -> tuple[str, str]:
     if panels and all({metric.short for metric in panel.metrics} >= EFFICIENCY for panel in panels):
         return "efficiency-printed", "Figure 4"
     most = max((len(panel.techniques) for panel in panels), default=0)
-    return ("radar" if most <= MOST_IN_A_RADAR else "parallel"), ""
+    of_precisions = panels and all({m.short for m in panel.metrics} >= INFERENCE for panel in panels)
+    return ("radar" if most <= MOST_IN_A_RADAR else "parallel"), "Figure 5" if of_precisions else ""
 
 
 def _curves(

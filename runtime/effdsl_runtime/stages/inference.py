@@ -17,6 +17,11 @@ from effdsl_runtime.probes import Measurement
 from effdsl_runtime.recording.metric_values import metrics_of
 
 ONE_SIZE = "one batch size alone was measured"
+NOT_ASKED = {
+    "ppl": "the study asks for no Perplexity",
+    "cloze": "the study asks for no Cloze",
+    "avg_perf": "the study asks for no benchmark",
+}
 NO_POOL = "the engine keeps no room for a cache beyond what it holds"
 
 
@@ -38,7 +43,7 @@ def _metrics(
     workload: Inference, hardware: Hardware, observation: Observation, common: Mapping[str, float]
 ) -> Measurement:
     metrics: dict[str, float] = {}
-    missing: dict[str, str] = {}
+    missing = {name: why for name, why in NOT_ASKED.items() if name not in observation.values}
     if "batched_tokens_per_s" not in observation.values:
         missing["batched_tokens_per_s"] = ONE_SIZE
     if "kv_cache_reserved_gb" not in observation.values:

@@ -163,7 +163,7 @@ def _lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | No
 
 
 def _devices() -> Iterable[dict[str, Any]]:
-    """What effdsl knows of hardware, a row per device and dtype: GB, W and FLOP/s."""
+    """What effdsl knows of hardware, a row per device and dtype: GB, W, FLOP/s and bytes/s."""
     for device in CATALOG:
         for dtype, peak in device.peak_flops.items():
             yield {
@@ -172,6 +172,7 @@ def _devices() -> Iterable[dict[str, Any]]:
                 "peak_flops": peak,
                 "memory_gb": None if device.memory is None else device.memory.value / 1e9,
                 "power_limit_w": device.power_limit_w,
+                "bandwidth": device.bandwidth,
             }
 
 

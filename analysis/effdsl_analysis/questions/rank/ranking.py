@@ -98,11 +98,13 @@ class Ranking(Answer):
         scope: which results were asked.
         blocks: one per metric and comparison group, metrics in the order asked, small scales first.
         without_value: metrics of the default table that no result has, and why.
+        evaluations: the names of metrics that come of an evaluation item by item.
     """
 
     scope: Scope
     blocks: tuple[RankBlock, ...]
     without_value: tuple[tuple[Metric, str], ...] = ()
+    evaluations: tuple[str, ...] = attrs.field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain values; unknown ones are null."""
@@ -180,7 +182,8 @@ def rank(
                 "across_models": across is Across.MODELS,
             },
         )
-    return Ranking(scope, tuple(_blocks(found)), tuple(absent))
+        evaluated = tuple(row["metric"] for row in rows(connection, "rank/evaluations", {}))
+    return Ranking(scope, tuple(_blocks(found)), tuple(absent), evaluated)
 
 
 def _default_metrics(connection: DuckDBPyConnection, scope: Scope) -> list[Metric]:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
+from effdsl_analysis.checkpoints import CHECKPOINTS, SHARED, answered
 from effdsl_analysis.fairness import Compared, above, learning_rates
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.naming import quantity
@@ -24,6 +25,7 @@ def ranking(result: Ranking) -> Group:
     cells = [cell for block in result.blocks for cell in block.cells]
     notes = [
         *_resolved(result),
+        *map(words, answered(((block.metric, block.ranked) for block in result.blocks), result.evaluations)),
         *map(words, learning_rates(compared)),
         *plain_code(cells),
         *uneven_threads(b.cells for b in result.blocks),
@@ -110,6 +112,10 @@ def _resolved(result: Ranking) -> list[Text]:
         "Rank: 1 + the techniques that are certainly better; equal ranks are in no order. "
         "May be: the ranks that the repeats leave open."
     )
-    few = any(cell.undecided_with for block in result.blocks for cell in block.cells)
+    few = any(
+        cell.undecided_with and cell.details.get(CHECKPOINTS) != SHARED
+        for block in result.blocks
+        for cell in block.cells
+    )
     advice = ["Undecided pairs have fewer than two repeats: set repeats=3 in the study."] if few else []
     return [words(line) for line in (sentence, meaning, *advice)]

@@ -4,7 +4,8 @@
 CREATE OR REPLACE TEMP MACRO paper_methods() AS TABLE
 FROM (VALUES
   ('Sinusoidal', 'absolute'), ('Learned', 'learnable_absolute'), ('T5Bias', 'relative'), ('NoPE', 'none'),
-  ('SwiGLU', 'dense'), ('Transformer', 'qwen2.5'), ('RWKV4', 'rwkv'), ('LoRAPlus', 'lora-plus')
+  ('SwiGLU', 'dense'), ('Transformer', 'qwen2.5'), ('RWKV4', 'rwkv'), ('LoRAPlus', 'lora-plus'),
+  ('BF16', 'bfloat16'), ('FP16', 'float16')
 ) AS m (technique, method);
 
 CREATE OR REPLACE TEMP MACRO paper_datasets() AS TABLE

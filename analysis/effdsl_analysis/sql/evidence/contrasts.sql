@@ -31,18 +31,18 @@ FROM figures x JOIN figures y
 WHERE x.metric NOT IN (SELECT metric FROM energy_metrics()) OR x.energy_scope IS NOT DISTINCT FROM y.energy_scope;
 
 CREATE OR REPLACE TEMP TABLE plain_observations AS
-SELECT metric AS block, cell, seed, value, exact FROM observations;
+SELECT metric AS block, metric, cell, key, seed, value, exact FROM observations;
 
 CREATE OR REPLACE TEMP TABLE log_observations AS
-SELECT metric AS block, cell, seed, ln(value) AS value, exact FROM observations
+SELECT metric AS block, metric, cell, key, seed, ln(value) AS value, exact FROM observations
 WHERE (metric, cell) NOT IN (SELECT (metric, cell) FROM observations WHERE value <= 0);
 
 CREATE OR REPLACE TEMP TABLE contrasts AS
 WITH
-plain AS MATERIALIZED (FROM differences('plain_observations', 'wanted_pairs')),
+plain AS MATERIALIZED (FROM differences_by_items('plain_observations', 'wanted_pairs')),
 ratios AS MATERIALIZED (
   SELECT block, a, b, exp(difference) AS ratio, exp(low) AS ratio_low, exp(high) AS ratio_high
-  FROM differences('log_observations', 'wanted_pairs')
+  FROM differences_by_items('log_observations', 'wanted_pairs')
 )
 SELECT block AS metric, axis, setting, source, a, b,
        x.method AS method_a, y.method AS method_b, x.technique AS technique_a, y.technique AS technique_b,

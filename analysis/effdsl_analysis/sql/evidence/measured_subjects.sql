@@ -46,7 +46,7 @@ judged AS (
          CASE f.said ->> 'learning_rates_tried' WHEN '' THEN 'learning rates not tuned'
               ELSE 'best of learning rates ' || (f.said ->> 'learning_rates_tried') END AS tuning,
          sha256(concat_ws(chr(31), a.axis, coalesce(a.rest, [])::VARCHAR, f.hardware, f.hardware_count,
-                          json_merge_patch(f.said, '{"base": null}'), f.dtype, f.evidence)) AS setting
+                          json_merge_patch(f.said, '{"base": null}'), f.comparison.dtype, f.evidence)) AS setting
   FROM found f JOIN along a USING (cell) LEFT JOIN paper_methods() m ON m.technique = a.family
   LEFT JOIN paper_datasets() d ON d.data = (f.said ->> 'data')
 )
@@ -56,7 +56,9 @@ SELECT cell || ' ' || axis AS cell, axis, 'text' AS modality,
        any_value(parameters)::DOUBLE AS parameters,
        any_value(concat_ws(' · ', hardware || coalesce(' x ' || nullif(hardware_count, 1), ''), said ->> 'data',
                            format('context {}', said ->> 'context_length'),
-                           format('{} steps of {} {}', said ->> 'steps', said ->> 'batch_size', batch_of), tuning, dtype)) AS source,
+                           format('{} steps of {} {}', said ->> 'steps', said ->> 'batch_size', batch_of), tuning,
+                           format('prompts of {}, {} new', said ->> 'prompt_tokens', said ->> 'new_tokens'), said ->> 'load',
+                           comparison.dtype)) AS source,
        setting,
        any_value(active_parameters) / 1e9 AS active_b,
        any_value((details ->> 'layers')::INTEGER) AS layers, any_value((details ->> 'hidden_size')::INTEGER) AS hidden_size,

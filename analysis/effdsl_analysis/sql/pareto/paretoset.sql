@@ -23,9 +23,10 @@ runs AS MATERIALIZED (
   FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS MATERIALIZED (
-  SELECT comparison, energy_scope, r.cell, r.seed, i, list_contains($exact::VARCHAR[], metric) AS exact, sign,
+  SELECT comparison, energy_scope, r.cell, r.key, metric, r.seed, i, list_contains($exact::VARCHAR[], metric) AS exact, sign,
          digits12(m.value) AS value
   FROM runs r JOIN measurements m USING (key) JOIN objective USING (metric)
+  WHERE (r.key, metric) NOT IN (FROM repeated_evaluations())
 ),
 means AS (
   SELECT comparison, energy_scope, cell, i, digits12(avg(value ORDER BY value)) AS mean, count(*) AS n
@@ -61,7 +62,7 @@ doubts AS (
   SELECT f.grp, f.point AS a, p.point AS b FROM front f JOIN points p USING (grp) WHERE p.point <> f.point
 ),
 observations AS MATERIALIZED (
-  SELECT {'grp': grp, 'objective': i} AS block, cell, seed, exact, sign * value AS value
+  SELECT {'grp': grp, 'objective': i} AS block, cell, key, metric, seed, exact, sign * value AS value
   FROM measured m JOIN groups g
     ON g.comparison = m.comparison AND g.energy_scope IS NOT DISTINCT FROM m.energy_scope
 ),
@@ -70,7 +71,7 @@ judged AS MATERIALIZED (
   SELECT block.grp AS grp, a, b,
          NOT bool_or(verdict = 'worse') AND NOT bool_and(verdict = 'equal') AS could,
          bool_and(verdict IN ('better', 'equal')) AND bool_or(verdict = 'better') AS certainly
-  FROM differences('observations', 'pairs') GROUP BY block.grp, a, b
+  FROM differences_by_items('observations', 'pairs') GROUP BY block.grp, a, b
 ),
 doubted AS (
   SELECT grp, a AS cell, bool_or(could) AS could, bool_or(certainly) AS certainly,

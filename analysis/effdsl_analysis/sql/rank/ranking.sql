@@ -21,9 +21,10 @@ runs AS MATERIALIZED (
   SELECT *, dense_rank() OVER (ORDER BY cell)::INTEGER AS number FROM chosen($study, $scale, across_models := $across_models)
 ),
 measured AS (
-  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.seed,
+  SELECT metric, comparison, CASE WHEN is_energy THEN energy_scope END AS energy_scope, r.number, r.key, r.seed,
          place, exact, sign, digits12(m.value) AS value
   FROM runs r JOIN measurements m USING (key) JOIN asked USING (metric)
+  WHERE (r.key, metric) NOT IN (FROM repeated_evaluations())
 ),
 blocks AS MATERIALIZED (
   SELECT row_number() OVER (ORDER BY place, smallest, comparison, energy_scope) AS block,
@@ -38,7 +39,7 @@ blocks AS MATERIALIZED (
         QUALIFY belongs OR NOT bool_or(belongs) OVER (PARTITION BY metric))
 ),
 observations AS MATERIALIZED (
-  SELECT block, number AS cell, seed, exact, sign * value AS value, value AS shown
+  SELECT block, number AS cell, key, b.metric, seed, exact, sign * value AS value, value AS shown
   FROM measured m JOIN blocks b
     ON b.metric = m.metric AND b.comparison = m.comparison AND b.energy_scope IS NOT DISTINCT FROM m.energy_scope
 ),
@@ -51,7 +52,7 @@ summary AS MATERIALIZED (
 pairs AS MATERIALIZED (
   SELECT block, x.cell AS a, y.cell AS b FROM summary x JOIN summary y USING (block) WHERE x.cell < y.cell
 ),
-judged AS MATERIALIZED (SELECT block, a, b, verdict FROM differences('observations', 'pairs')),
+judged AS MATERIALIZED (SELECT block, a, b, verdict FROM differences_by_items('observations', 'pairs')),
 verdicts AS (
   SELECT block, cell,
          count(*) FILTER (verdict = 'better') AS above,

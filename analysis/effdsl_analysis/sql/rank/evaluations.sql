@@ -1,0 +1,2 @@
+-- The metrics that an evaluation gives.
+SELECT metric FROM evaluations();
