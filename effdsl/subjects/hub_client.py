@@ -4,14 +4,18 @@ the commit that a branch is at. Both are kept in the hub's own cache."""
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 from effdsl.declare import Invalid
 
+ENDPOINT = "https://huggingface.co"
+PORTS = {"http": 80, "https": 443}
 TIMEOUT_S = 3.0
 SILENT_S = 60.0
 """How long a hub that did not answer is not asked again: a plan of many models waits for it once."""
@@ -34,6 +38,9 @@ class HubClient:
             Invalid: when the hub says that it has no such revision of the model.
         """
         if _is_offline() or time.monotonic() < self._silent_until:
+            return ""
+        if not _takes_connections(os.environ.get("HF_ENDPOINT") or ENDPOINT):
+            self._silent_until = time.monotonic() + SILENT_S
             return ""
         try:
             from huggingface_hub import hf_hub_download
@@ -71,6 +78,20 @@ HUB = HubClient()
 
 def _is_offline() -> bool:
     return any(os.environ.get(name, "").upper() in ON for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+
+def _takes_connections(endpoint: str) -> bool:
+    """Whether the hub, or the proxy before it, can be connected to: its client tries many times, for half a
+    minute, and says so each time."""
+    from urllib.request import getproxies  # which takes longer to load than a plan without the hub
+
+    scheme = urlsplit(endpoint).scheme
+    first = urlsplit(getproxies().get(scheme) or endpoint)
+    try:
+        with socket.create_connection((first.hostname, first.port or PORTS.get(first.scheme, 80)), TIMEOUT_S):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def _silent() -> Any:

@@ -151,7 +151,7 @@ def test_what_a_task_was_to_leave_is_missed_by_its_name(tmp_path: Path) -> None:
     work = Tuning(Local(str(tmp_path)), Full(), LocalText(("*.txt",)), TrainingBudget(1, 1, 8, 1), RECIPE)
     labels = Labels(technique="Full()", scale="mine", full_name="Full()")
     weights = TrainedWeights(Cell(work, Transformers(), Hardware("a laptop", kind="cpu"), labels))
-    said = r"the weights of Full\(\) mine seed 4 \([0-9a-f]{10}\) are gone; execute again"
+    said = r"the weights of Full\(\) mine seed 4 \([0-9a-f]{10}\) are gone; `effdsl execute"
     with pytest.raises(DataError, match=said):
         load_model(weights, 4, Checkpoints(tmp_path / "checkpoints"), torch.float32)
 
