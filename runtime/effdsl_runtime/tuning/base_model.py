@@ -63,7 +63,7 @@ def _(weights: LeftWeights, seed: int, checkpoints: Checkpoints) -> tuple[str | 
     if not folder.is_dir():
         named = f"{weights.name} seed {task.seed} ({key[:10]})" if weights.name.strip() else key[:10]
         raise DataError(
-            f"the weights of {named} are gone; `effdsl execute` of their study with --retry ok makes them again"
+            f"the weights of {named} are gone; `effdsl execute` of their study, --retry ok, makes them again"
         )
     return folder.resolve(), key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -148,18 +149,16 @@ def test_offline_nobody_is_asked(server: Answers, monkeypatch: pytest.MonkeyPatc
 def test_a_hub_that_nobody_answers_for_is_the_same_and_is_asked_once(
     server: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub
+    tried: list[object] = []
+    connect = socket.create_connection
 
-    tried: list[str] = []
-    download = huggingface_hub.hf_hub_download
+    def counted(address: tuple[str, int], *args: float) -> socket.socket:
+        tried.append(address)
+        return connect(address, *args)
 
-    def counted(id: str, *args: object, **options: object) -> object:
-        tried.append(id)
-        return download(id, *args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", counted)
+    monkeypatch.setattr(socket, "create_connection", counted)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     for id in ("owner/unknown", "owner/another"):
         with pytest.raises(StudyError, match=f"run: hf download {id} config.json --revision main"):
             planned(tuned(Hub(id)))
-    assert tried == ["owner/unknown"]
+    assert tried == [("127.0.0.1", 1)]
