@@ -24,7 +24,7 @@ def stored_identity(
     *,
     model: str = "7M",
     parameters: int = 7_000_000,
-    base: str = "0123456789",
+    base: str = "",
     checkpoints: str = OWN,
     hardware: str = "AMD EPYC x2",
     new_tokens: int = 48,
@@ -46,7 +46,7 @@ def stored_identity(
         engine_version=1,
         choices={"precision": ChosenTechnique(family, precision, usual=precision == "BF16")},
         setting={
-            "base": base,
+            "base": base or f"of {model}",
             "data": "Shakespeare",
             "data_revision": "abc",
             "prompt_tokens": 128,

@@ -39,7 +39,7 @@ def test_rates_and_memory_are_compared_by_the_papers_names(measured: Any) -> Non
 
 
 def test_what_differs_is_said_first(measured: Any) -> None:
-    asked = ["compare", "--published", "table9", "--measured", "mine", "--store", str(measured.root)]
+    asked = ["compare", "mine", "--published", "table9", "--store", str(measured.root)]
     shown = CliRunner().invoke(group, asked)
     assert shown.exit_code == 0, shown.output
     assert "AMD EPYC x2" in shown.output.partition("IT")[0]

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from effdsl_analysis.answer import look
-from effdsl_analysis.checkpoints import CHECKPOINTS, SHARED, answered
 from effdsl_analysis.fairness import Compared, above, learning_rates
 from effdsl_analysis.footnotes import by_reason, left, plain_code, repeats, uneven_threads
 from effdsl_analysis.naming import quantity
+from effdsl_analysis.over_checkpoints import CHECKPOINTS, SHARED, answered
 from effdsl_analysis.questions.rank.ranking import RankBlock, RankedCell, Ranking
 from effdsl_analysis.text import names, number, table, words
 

@@ -15,7 +15,7 @@ NO_ITEMS = ("avg_perf", "mcr")
 """Metrics of several evaluations together, which no items decide."""
 
 
-class Evaluated(Protocol):
+class JudgedCell(Protocol):
     """A cell of a ranking."""
 
     @property
@@ -25,7 +25,7 @@ class Evaluated(Protocol):
     def details(self) -> Mapping[str, Any]: ...
 
 
-def answered(found: Iterable[tuple[Metric, Iterable[Evaluated]]], by_items: Iterable[str]) -> list[str]:
+def answered(found: Iterable[tuple[Metric, Iterable[JudgedCell]]], by_items: Iterable[str]) -> list[str]:
     """What the ranks by metrics that come of an evaluation are ranks of.
 
     Args:
@@ -41,7 +41,7 @@ def answered(found: Iterable[tuple[Metric, Iterable[Evaluated]]], by_items: Iter
     return [f"{_joined(list(dict.fromkeys(labels)))} {said}" for said, labels in over.items()]
 
 
-def _answer(metric: Metric, ranked: list[Evaluated]) -> str:
+def _answer(metric: Metric, ranked: list[JudgedCell]) -> str:
     most = max(cell.n for cell in ranked)
     if most > 1:
         return f"is compared over {most} checkpoints, which answers for models that are trained so."
