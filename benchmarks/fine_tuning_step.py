@@ -64,7 +64,7 @@ def put_in(method: Method, model: Qwen2ForCausalLM, recipe: TrainingRecipe) -> A
     """The model with the method in it, as all three train it: frozen weights in the dtype of the products."""
     shape = language_model(CONFIG.to_dict())
     tuned = applied(method.resolve(shape), model, shape, 1000)
-    keep_frozen_in(DTYPES[recipe.dtype] or torch.float32, tuned)
+    keep_frozen_in(DTYPES[recipe.dtype], tuned)
     return tuned
 
 

@@ -17,7 +17,7 @@ import attrs
 
 from effdsl.declare import HasTag, Invalid, identity, keyed, language, transport
 from effdsl.problems import nearest
-from effdsl.validate import number, one_of, optional, positive_int, some_text, text, whole
+from effdsl.validate import made_of_a_class, number, one_of, optional, positive_int, some_text, text, whole
 
 SHAKESPEARE_REVISION = "56f080deb5a0608635913cd2436e47be77e490a422aa604e389c72ae2daf67bd"
 SHAKESPEARE_WORKS = (
@@ -111,12 +111,8 @@ def _a_tokenizer(_: Any, field: Any, value: Any) -> None:
         )
 
 
-def _class_stands_for_defaults(value: Any) -> Any:
-    return value() if isinstance(value, type) and issubclass(value, Tokenizer) else value
-
-
 def _tokenizer(default: type[Tokenizer]) -> Any:
-    return identity(factory=default, converter=_class_stands_for_defaults, validator=_a_tokenizer)
+    return identity(factory=default, converter=made_of_a_class(Tokenizer), validator=_a_tokenizer)
 
 
 def proper_fraction(_: Any, field: Any, value: Any) -> None:

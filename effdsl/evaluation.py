@@ -3,6 +3,7 @@ item."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from effdsl.data import BaseTokenizer, Data
@@ -14,7 +15,7 @@ TOKENS_PER_WORD = 1.5
 """About, for a price: large vocabularies have fewer, small ones more."""
 
 
-class Evaluation(HasTag):
+class Evaluation(HasTag, ABC):
     """Base of all evaluations."""
 
     def resolve(self, data: Data) -> Evaluation:
@@ -29,9 +30,9 @@ class Evaluation(HasTag):
         return self
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What people call it."""
-        raise NotImplementedError
 
     @property
     def names(self) -> tuple[str, ...]:

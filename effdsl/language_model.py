@@ -70,6 +70,10 @@ class LanguageModel:
         """The names of a layer's linears, in order."""
         return tuple(linear.name for linear in self.linears)
 
+    def linear(self, name: str) -> Linear:
+        """The linear of a layer that is called ``name``."""
+        return next(linear for linear in self.linears if linear.name == name)
+
     @property
     def layer_parameters(self) -> int:
         return self.layer_norms + sum(linear.parameters for linear in self.linears)

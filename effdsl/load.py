@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 
 from effdsl.declare import HasTag, Invalid, identity, keyed, language, transport
@@ -71,7 +71,7 @@ class Load:
         return OpenLoop(prompt, new, self.requests, self.rate)
 
 
-class ResolvedLoad(HasTag):
+class ResolvedLoad(HasTag, ABC):
     """A load with every choice closed."""
 
     prompt_tokens: int

@@ -71,6 +71,11 @@ def number(value: Any) -> Any:
     return as_float(value) if type(value) is int else value
 
 
+def made_of_a_class(kind: Any) -> Callable[[Any], Any]:
+    """Converter: a class of ``kind``, or of a union of kinds, stands for its defaults."""
+    return lambda value: value() if isinstance(value, type) and issubclass(value, kind) else value
+
+
 def a_count(what: str, example: str) -> Validator:
     def check(_: Any, field: Any, value: Any) -> None:
         if not isinstance(value, Count) or value.value < 1:

@@ -7,7 +7,7 @@ the keys that causality lets it see. Logits are made of the last token alone.
 
 from __future__ import annotations
 
-from effdsl.language_model import LanguageModel, Linear
+from effdsl.language_model import LanguageModel
 from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl.techniques.technique import BYTES_PER_ELEMENT
 from effdsl.workload import MemoryEstimate
@@ -36,8 +36,8 @@ def _flops_per_token(model: LanguageModel, keys: float) -> float:
 def kv_bytes_per_token(model: LanguageModel, dtype: str) -> int:
     """Bytes by which the cache of all layers grows with a token: keys and values, or what they are made of
     where attention is latent."""
-    made_of = _named(model, model.keys).reads
-    latent = sum(_named(model, name).outputs for name in made_of)
+    made_of = model.linear(model.keys).reads
+    latent = sum(model.linear(name).outputs for name in made_of)
     elements = latent or model.kv_heads * (model.key_dim + model.value_dim)
     return model.layers * elements * BYTES_PER_ELEMENT[dtype]
 
@@ -61,22 +61,13 @@ def generating_memory(
     Activations are those of the widest point of one layer: its input, and what the feed-forward makes.
     """
     element = BYTES_PER_ELEMENT[dtype]
-    widest = 2 * model.hidden_size + sum(linear.outputs for linear in _widest(model))
+    widest = 2 * model.hidden_size + sum(model.linear(name).outputs for name in model.linears[-1].reads)
     return MemoryEstimate(
         weights=weights.weight_bytes(model, dtype),
         cache=sequences * context * kv_bytes_per_token(model, dtype),
         activations=sequences * prompt * widest * element,
         logits=sequences * model.vocab_size * (element + FLOAT32),
     )
-
-
-def _widest(model: LanguageModel) -> list[Linear]:
-    """The linears that the feed-forward's output reads."""
-    return [_named(model, name) for name in model.linears[-1].reads]
-
-
-def _named(model: LanguageModel, name: str) -> Linear:
-    return next(linear for linear in model.linears if linear.name == name)
 
 
 def largest_batch(

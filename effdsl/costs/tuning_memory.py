@@ -12,7 +12,7 @@ from __future__ import annotations
 import attrs
 
 from effdsl.costs.memory import FLOAT32, SCHEMES, Scheme
-from effdsl.language_model import LanguageModel, Linear
+from effdsl.language_model import LanguageModel
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl.techniques.technique import BYTES_PER_ELEMENT
@@ -94,12 +94,8 @@ def _inside_feed_forward(model: LanguageModel) -> int:
     """Elements per token between the feed-forward's matrices: the factors of a gated one and what its gate
     makes, or what goes into a plain activation function."""
     last = model.linears[-1]
-    into = sum(_named(model, name).outputs for name in last.reads)
+    into = sum(model.linear(name).outputs for name in last.reads)
     return into + last.inputs if into > last.inputs else into
-
-
-def _named(model: LanguageModel, name: str) -> Linear:
-    return next(linear for linear in model.linears if linear.name == name)
 
 
 def _logits(model: LanguageModel, tokens: int, element: int, scheme: Scheme) -> int:

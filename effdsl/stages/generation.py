@@ -21,7 +21,6 @@ from effdsl.dependencies import OpenChoice, undecided
 from effdsl.engine import memory_in_transformers, refused_by_transformers
 from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
-from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
 from effdsl.load import Batches, ResolvedLoad
 from effdsl.stages.evaluation_inputs import inputs_of
@@ -69,9 +68,7 @@ class Inference(WithWeights):
 
     def setting(self) -> Mapping[str, Plain]:
         return {
-            "base": key_of(canonical_json(self.weights))[:SHOWN_DIGITS],
-            "data": type(self.data).__name__,
-            "data_revision": str(getattr(self.data, "revision", "")),
+            **self.base_and_data(),
             "prompt_tokens": self.load.prompt_tokens,
             "new_tokens": self.load.new_tokens,
             "load": self.load.arrival,

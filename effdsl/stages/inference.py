@@ -55,6 +55,7 @@ class InferenceStage(Stage):
         "new_tokens": int,
         "load": str,
     }
+    compares_dtypes: ClassVar[bool] = True
     details: ClassVar[Mapping[str, type]] = {"bits": int, "evaluation": str, "checkpoints": str}
 
     def subjects(self, study: Study) -> Sequence[object]:

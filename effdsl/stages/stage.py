@@ -40,6 +40,8 @@ class Stage(ABC):
         settings: what its workloads' ``setting()`` says, by name: the type of the values.
         details: the same of their ``details()``.
         batch_of: what a batch of theirs is made of, in the plural.
+        compares_dtypes: whether the dtype of the products is part of what is compared, so that cells of
+            different ones are.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,7 @@ class Stage(ABC):
     settings: ClassVar[Mapping[str, type]] = {}
     details: ClassVar[Mapping[str, type]] = {}
     batch_of: ClassVar[str] = "sequences"
+    compares_dtypes: ClassVar[bool] = False
 
     @abstractmethod
     def subjects(self, study: Study) -> Sequence[object]:

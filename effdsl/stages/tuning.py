@@ -14,7 +14,6 @@ from effdsl.declare import evolve, identity, keyed, transport, values_of
 from effdsl.dependencies import OpenChoice, Undecidable, starts_from, undecided
 from effdsl.engine import memory_in_transformers
 from effdsl.hardware import Hardware
-from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.language_model import LanguageModel
 from effdsl.stages.with_weights import ModelExamples, WithWeights
 from effdsl.subjects.leaving import language_model_left, positions_left, text_trained_on
@@ -66,9 +65,7 @@ class Tuning(WithWeights):
 
     def setting(self) -> Mapping[str, Plain]:
         return {
-            "base": key_of(canonical_json(self.weights))[:SHOWN_DIGITS],
-            "data": type(self.data).__name__,
-            "data_revision": str(getattr(self.data, "revision", "")),
+            **self.base_and_data(),
             "context_length": self.budget.context_length,
             "batch_size": self.budget.batch_size,
             "steps": self.budget.steps,

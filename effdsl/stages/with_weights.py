@@ -9,9 +9,10 @@ import attrs
 from effdsl.data import Data
 from effdsl.declare import evolve
 from effdsl.dependencies import OpenChoice, starts_from
+from effdsl.key import SHOWN_DIGITS, canonical_json, key_of
 from effdsl.subjects.weights import Weights
 from effdsl.task import Cell, Task
-from effdsl.workload import Input, Workload
+from effdsl.workload import Input, Plain, Workload
 
 
 @attrs.frozen
@@ -37,6 +38,15 @@ class WithWeights(Workload):
     """Base of work that starts from weights."""
 
     weights: Weights
+    data: Data
+
+    def base_and_data(self) -> dict[str, Plain]:
+        """What it starts from and what it reads, as its setting has them."""
+        return {
+            "base": key_of(canonical_json(self.weights))[:SHOWN_DIGITS],
+            "data": type(self.data).__name__,
+            "data_revision": str(getattr(self.data, "revision", "")),
+        }
 
     def undecided_weights(self, cell: Cell) -> OpenChoice | None:
         """What is to be decided first about the tasks that leave the weights; ``None`` where nothing is."""

@@ -220,16 +220,20 @@ def _metric_rows() -> str:
 
 def _axis_rows() -> str:
     """The axes of the declared stages, then those that only the paper's tables have."""
-    axes: dict[tuple[str, str], tuple[str | None, str | None]] = {
-        (stage.name, axis.name): (axis.within.name if axis.within else None, stage.batch_of)
+    axes: dict[tuple[str, str], tuple[str | None, str | None, bool]] = {
+        (stage.name, axis.name): (
+            axis.within.name if axis.within else None,
+            stage.batch_of,
+            stage.compares_dtypes,
+        )
         for stage in STAGES.values()
         for axis in stage.axes
     }
     for table in published.TABLES:
-        axes.setdefault((table.stage, table.axis), (None, None))
+        axes.setdefault((table.stage, table.axis), (None, None, False))
     return _listed(
-        f"({literal(axis)}, {literal(stage)}, {place}, {_or_null(within)}, {_or_null(batch_of)})"
-        for place, ((stage, axis), (within, batch_of)) in enumerate(axes.items(), start=1)
+        f"({literal(axis)}, {literal(stage)}, {place}, {_or_null(within)}, {_or_null(batch_of)}, {dtypes})"
+        for place, ((stage, axis), (within, batch_of, dtypes)) in enumerate(axes.items(), start=1)
     )
 
 

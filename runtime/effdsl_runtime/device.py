@@ -13,7 +13,7 @@ from effdsl_runtime.cgroup import usable_cores
 from effdsl_runtime.probes.visible import keep_to_first_gpu
 
 THREADS = "EFFDSL_THREADS"
-DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def device_of(hardware: Hardware) -> torch.device:
@@ -44,7 +44,7 @@ def use_threads() -> int:
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:
     """Matrix products in ``dtype``; weights, optimizer states and the loss stay float32."""
     to = DTYPES[dtype]
-    return nullcontext() if to is None else torch.autocast(device.type, to)
+    return nullcontext() if to == torch.float32 else torch.autocast(device.type, to)
 
 
 def synchronise(device: torch.device) -> None:

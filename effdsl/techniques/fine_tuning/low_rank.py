@@ -12,7 +12,7 @@ from effdsl.techniques.fine_tuning.reach import frozen_flops
 from effdsl.techniques.fine_tuning.targets import ALL_LINEAR, Targets, as_targets, targets
 from effdsl.techniques.precision.normal_float import NF4
 from effdsl.techniques.technique import BYTES_PER_ELEMENT, Unsupported
-from effdsl.validate import below_one, number, optional, positive, positive_int, whole
+from effdsl.validate import below_one, made_of_a_class, number, optional, positive, positive_int, whole
 
 
 def bottleneck(linear: Linear, rank: int) -> int:
@@ -74,10 +74,6 @@ class LowRank(Adapter):
         return frozen_flops(linear, reached) + bottleneck_flops(linear, self.rank, reached)
 
 
-def _class_stands_for_defaults(value: Any) -> Any:
-    return value() if isinstance(value, type) and issubclass(value, NF4) else value
-
-
 def _normal_floats(_: Any, field: Any, value: Any) -> None:
     if not isinstance(value, NF4):
         raise Invalid("no format that gradients flow through", "e.g. quantize=NF4")
@@ -96,7 +92,7 @@ class LoRA(LowRank):
         since=2,
         default=None,
         absent=None,
-        converter=_class_stands_for_defaults,
+        converter=made_of_a_class(NF4),
         validator=optional(_normal_floats),
     )
 

@@ -82,10 +82,6 @@ def _bytes(model: LanguageModel, dtype: str, matrix_bytes: Callable[[Linear, str
     return matrices + others * BYTES_PER_ELEMENT[dtype]
 
 
-LEFT_AS_THEY_ARE = ("embedding", "output layer", "norms", "biases")
-"""What no format of fewer bits touches."""
-
-
 def whole_groups(technique: str, group_size: int, model: LanguageModel) -> None:
     """Refuse a group size that does not divide the inputs of every matrix.
 

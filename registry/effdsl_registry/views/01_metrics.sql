@@ -7,6 +7,6 @@ COMMENT ON VIEW metrics IS 'every metric: name (a column of results), label, uni
 
 -- {axis_rows}: one row per axis of the stages of effdsl.stages.
 CREATE OR REPLACE VIEW axes AS
-SELECT * FROM (VALUES {axis_rows}) AS a (axis, stage, place, within, batch_of);
+SELECT * FROM (VALUES {axis_rows}) AS a (axis, stage, place, within, batch_of, compares_dtypes);
 
-COMMENT ON VIEW axes IS 'every dimension of choice, its stage, its place from the outside in, the axis whose usual technique has it (NULL: none), and what a batch of its stage is made of';
+COMMENT ON VIEW axes IS 'every dimension of choice, its stage, its place from the outside in, the axis whose usual technique has it (NULL: none), what a batch of its stage is made of, and whether its stage compares results of different dtypes';

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -31,12 +29,11 @@ from effdsl_runtime.data.corpus import (
 )
 from effdsl_runtime.data.sources import Document, documents
 from effdsl_runtime.data.text_files import DataError, said_with_files
+from effdsl_runtime.taking_long import BEAT_S, Report, beating, locked
 
-Report = Callable[[str], None]
 BPE_TRAINING_CHARACTERS = 128 * 2**20
 STREAM_HELD_OUT_TOKENS = 1 << 18
 ENCODED_TOGETHER = 16
-BEAT_S = 0.9
 
 
 def prepare(data: Data, report: Report, tokens: int = 0) -> Corpus:
@@ -71,14 +68,7 @@ def alone(folder: Path, report: Report) -> Iterator[None]:
             f"cannot write to the cache {folder.parent}: {error.strerror};"
             " set EFFDSL_CACHE to a folder that can be written"
         ) from None
-    with lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                report("waiting: another process is preparing the same text")
-                time.sleep(0.2)
+    with lock, locked(lock, report, "waiting: another process is preparing the same text"):
         yield
 
 
@@ -157,23 +147,3 @@ def _append(chunk: list[Document], codec: Codec, train: TokenFile, held_out: Tok
             part.append([*ids, codec.separator])
         except ValueError as error:
             raise DataError(f"{error}; give the tokenizer a larger vocab_size") from None
-
-
-@contextmanager
-def beating(report: Report, what: str) -> Iterator[None]:
-    """Report that ``what`` goes on while a library is silent."""
-    done = threading.Event()
-    started = time.monotonic()
-
-    def beat() -> None:
-        while not done.wait(BEAT_S):
-            report(f"{what}, {time.monotonic() - started:.0f} s")
-
-    report(what)
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

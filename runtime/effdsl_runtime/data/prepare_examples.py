@@ -16,8 +16,9 @@ from effdsl_runtime.data.corpus import token_dtype
 from effdsl_runtime.data.examples import ExampleSet, PartFiles, read_examples, write_example_facts
 from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer, tokenizer_digest, tokenizer_folder
 from effdsl_runtime.data.parts import PARTS, Item, Part, Passage, items
-from effdsl_runtime.data.prepare import Report, alone, beating, whole_or_absent
+from effdsl_runtime.data.prepare import alone, whole_or_absent
 from effdsl_runtime.data.text_files import DataError, said_with_files
+from effdsl_runtime.taking_long import Report, beating
 
 FORMAT = 1  # of the cached files; raised when the same declaration would be written differently
 CUT_TOGETHER = 64

@@ -94,7 +94,7 @@ class FineTune:
         torch.manual_seed(seed)
         loaded = load_model(work.weights, task.seed, checkpoints)
         self._parameters = loaded.num_parameters()
-        dtype = DTYPES[work.dtype] or torch.float32
+        dtype = DTYPES[work.dtype]
         stored_for(work.method, loaded, dtype)
         loaded = loaded.to(self.device)
         self.model: Any = applied(work.method, loaded, work.model, work.budget.steps)

@@ -14,18 +14,16 @@ from effdsl.stages.generation import ROUNDS, Inference
 from effdsl.task import Task
 from effdsl_runtime.data.model_tokenizer import ModelTokenizer, tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.device import device_of, use_threads
+from effdsl_runtime.device import DTYPES, device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.evaluating import evaluate_all
 from effdsl_runtime.generating.prompts import calibration_of, prompts_of
-from effdsl_runtime.generating.request_times import Request, summary
+from effdsl_runtime.generating.request_times import BATCH_SIZE, Request, of_loads, summary
 from effdsl_runtime.generating.timed_batches import TimedBatch, continue_batch
 from effdsl_runtime.observation import Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
 from effdsl_runtime.quantizing import quantize
 from effdsl_runtime.tuning.base_model import check_unchanged, load_model, tokenizer_source
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def run(task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) -> Observation:
@@ -67,19 +65,14 @@ class Generation:
         work = self._work
         assert isinstance(work.load, Batches)  # noqa: S101  the engine refuses others
         rows = [self._measured(size, prompts_nt) for size, prompts_nt in self._prompts(work.load)]
-        first, last = rows[0], max(rows, key=lambda row: row["batch_size"])
-        values = {name: value for name, value in first.items() if name != "batch_size"}
-        if len(rows) > 1:
-            values["batched_tokens_per_s"] = last["it_tokens_per_s"]
         found = evaluate_all(work.evaluation, self.model, self.tokenizer, self.device, self._report)
-        values |= found.values
         return Observation(
             iterations=tuple(self.iterations),
             warmup=0,
             windows=tuple(self.windows),
             parameters=self._parameters,
             threads=self.threads,
-            values=values | {"weight_bytes": float(self.stored.bytes)},
+            values={**of_loads(rows), **found.values, "weight_bytes": float(self.stored.bytes)},
             tables={"loads": tuple(rows)},
             scores=found.scores,
             items=found.items,
@@ -102,26 +95,20 @@ class Generation:
         for done, prompts_bt in enumerate(torch.split(prompts_nt, size)):
             self._report(Progress(f"generating, batch {size}", done, ROUNDS + 1))
             batches.append(continue_batch(self.model, prompts_bt, load.new_tokens))
-        if not self.windows:
-            self._keep(batches[1:])
         measured = [Request(one.start_ns, one.tokens_ns) for one in batches[1:]]
+        if not self.windows:  # the first size is the one that metrics are of
+            self.windows = [Window(one.arrival_ns, one.tokens_ns[-1]) for one in measured]
+            self.iterations = [Iteration(number, one.latency_s) for number, one in enumerate(measured)]
+            self._sample = ModelTokenizer(self.tokenizer).text(batches[1].new_bt[0].tolist())
         seconds = math.fsum(request.latency_s for request in measured)
         steps = max(1, load.new_tokens - 1)
         grown = (batches[-1].kept_bytes - batches[-1].prompt_bytes) / steps / size
         return {
-            "batch_size": float(size),
+            BATCH_SIZE: float(size),
             **summary(measured, load.prompt_tokens, seconds, alike=size),
             "kv_bytes_per_token": grown,
             "kv_cache_used_gb": batches[-1].kept_bytes / 1e9,
         }
-
-    def _keep(self, batches: list[TimedBatch]) -> None:
-        """The first batch size is the one that metrics are of."""
-        for number, batch in enumerate(batches):
-            end = batch.tokens_ns[-1]
-            self.windows.append(Window(batch.start_ns, end))
-            self.iterations.append(Iteration(number, (end - batch.start_ns) * 1e-9))
-        self._sample = ModelTokenizer(self.tokenizer).text(batches[0].new_bt[0].tolist())
 
     def _said(self, text: str) -> None:
         self._report(Progress(text))

@@ -16,16 +16,16 @@ from effdsl.stages.generation import ROUNDS, Inference
 from effdsl.stages.served_by_vllm import is_emulated, max_model_len, most_sequences, pool_bytes
 from effdsl.task import Task
 from effdsl.techniques.precision.floating import Unquantized
-from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.device import device_of, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.vllm_server import Loaded, NotAsAskedError, ServerOptions, VLLMServer
 from effdsl_runtime.evaluating.perplexity import judged
 from effdsl_runtime.generating.given import Given, given, warm_ups
-from effdsl_runtime.generating.request_times import NS, Request, summary
+from effdsl_runtime.generating.request_times import BATCH_SIZE, NS, Request, of_loads, summary
 from effdsl_runtime.generating.serving import Prompt, Serving, serve, together
 from effdsl_runtime.observation import EvaluatedItem, Iteration, Observation, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
+from effdsl_runtime.taking_long import beating
 
 GB = 1e9
 BY_SEVERAL = "weights not looked at: several processes loaded them"
@@ -155,14 +155,11 @@ class Service:
                 self._note(measured, *(Window(one.arrival_ns, one.tokens_ns[-1]) for one in measured))
             seconds = math.fsum(one.latency_s for one in measured)
             rows.append({
-                "batch_size": float(size),
+                BATCH_SIZE: float(size),
                 **summary(measured, load.prompt_tokens, seconds, alike=size),
                 "kv_cache_used_gb": self._server.used_bytes / GB,
             })  # fmt: skip
-        self.values |= {name: value for name, value in rows[0].items() if name != "batch_size"}
-        if len(rows) > 1:
-            largest = max(rows, key=lambda row: row["batch_size"])
-            self.values["batched_tokens_per_s"] = largest["it_tokens_per_s"]
+        self.values |= of_loads(rows)
         self.tables["loads"] = tuple(rows)
 
     def _batch(self, prompts: Sequence[Prompt], what: str) -> tuple[Request, ...]:

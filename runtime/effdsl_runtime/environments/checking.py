@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.environments.places import python_of, variables_with_source
 from effdsl_runtime.environments.state import why_unusable
 from effdsl_runtime.environments.version_lists import VERSION_LISTS, VersionList
+from effdsl_runtime.taking_long import beating
 
 TIMEOUT_S = 300
 WORKER = "effdsl_runtime.worker"

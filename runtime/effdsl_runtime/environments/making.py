@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.environments.checking import python_says
 from effdsl_runtime.environments.places import environments_folder, folder_of
 from effdsl_runtime.environments.state import Made
 from effdsl_runtime.environments.version_lists import VersionList
+from effdsl_runtime.taking_long import Report, beating, locked
 
-Report = Callable[[str], None]
 QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar=off")
 LINES_SHOWN = 12
 LONGEST = 100  # characters of what pip says at a time
@@ -120,14 +118,10 @@ def remove(environment: str) -> None:
 @contextmanager
 def _alone(place: Path, report: Report) -> Iterator[None]:
     """Hold the lock of an environment, which the kernel frees when this process dies."""
-    with (place.parent / f".{place.name}.lock").open("wb") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                report("waiting: another process is making it")
-                time.sleep(0.5)
+    with (
+        (place.parent / f".{place.name}.lock").open("wb") as lock,
+        locked(lock, report, "waiting: another process is making it"),
+    ):
         yield
 
 

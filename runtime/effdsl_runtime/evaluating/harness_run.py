@@ -14,10 +14,10 @@ from effdsl.declare import Invalid
 from effdsl.harness import COLUMNS, IFEVAL, HarnessTask, LMEval
 from effdsl.harness_tasks import folders_of, installed_version
 from effdsl.installing import how_to_install
-from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.evaluating.evaluate import Evaluated, Report, evaluate
 from effdsl_runtime.observation import EvaluatedItem, Progress
+from effdsl_runtime.taking_long import beating
 
 Results = Mapping[str, Any]
 """What lm-eval returns."""

@@ -12,13 +12,13 @@ import torch
 from effdsl.evaluation import Perplexity
 from effdsl_runtime.data.example_batches import predicted_tokens, spread
 from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer
-from effdsl_runtime.data.prepare import beating
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.evaluating.evaluate import Evaluated, Report, evaluate
 from effdsl_runtime.evaluating.longest_text import positions_of
 from effdsl_runtime.evaluating.summed_losses import summed_losses
 from effdsl_runtime.observation import EvaluatedItem, Progress
+from effdsl_runtime.taking_long import beating
 
 PHASE = "perplexity"
 

@@ -17,12 +17,14 @@ from effdsl.subjects.trained import TrainedWeights
 from effdsl.techniques.precision.floating import Unquantized
 from effdsl.techniques.precision.weight_format import WeightFormat
 from effdsl_runtime.data.cached_text import cache_folder
-from effdsl_runtime.data.prepare import alone, beating, whole_or_absent
+from effdsl_runtime.data.prepare import alone, whole_or_absent
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
+from effdsl_runtime.device import DTYPES
 from effdsl_runtime.generating.prompts import calibration_of
 from effdsl_runtime.quantizing import quantize
 from effdsl_runtime.quantizing.compressed import write_compressed
+from effdsl_runtime.taking_long import beating
 from effdsl_runtime.tuning.base_model import load_model, source_of, tokenizer_source
 
 FORMAT = 1  # of the cached folders; raised when the same declaration would be written differently
@@ -80,7 +82,7 @@ def _downloaded(name: str, revision: str) -> Path:
 
 def _write(work: Inference, seed: int, checkpoints: Checkpoints, folder: Path, report: Report) -> None:
     """Write the weights of ``work`` into the new ``folder``, stored in its format."""
-    dtype: torch.dtype = getattr(torch, work.dtype)
+    dtype = DTYPES[work.dtype]
     model = load_model(work.weights, seed, checkpoints, dtype).eval()
     quantize(model, work.format, dtype, _calibration(work, report))
     write_compressed(model, work.format, folder)

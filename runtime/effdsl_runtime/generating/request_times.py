@@ -14,6 +14,7 @@ import numpy as np
 from effdsl_runtime.observation import Row
 
 NS = 1e-9
+BATCH_SIZE = "batch_size"
 
 
 @attrs.frozen
@@ -52,6 +53,16 @@ class Request:
             if self.between_s
             else None
         )
+
+
+def of_loads(loads: Sequence[Row]) -> Row:
+    """Metrics of several batch sizes, each with its :func:`summary`: those of the first, and the rate of the
+    largest where there are others."""
+    values = {name: value for name, value in loads[0].items() if name != BATCH_SIZE}
+    if len(loads) > 1:
+        largest = max(loads, key=lambda load: load[BATCH_SIZE])
+        values["batched_tokens_per_s"] = largest["it_tokens_per_s"]
+    return values
 
 
 def summary(requests: Sequence[Request], prompt_tokens: int, seconds: float, alike: int = 1) -> Row:

@@ -13,8 +13,8 @@ from effdsl_runtime.inputs import make_ready
 
 @make_ready.register
 def _cloze_text(wanted: ClozeText, report: Callable[[str], None]) -> None:
-    from effdsl_runtime.data.prepare import beating
     from effdsl_runtime.evaluating.cloze import cloze_items
+    from effdsl_runtime.taking_long import beating
 
     with beating(report, "the passages of the cloze"):
         cloze_items(wanted.cloze)
@@ -23,7 +23,7 @@ def _cloze_text(wanted: ClozeText, report: Callable[[str], None]) -> None:
 @make_ready.register
 def _harness_data(wanted: HarnessData, report: Callable[[str], None]) -> None:
     """What data sets and tasks print on their way is of use to nobody here."""
-    from effdsl_runtime.data.prepare import beating
+    from effdsl_runtime.taking_long import beating
 
     printed = io.StringIO()
     for task in wanted.tasks:

@@ -6,7 +6,7 @@
 --   comparison      what two cells must share to be compared at all; groups are never mixed. `setting`, `choices` and
 --                   `details` are JSON, by the names that the stage declares. Weights that exist may have several
 --                   names, e.g. of two folders with the same files: they are one scale, by the first of the names.
---                   Where precisions are compared, the dtype of the products is part of each, and not of what they share.
+--                   Where a stage compares dtypes, that of the products is part of each, and not of what they share.
 --   identity        what may tell two cells of one group apart when their technique's name does not. The technique
 --                   is called as the study calls it: by its own axes; without a study by everything unusual.
 --   examples        of a fine-tuning, what the tokenizer and the context made of the data; NULL where nothing says so
@@ -29,7 +29,7 @@ SELECT
     scale := CASE WHEN model IS NULL THEN coalesce(min(scale) FILTER (base IS NOT NULL) OVER (PARTITION BY base), scale) END,
     hardware := hardware, hardware_count := hardware_count,
     setting := CASE WHEN model IS NULL THEN setting ELSE json_merge_patch(setting, '{"base": null}') END,
-    dtype := CASE WHEN NOT json_exists(choices, '$.precision') THEN dtype END, evidence := evidence
+    dtype := CASE WHEN stage NOT IN (SELECT stage FROM axes WHERE compares_dtypes) THEN dtype END, evidence := evidence
   ) AS comparison,
   struct_pack(
     technique := concat_ws(' · ', model.scale, coalesce(called, technique)), base := model.base, choices := choices,
