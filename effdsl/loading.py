@@ -67,13 +67,14 @@ def load_study(reference: str) -> LoadedStudy:
 
 
 def find_study(reference: str) -> Path:
-    """The file that ``reference`` names: a path, a name under ``studies/``, or what a file there says is
-    its study's ``name=``.
+    """The file that ``reference`` names: a path, a name under ``studies/`` or of a file here, or what a file
+    under ``studies/`` says is its study's ``name=``.
 
     Raises:
         StudyError: when there is none, with the nearest names.
     """
-    for candidate in (Path(reference), Path(STUDIES, f"{reference}.py"), Path(STUDIES, reference)):
+    named = f"{reference}.py"
+    for candidate in (Path(reference), Path(STUDIES, named), Path(STUDIES, reference), Path(named)):
         if candidate.is_file():
             return candidate.resolve()
     for path in study_files():

@@ -12,7 +12,7 @@ from effdsl.costs.price import Rates
 from effdsl.data import Data
 from effdsl.declare import Invalid, default_of, evolve, language, transport
 from effdsl.engine import Engine
-from effdsl.evaluation import Evaluation
+from effdsl.evaluation import Evaluation, Perplexity
 from effdsl.hardware import THIS_MACHINE, Hardware, ThisMachine
 from effdsl.load import Load
 from effdsl.problems import Problem, is_broken, report, spelled
@@ -182,7 +182,8 @@ class Study:
         engine: what runs it; default the embedded engine of the stage.
         models: weights that exist, where the stage takes such.
         load: what an inference is asked to do; default one sequence at a time.
-        evaluation: how good the models of an inference are found to be; default their perplexity.
+        evaluation: how good the models of an inference are found to be; default their perplexity,
+            ``[]`` for their speed and memory alone.
         price_per_device_hour: US dollars, for estimates of cost.
         gco2e_per_kwh: grams of CO2e that a kWh of electricity emits, for estimates of emissions.
         keep: a function of a :class:`effdsl.choice.Choice`; combinations for which it is false are left out.
@@ -202,7 +203,7 @@ class Study:
     engine: Engine | None = transport(default=None, validator=_optional_engine)
     models: tuple[Subject, ...] = transport(default=(), converter=_models)
     load: Load = transport(factory=Load, validator=_of(Load, "Load(batch_size=8)"))
-    evaluation: tuple[Evaluation, ...] = transport(default=(), converter=_evaluations)
+    evaluation: tuple[Evaluation, ...] = transport(default=(Perplexity(),), converter=_evaluations)
     price_per_device_hour: float | None = transport(
         default=None, converter=number, validator=optional(at_least_zero)
     )

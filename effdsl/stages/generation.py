@@ -18,7 +18,7 @@ from effdsl.costs.generating import (
 from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
-from effdsl.engine import memory_in_transformers, refused_by_transformers
+from effdsl.engine import lacking_in_transformers, memory_in_transformers
 from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel
@@ -164,8 +164,8 @@ def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEsti
     return attrs.evolve(held, loading=max(0, as_read - held.total))
 
 
-@refused_by_transformers.register
-def _refused(work: Inference, hardware: Hardware) -> str:
+@lacking_in_transformers.register
+def _lacking(work: Inference, hardware: Hardware) -> str:
     if isinstance(work.load, Batches):
         return ""
     return f"transformers serves no requests that come one by one ({work.load.arrival}): VLLM() does"

@@ -12,7 +12,7 @@ from effdsl.choice import Choice
 from effdsl.data import BaseTokenizer, Data, PythonHelp
 from effdsl.declare import Invalid, default_of, evolve
 from effdsl.engine import Engine, Transformers
-from effdsl.evaluation import Evaluation, Perplexity
+from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.load import ResolvedLoad
 from effdsl.stages import served_by_vllm  # noqa: F401  what vLLM takes, by dispatch
@@ -75,8 +75,7 @@ class InferenceStage(Stage):
         for weights in subjects:
             try:
                 data = text_of(study.data, weights)
-                asked = study.evaluation or (Perplexity(),)
-                evaluation = tuple(one.resolve(data) for one in asked)
+                evaluation = tuple(one.resolve(data) for one in study.evaluation)
             except Invalid as error:
                 mistakes.at(weights, error, study.data)
                 continue

@@ -10,8 +10,6 @@ a limit on memory and on time.
 from __future__ import annotations
 
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from effdsl.problems import nearest
@@ -19,6 +17,7 @@ from effdsl_registry.connection import CONFIG
 from effdsl_registry.errors import SqlRefused
 from effdsl_registry.rows import Rows
 from effdsl_registry.schema import PUBLIC_VIEWS
+from effdsl_registry.stoppable import Stop, stoppable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,18 +44,24 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
         "temp_directory": "",
         "memory_limit": memory_limit,
     }
-    with store.reading(config) as connection:
-        connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
-        connection.execute("SET lock_configuration = true")
-        try:
+
+    def rows(stop: Stop) -> Rows:
+        with store.reading(config) as connection:
+            connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+            connection.execute("SET lock_configuration = true")
             _refuse_all_but_one_select(connection, sql)
-            return _answer(connection, sql, timeout_s)
-        except TimeoutError as error:
-            raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
-        except duckdb.OutOfMemoryException as error:
-            raise SqlRefused(f"needs over {memory_limit} of memory; select less, or aggregate") from error
-        except duckdb.Error as error:
-            raise SqlRefused(explain(str(error))) from error
+            with stop.working_on(connection):
+                connection.execute(sql)
+                return Rows.of(connection, stop.go_on)
+
+    try:
+        return stoppable(rows, timeout_s)
+    except TimeoutError as error:
+        raise SqlRefused(f"stopped after {timeout_s:g} s; --timeout gives it longer") from error
+    except duckdb.OutOfMemoryException as error:
+        raise SqlRefused(f"needs over {memory_limit} of memory; select less, or aggregate") from error
+    except duckdb.Error as error:
+        raise SqlRefused(explain(str(error))) from error
 
 
 def explain(message: str) -> str:
@@ -93,36 +98,3 @@ def _is_pragma(sql: str) -> bool:
     text = sql.encode()
     words = (text[start : start + 6].upper() for start, _ in duckdb.tokenize(sql))
     return next((word for word in words if not word.startswith(b";")), b"") == b"PRAGMA"
-
-
-def _answer(connection: DuckDBPyConnection, sql: str, timeout_s: float) -> Rows:
-    """The rows of ``sql``, asked in a thread of its own.
-
-    On the main thread DuckDB sees Ctrl-C, but then waits for tasks that nobody has told to stop. Fetching
-    cannot be interrupted, so it asks by itself whether it is to go on.
-
-    Raises:
-        TimeoutError: after ``timeout_s``.
-    """
-    import duckdb
-
-    stopped = threading.Event()
-
-    def go_on() -> None:
-        if stopped.is_set():
-            raise duckdb.InterruptException("stopped while fetching")
-
-    def ask() -> Rows:
-        connection.execute(sql)
-        return Rows.of(connection, go_on)
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        answer = thread.submit(ask)
-        try:
-            return answer.result(timeout_s)
-        except (TimeoutError, KeyboardInterrupt):
-            stopped.set()
-            while not answer.done():  # once would be lost on a query that has not begun yet
-                connection.interrupt()
-                wait([answer], timeout=0.05)
-            raise

@@ -43,21 +43,26 @@ def test_a_new_study_plans_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert odd.exit_code == 2
 
 
-def test_a_new_study_of_fine_tuning_plans_from_its_base_to_its_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stage", "counts"),
+    [
+        # three repeats of the base, three trials of two methods, three repeats of those
+        ("fine-tuning", {TaskState.NEW: 3, TaskState.WAITING: 12}),
+        # three repeats of the base, and of each four formats
+        ("inference", {TaskState.NEW: 3, TaskState.WAITING: 12}),
+    ],
+)
+def test_a_new_study_plans_from_its_base_to_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, counts: dict[TaskState, int]
 ) -> None:
-    """Three repeats of the base, three trials of two methods, three repeats of those; all in 110 columns."""
+    """All in 110 columns."""
     monkeypatch.chdir(tmp_path)
-    made = CliRunner().invoke(group, ["new", "my_tuning", "--stage", "fine-tuning"])
-    assert "effdsl execute my_tuning.py" in made.output
-    plan = make_plan(load_study("my_tuning.py").study, LAPTOP)
-    assert (plan.study, plan.counts()[TaskState.NEW], plan.counts()[TaskState.WAITING]) == (
-        "my_tuning",
-        3,
-        12,
-    )
-    text = (tmp_path / "my_tuning.py").read_text(encoding="utf-8")
-    assert text.startswith('"""my_tuning: ')
+    made = CliRunner().invoke(group, ["new", "my_study", "--stage", stage])
+    assert "effdsl execute my_study.py" in made.output
+    plan = make_plan(load_study("my_study.py").study, LAPTOP)
+    assert (plan.study, plan.counts()) == ("my_study", dict.fromkeys(TaskState, 0) | counts)
+    text = (tmp_path / "my_study.py").read_text(encoding="utf-8")
+    assert text.startswith('"""my_study: ')
     assert max(map(len, text.splitlines())) <= 110
 
 

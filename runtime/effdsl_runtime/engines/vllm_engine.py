@@ -119,6 +119,7 @@ class Service:
             flags=(
                 *[BY_SEVERAL] * (loaded is None),
                 *[EMULATED] * is_emulated(self._work.format, self._kind),
+                *(flag for text in self._given.texts for flag in text.flags),
             ),
         )
 

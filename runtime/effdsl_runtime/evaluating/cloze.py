@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +115,7 @@ def _item(windows: Sequence[Stretch], right: int, choices: int, random: np.rando
 def _(evaluation: Cloze, model: Any, tokenizer: Path, device: torch.device, report: Report) -> Evaluated:
     with beating(lambda said: report(Progress(said)), "the passages of the cloze"):
         asked = cloze_items(evaluation)
-        examples = _examples(asked, tokenizer, positions_of(model))
+        examples, cut = _examples(asked, tokenizer, positions_of(model))
     losses = summed_losses(model, examples, device, lambda done: report(Progress(PHASE, done, len(examples))))
     nats_nc = np.array(losses).reshape(len(asked), evaluation.choices)
     bytes_nc = np.array([[len(choice.encode()) for choice in item.choices] for item in asked])
@@ -127,7 +127,17 @@ def _(evaluation: Cloze, model: Any, tokenizer: Path, device: torch.device, repo
         scores=scores,
         averaged=("cloze",),
         items={name: [EvaluatedItem(i, r) for i, r in enumerate(right)] for name, right in rights.items()},
+        flags=tuple(_flags(evaluation, len(asked), cut)),
     )
+
+
+def _flags(evaluation: Cloze, items: int, cut: int) -> Iterator[str]:
+    """Where it is not quite what was asked for."""
+    if items < evaluation.items:
+        yield f"cloze of {items:,} items, and not {evaluation.items:,}: there is no more text"
+    if cut:
+        every = items * evaluation.choices
+        yield f"{cut:,} of {every:,} texts of the cloze longer than the model reads: cut at their beginning"
 
 
 def _right(cost_nc: Any, asked: Sequence[ClozeItem]) -> list[float]:
@@ -135,15 +145,17 @@ def _right(cost_nc: Any, asked: Sequence[ClozeItem]) -> list[float]:
     return [float(int(np.argmin(row)) == item.answer) for row, item in zip(cost_nc, asked, strict=True)]
 
 
-def _examples(asked: Sequence[ClozeItem], tokenizer: Path, positions: int | None) -> list[Example]:
+def _examples(
+    asked: Sequence[ClozeItem], tokenizer: Path, positions: int | None
+) -> tuple[list[Example], int]:
     """Each choice behind its prompt, in order; the choice is predicted. What is longer than the model has
-    positions loses its beginning.
+    positions loses its beginning: how many do.
 
     As in lm-eval, the prompt's tokens are those that it has by itself, and the choice's those that are left
     of both together.
     """
     encode = _encoder(tokenizer)
-    made = []
+    made, cut = [], 0
     for item in asked:
         prompt = encode(item.prompt)
         for choice in item.choices:
@@ -152,7 +164,8 @@ def _examples(asked: Sequence[ClozeItem], tokenizer: Path, positions: int | None
             kept = 0 if positions is None else max(0, len(tokens) - positions - 1)
             predicted = [place >= len(prompt) for place in range(len(tokens))]
             made.append(Example(tokens[kept:], [False, *predicted[kept + 1 :]]))
-    return made
+            cut += kept > 0
+    return made, cut
 
 
 def _encoder(folder: Path) -> Callable[[str], list[int]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 
 from effdsl.evaluation import Perplexity
@@ -15,7 +16,7 @@ from effdsl_runtime.data.model_tokenizer import Example, ModelTokenizer
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.evaluating.evaluate import Evaluated, Report, evaluate
-from effdsl_runtime.evaluating.longest_text import positions_of
+from effdsl_runtime.evaluating.longest_text import cut_to, positions_of
 from effdsl_runtime.evaluating.summed_losses import summed_losses
 from effdsl_runtime.observation import EvaluatedItem, Progress
 from effdsl_runtime.taking_long import beating
@@ -25,9 +26,11 @@ PHASE = "perplexity"
 
 @evaluate.register
 def _(evaluation: Perplexity, model: Any, tokenizer: Path, device: torch.device, report: Report) -> Evaluated:
-    examples = examples_of(evaluation, positions_of(model), tokenizer, report)
+    positions = positions_of(model)
+    examples = examples_of(evaluation, positions, tokenizer, report)
     losses = summed_losses(model, examples, device, lambda done: report(Progress(PHASE, done, len(examples))))
-    return judged(evaluation.name, losses, examples, predicted_bytes(examples, tokenizer, report))
+    found = judged(evaluation.name, losses, examples, predicted_bytes(examples, tokenizer, report))
+    return attrs.evolve(found, flags=cut_to(evaluation.context_length, positions))
 
 
 def judged(name: str, losses: Sequence[float], examples: Sequence[Example], size: int) -> Evaluated:

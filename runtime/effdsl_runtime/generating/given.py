@@ -28,11 +28,13 @@ class GivenText:
         name: of the evaluation.
         examples: its items, in their order.
         predicted_bytes: of UTF-8 that the predicted tokens stand for; 0 where only marks are predicted.
+        flags: where it is not quite what was asked for.
     """
 
     name: str
     examples: list[Example]
     predicted_bytes: int
+    flags: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -69,7 +71,11 @@ def given(task: Task, checkpoints: Checkpoints) -> Given:
     folder = Layout(checkpoints.folder.parent).handover(key_of(canonical_json(task)))
     said = json.loads((folder / GIVEN).read_bytes())
     texts = [
-        GivenText(one["name"], [Example(*example) for example in one["examples"]], one["predicted_bytes"])
+        GivenText(**{
+            **one,
+            "examples": [Example(*example) for example in one["examples"]],
+            "flags": tuple(one["flags"]),
+        })
         for one in said.pop("texts")
-    ]
+    ]  # fmt: skip
     return Given(**said, texts=texts)

@@ -14,7 +14,7 @@ from effdsl.load import Batches, ClosedLoop, OpenLoop
 from effdsl.stages.generation import ROUNDS, Inference
 from effdsl_runtime.data.model_tokenizer import tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.evaluating.longest_text import positions_in
+from effdsl_runtime.evaluating.longest_text import cut_to, positions_in
 from effdsl_runtime.evaluating.perplexity import examples_of, predicted_bytes
 from effdsl_runtime.generating.given import Given, GivenText, warm_ups
 from effdsl_runtime.generating.model_folder import model_folder
@@ -64,7 +64,8 @@ def _texts(work: Inference, model: Path, tokenizer: Path, report: Report) -> Ite
     for one in work.evaluation:
         if isinstance(one, Perplexity):
             examples = examples_of(one, positions, tokenizer, said)
-            yield GivenText(one.name, examples, predicted_bytes(examples, tokenizer, said))
+            size, flags = predicted_bytes(examples, tokenizer, said), cut_to(one.context_length, positions)
+            yield GivenText(one.name, examples, size, flags)
 
 
 def _told(report: Report, progress: Progress) -> None:

@@ -88,3 +88,14 @@ def test_a_text_that_is_too_short_says_what_to_give(text: Any) -> None:
     """Rather than asking with choices that are the same."""
     with pytest.raises(DataError, match=r"fewer than choices=4; give Cloze\(data="):
         cloze_items(Cloze(prompt_words=20_000).resolve(text))
+
+
+def test_a_cloze_that_is_not_quite_what_was_asked_for_says_so(model: Any, folder: Path, text: Any) -> None:
+    """Fewer items than asked for, and texts longer than the 64 tokens that the model reads."""
+    asked = Cloze(items=10**6, prompt_words=200, continuation_words=2).resolve(text)
+    items_said, cut_said = evaluate(asked, model, folder, CPU, unheard).flags
+    there = len(cloze_items(asked))
+    assert f"cloze of {there:,} items, and not 1,000,000" in items_said
+    assert f"{4 * there:,} of {4 * there:,} texts" in cut_said
+    fits = Cloze(items=5, prompt_words=4, continuation_words=2).resolve(text)
+    assert evaluate(fits, model, folder, CPU, unheard).flags == ()

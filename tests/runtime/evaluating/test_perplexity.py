@@ -55,9 +55,14 @@ def test_bits_are_those_of_all_bytes_that_are_predicted(model: Any, folder: Path
 
 
 def test_no_example_is_longer_than_the_model_has_positions(model: Any, folder: Path, text: Any) -> None:
-    """The model has 64."""
-    examples = examples_of(Perplexity(context_length=256).resolve(text), positions_of(model), folder, unheard)
+    """The model has 64, and the result says that more were asked for."""
+    asked = Perplexity(tokens=200, context_length=256).resolve(text)
+    examples = examples_of(asked, positions_of(model), folder, unheard)
     assert max(len(example.tokens) for example in examples) == 64
+    (flag,) = evaluate(asked, model, folder, CPU, unheard).flags
+    assert "of 64 tokens, and not 256" in flag
+    fits = Perplexity(tokens=200, context_length=64).resolve(text)
+    assert evaluate(fits, model, folder, CPU, unheard).flags == ()
 
 
 def test_probabilities_are_float32_of_logits_in_the_models_dtype(model: Any, folder: Path, text: Any) -> None:

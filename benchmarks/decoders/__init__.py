@@ -1,0 +1,1 @@
+"""The decoders that `decode_speed.py` compares, each in a process of its own."""

@@ -1,0 +1,43 @@
+"""What the process of every decoder does: for each prompt on its input it says what continuing it took.
+
+Imports nothing that a decoder's own Python might not have.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Protocol
+
+
+class Decoder(Protocol):
+    """A model that continues one sequence by its likeliest tokens."""
+
+    def read(self, prompt: list[int], new_tokens: int) -> int:
+        """Forget what was before, read ``prompt``, and give the first of ``new_tokens``."""
+
+    def next(self) -> int:
+        """The token after the last one given."""
+
+
+def serve(decoder: Decoder) -> None:
+    """Answer every ``[new tokens, prompt]`` on a line of standard input by one on standard output: seconds of
+    the prompt and of each token after the first, and the tokens."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # for what libraries print
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        new_tokens, prompt = json.loads(line)
+        before = time.process_time(), time.perf_counter()
+        tokens = [decoder.read(prompt, new_tokens)]
+        between = time.process_time(), time.perf_counter()
+        tokens += [decoder.next() for _ in range(new_tokens - 1)]
+        after = time.process_time(), time.perf_counter()
+        said = {
+            "prefill_cpu_s": between[0] - before[0],
+            "decode_cpu_s": (after[0] - between[0]) / (new_tokens - 1),
+            "decode_s": (after[1] - between[1]) / (new_tokens - 1),
+            "tokens": tokens,
+        }
+        print(json.dumps(said), file=answers, flush=True)

@@ -1,0 +1,10 @@
+"""The same model as in small/smollm, served by vLLM: `effdsl env create vllm` makes what it needs.
+
+`effdsl rank small/smollm small/smollm_vllm` has both engines in one table.
+"""
+
+from smollm import study as by_transformers
+
+from effdsl import VLLM
+
+study = by_transformers.derive(engine=VLLM())
