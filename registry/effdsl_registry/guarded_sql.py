@@ -17,7 +17,7 @@ from effdsl_registry.connection import CONFIG
 from effdsl_registry.errors import SqlRefused
 from effdsl_registry.rows import Rows
 from effdsl_registry.schema import PUBLIC_VIEWS
-from effdsl_registry.stoppable import Stop, stoppable
+from effdsl_registry.stoppable import Halt, stoppable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,14 +45,14 @@ def ask(store: Store, sql: str, timeout_s: float = TIMEOUT_S, memory_limit: str 
         "memory_limit": memory_limit,
     }
 
-    def rows(stop: Stop) -> Rows:
+    def rows(halt: Halt) -> Rows:
         with store.reading(config) as connection:
             connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
             connection.execute("SET lock_configuration = true")
             _refuse_all_but_one_select(connection, sql)
-            with stop.working_on(connection):
+            with halt.working_on(connection):
                 connection.execute(sql)
-                return Rows.of(connection, stop.go_on)
+                return Rows.of(connection, halt.go_on)
 
     try:
         return stoppable(rows, timeout_s)

@@ -18,7 +18,7 @@ INTERRUPTED_EVERY_S = 0.05
 
 
 @attrs.define
-class Stop:
+class Halt:
     """Whether a question is to go on, and what works on it."""
 
     _told: threading.Event = attrs.field(factory=threading.Event)
@@ -51,18 +51,18 @@ class Stop:
                 self._connection.interrupt()
 
 
-def stoppable(question: Callable[[Stop], Answer], timeout_s: float) -> Answer:
+def stoppable(question: Callable[[Halt], Answer], timeout_s: float) -> Answer:
     """What ``question`` answers, which is asked in a thread of its own. On the main thread DuckDB sees
     Ctrl-C, but then waits for tasks that nobody has told to stop, or forgets about it.
 
     Raises:
         TimeoutError: after ``timeout_s``.
     """
-    stop, answer = Stop(), Future[Answer]()
+    halt, answer = Halt(), Future[Answer]()
 
     def ask() -> None:
         try:
-            answer.set_result(question(stop))
+            answer.set_result(question(halt))
         except BaseException as error:
             answer.set_exception(error)
 
@@ -71,8 +71,8 @@ def stoppable(question: Callable[[Stop], Answer], timeout_s: float) -> Answer:
         thread.start()  # Ctrl-C may come meanwhile
         return answer.result(timeout_s)
     except (TimeoutError, KeyboardInterrupt):
-        stop.tell()
+        halt.tell()
         while thread.is_alive():  # once would be lost on a query that has not begun yet
             thread.join(INTERRUPTED_EVERY_S)
-            stop.tell()
+            halt.tell()
         raise

@@ -15,6 +15,8 @@ from effdsl.planner import make_plan
 from effdsl.task import Task
 from effdsl.written import read_back, written
 
+from .waves.conftest import write_model
+
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 STUDIES = sorted(Path(__file__).parents[2].joinpath("studies").rglob("*.py"))
 
@@ -26,8 +28,13 @@ def tasks_of(file: Path) -> list[Task]:
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_every_task_of_every_study_of_ours_comes_back_whole(file: Path) -> None:
+def test_every_task_of_every_study_of_ours_comes_back_whole(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its key, and with the fields that are in no key: labels, paths, rates of the hardware."""
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "models" / "smollm2-135m")  # some model, where `make smollm` puts one
+    assert tasks_of(file)
     for task in tasks_of(file):
         back = read_back(json.loads(json.dumps(written(task), allow_nan=False)))
         assert back == task

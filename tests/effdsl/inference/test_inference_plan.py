@@ -135,6 +135,13 @@ def test_requests_that_come_one_by_one_are_not_for_transformers() -> None:
     assert works(fixed)
 
 
+def test_perplexity_is_evaluated_unless_nothing_is_asked_for() -> None:
+    """`evaluation=[]` is for weights whose quality says nothing."""
+    assert {one.evaluation for one in works(plan_of(BF16, evaluation=[]))} == {()}
+    (asked,) = {one.evaluation for one in works(plan_of(BF16))}
+    assert [one.name for one in asked] == ["perplexity"]
+
+
 def test_loads_formats_and_evaluations_are_in_the_key() -> None:
     """Another batch size, group size or text to judge by is another task."""
     one = Trained(Study(Attention([GQA]), [3 * M], budget=Budget(steps=10), repeats=1))

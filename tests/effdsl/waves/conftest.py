@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -135,4 +136,19 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "refs" / "main").write_text(COMMIT)
     (folder / "snapshots" / COMMIT).mkdir(parents=True)
     (folder / "snapshots" / COMMIT / "config.json").write_text(json.dumps(CONFIG))
+    return folder
+
+
+def safetensors(header: object, size: int) -> bytes:
+    written = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(written)) + written + bytes(size)
+
+
+WEIGHTS = {"all": {"dtype": "F32", "shape": [200, 1000], "data_offsets": [0, 800_000]}}
+
+
+def write_model(folder: Path, config: object = CONFIG, header: object = WEIGHTS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
+    (folder / "model.safetensors").write_bytes(safetensors(header, 800_000))
     return folder

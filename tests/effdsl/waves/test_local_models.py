@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from pathlib import Path
 
 import pytest
@@ -19,22 +18,7 @@ from effdsl import (
 from effdsl.key import canonical_json
 from effdsl.plan import TaskRole
 
-from .conftest import COMMIT, CONFIG, of_role, planned, result_keys, tuned
-
-
-def safetensors(header: object, size: int) -> bytes:
-    written = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(written)) + written + bytes(size)
-
-
-WEIGHTS = {"all": {"dtype": "F32", "shape": [200, 1000], "data_offsets": [0, 800_000]}}
-
-
-def write_model(folder: Path, config: object = CONFIG, header: object = WEIGHTS) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
-    (folder / "model.safetensors").write_bytes(safetensors(header, 800_000))
-    return folder
+from .conftest import COMMIT, CONFIG, of_role, planned, result_keys, tuned, write_model
 
 
 def refused(folder: Path) -> str:

@@ -124,7 +124,7 @@ def ours(evaluation: LMEval, model: Any, folder: Path, text: Any) -> Evaluated:
 
 @pytest.mark.parametrize(
     ("content", "metric", "more"),
-    [(CHOICES, "acc", {}), (CHOICES, "acc_norm", {"few_shot": 2, "limit": 5}), (WRITTEN, "exact_match", {})],
+    [(CHOICES, "acc_norm", {"few_shot": 2, "limit": 5}), (WRITTEN, "exact_match", {})],
 )
 def test_scores_and_items_are_those_of_its_own_command(
     model: Any, folder: Path, text: Any, task: Any, tmp_path: Path, content: str, metric: str, more: Any
