@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -25,6 +26,7 @@ AFTER = ("tasks", "reason")
 LEFT = ("technique", "scale", *AFTER)
 MOST_IN_NOTEBOOK = 100
 WHERE_KNOWN = ("active", *PREDICTED)
+SEED = re.compile(r"\bseed (\d+)")
 
 
 @attrs.frozen
@@ -72,8 +74,19 @@ def _row(planned: PlannedCell, tasks: Sequence[PlannedTask | OpenTask], plan: Pl
         MEMORY: f"{planned.memory.total / 1e9:,.2f} GB" if planned.memory else "",
         **in_words(planned.price),
         "tasks": ", ".join(f"{n} {state}" for state, n in states.items()),
-        "reason": "; ".join(reasons),
+        "reason": "; ".join(_together(reasons)),
     }
+
+
+def _together(reasons: Iterable[str]) -> Iterator[str]:
+    """Reasons that differ by a seed alone, as one."""
+    seeds: dict[tuple[str, ...], list[str]] = {}
+    for reason in reasons:
+        before, *found = SEED.split(reason, maxsplit=1)  # number and what follows, where there is one
+        seeds.setdefault((before, *found[1:]), []).extend(found[:1])
+    for (before, *after), numbers in seeds.items():
+        named = f"seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}" if numbers else ""
+        yield "".join((before, named, *after))
 
 
 def pflop(flops: float) -> str:

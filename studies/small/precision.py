@@ -30,7 +30,7 @@ from effdsl import (
 base = Study(
     axis=Attention([GQA]),
     scales=[7*M],
-    budget=Budget(steps=120, batch_size=4, context_length=256),
+    budget=Budget(steps=300, batch_size=2, context_length=256),
     recipe=Recipe(learning_rate=2e-3),
 )
 

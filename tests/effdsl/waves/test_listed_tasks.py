@@ -64,6 +64,14 @@ def test_a_repeat_starts_from_the_weights_of_its_own_seed() -> None:
         assert task.reason == f"starts from the weights of GQA 3M seed {task.task.seed}"
 
 
+def test_reasons_that_differ_by_their_seed_alone_are_shown_as_one() -> None:
+    table = plan_table(planned(tuned(Trained(BASE), LoRA)))
+    said = [row[table.columns.index("reason")] for row in table.rows]
+    assert said == ["not run yet", "starts from the weights of GQA 3M seeds 0, 1"]
+    one = plan_table(planned(tuned(Trained(BASE.derive(repeats=1)), LoRA, repeats=1)))
+    assert one.rows[1][one.columns.index("reason")] == "starts from the weights of GQA 3M seed 0"
+
+
 @pytest.mark.parametrize("recipe", [Recipe(), SWEEP], ids=["no sweep", "sweep"])
 def test_upstream_tasks_run_repeat_by_repeat(recipe: Recipe) -> None:
     """So that a limit pays for whole repeats first."""
