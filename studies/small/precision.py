@@ -37,7 +37,7 @@ base = Study(
 study = Study(
     axis=Precision([FP32, BF16, FP16, INT8, INT4, INT4(group_size=128), INT3, INT2, NF4]),
     models=Trained(base),
-    load=Load(prompt_tokens=128, new_tokens=48, batch_size=[1, 8]),
-    evaluation=[Perplexity(), Cloze()],
+    load=Load(prompt_tokens=64, new_tokens=24, batch_size=[1, 8]),
+    evaluation=[Perplexity(tokens=8192), Cloze(items=100)],
     repeats=3,
 )
