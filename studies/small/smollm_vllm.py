@@ -1,7 +1,4 @@
-"""The same model as in small/smollm, served by vLLM: `effdsl env create vllm` makes what it needs.
-
-`effdsl rank small/smollm small/smollm_vllm` has both engines in one table.
-"""
+"""The same model as in small/smollm, served by vLLM: `effdsl env create vllm` makes what it needs."""
 
 from smollm import study as by_transformers
 

@@ -22,6 +22,7 @@ from effdsl_analysis.questions.rank.rule_comparison import compare_rules
 from effdsl_analysis.questions.recommend.recommendation import recommend
 from effdsl_analysis.questions.scaling.laws import scaling
 from effdsl_analysis.questions.scores.scoring import scores
+from effdsl_analysis.report import report
 from effdsl_analysis.vocabulary import Evidence
 from effdsl_registry.store import Store
 
@@ -62,6 +63,7 @@ QUESTIONS: dict[str, dict[str, Question]] = {
     "scaling": of_both(scaling),
     "compare": {"measured": lambda source: compare(source, "paper/attention", table=3).to_json()},
     "quality": {"measured": lambda source: quality(source).to_json()},
+    "report": {"both": report},
 }
 
 

@@ -256,16 +256,6 @@ def test_a_study_is_found_by_the_name_that_it_says(tmp_path: Path, monkeypatch: 
         find_study("best")
 
 
-def test_a_study_beside_is_found_without_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `effdsl new` writes one where there is no folder of studies; one in that folder comes first."""
-    monkeypatch.chdir(tmp_path)
-    Path("base.py").write_text("study = 1", encoding="utf-8")
-    assert find_study("base") == Path("base.py").resolve()
-    Path("studies").mkdir()
-    Path("studies/base.py").write_text("study = 2", encoding="utf-8")
-    assert find_study("base") == Path("studies/base.py").resolve()
-
-
 def test_listing_reads_studies_without_running_them(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("raise SystemExit('was run')\nstudy = Study(axis=Attention([MQA]))\n")
     (tmp_path / "helper.py").write_text("x = 1\n")

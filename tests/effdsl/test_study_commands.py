@@ -14,7 +14,7 @@ import effdsl
 from effdsl.built_in import built_in
 from effdsl.cli import COMMANDS, group
 from effdsl.hardware import CATALOG, Hardware
-from effdsl.loading import load_study
+from effdsl.loading import find_study, load_study
 from effdsl.metrics import BY_NAME, METRICS
 from effdsl.plan import TaskState
 from effdsl.planner import make_plan
@@ -64,6 +64,16 @@ def test_a_new_study_plans_from_its_base_to_its_results(
     text = (tmp_path / "my_study.py").read_text(encoding="utf-8")
     assert text.startswith('"""my_study: ')
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_a_study_beside_is_found_without_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `effdsl new` writes one where there is no folder of studies; one in that folder comes first."""
+    monkeypatch.chdir(tmp_path)
+    Path("base.py").write_text("study = 1", encoding="utf-8")
+    assert find_study("base") == Path("base.py").resolve()
+    Path("studies").mkdir()
+    Path("studies/base.py").write_text("study = 2", encoding="utf-8")
+    assert find_study("base") == Path("studies/base.py").resolve()
 
 
 def test_a_technique_of_ones_own_is_pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
