@@ -12,6 +12,7 @@ from effdsl_registry.store import Store
 from effdsl_runtime.data.example_batches import spread
 from effdsl_runtime.data.prepare_examples import prepare_examples
 from effdsl_runtime.generating.prompts import prompts_of
+from effdsl_runtime.machine import detect
 from effdsl_runtime.quantizing import quantize
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
@@ -92,6 +93,7 @@ def test_perplexity_is_that_of_transformers_item_by_item(measured: Any, model: A
         assert record.metrics["ppl"] == pytest.approx(math.exp(math.fsum(oracle) / predicted), rel=0.05)
 
 
+@pytest.mark.skipif(not detect().bf16, reason="vLLM multiplies fewer bits in bfloat16, which is not here")
 @pytest.mark.parametrize(
     ("weight_format", "apart"), [(INT4(), 0.5), (INT4(symmetric=True), 0.5), (W8A8(), 1.0)], ids=repr
 )
