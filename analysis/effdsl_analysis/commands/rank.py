@@ -59,7 +59,7 @@ def rank(
 
     \b
     effdsl rank small/attention                     what was measured, with intervals and ties
-    effdsl rank small/pipeline --across models      which model and fine-tuning method together
+    effdsl rank small/pipeline --across models      which model and method together
     effdsl rank --evidence published                the paper's tables, in its leaderboard's groups
     effdsl rank --evidence published --rules        where another rule gives another rank
     effdsl rank small/attention -f latex > rank.tex  a table for a paper
