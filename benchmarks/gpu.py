@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PARTS = ("probes", "against_cpu", "throughput", "fine_tuning", "kernels", "decoding")
+PARTS = ("probes", "against_cpu", "throughput", "fine_tuning", "inference", "kernels", "decoding")
 SLOWEST_CASE_S = 90.0
 LOST = "CUDA error"  # after one, nothing in its process works any more
 BROKEN = 3

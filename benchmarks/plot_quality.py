@@ -23,7 +23,6 @@ FROM results JOIN study_tasks t USING (key)
 WHERE outcome = 'ok' AND t.study = ? AND weight_bytes IS NOT NULL
 GROUP BY ALL
 """
-RESOLVED, NOT_RESOLVED = "#D55E00", "#0072B2"
 
 
 def main(study: str, target: Path) -> None:
@@ -34,32 +33,36 @@ def main(study: str, target: Path) -> None:
     if not groups:
         raise SystemExit(f"no results of {study!r} in {store.root}")
     figure, axes = plt.subplots(figsize=(8, 4.3), layout="constrained")
+    colours = iter(mpl.color_sequences["tab10"])
     for difference in groups[0].differences:
-        draw(axes, difference, megabytes[difference.technique])
+        draw(axes, difference, megabytes[difference.technique], next(colours))
     reference = groups[0].differences[0].reference
-    axes.scatter(megabytes[reference], 0, marker="D", color="black", zorder=3)
-    axes.annotate(reference, (megabytes[reference], 0), (6, 6), textcoords="offset points")
+    axes.scatter(megabytes[reference], 0, marker="D", color="black", zorder=3, label=reference)
     axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set(
         xlabel="weights, MB (lower is better)",
         ylabel=f"loss over {reference}'s, nats per token (lower is better)",
-        title="dots: checkpoints; bars: 95% intervals over them; orange: told apart from " + reference,
+        title=f"dots: checkpoints; bars: 95% intervals over them; triangles: told apart from {reference}",
     )
     axes.title.set_fontsize(10)
     axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")
     figure.savefig(target, dpi=130)
 
 
-def draw(axes: Axes, found: QualityDifference, megabytes: float) -> None:
+def draw(axes: Axes, found: QualityDifference, megabytes: float, colour: tuple[float, float, float]) -> None:
     """A precision: its checkpoints, their mean and its interval."""
     if found.difference is None:
         return
-    colour = RESOLVED if found.resolved else NOT_RESOLVED
     dots = [one.difference for one in found.checkpoints]
-    axes.scatter([megabytes] * len(dots), dots, s=14, color=colour, alpha=0.6)
+    axes.scatter([megabytes] * len(dots), dots, s=10, color=colour, alpha=0.6)
     reach = None if found.high is None else found.high - found.difference
-    axes.errorbar(megabytes, found.difference, yerr=reach, color=colour, marker="_", capsize=4)
-    axes.annotate(found.technique, (megabytes, found.difference), (6, 4), textcoords="offset points")
+    marker, label = "^" if found.resolved else "o", found.technique
+    axes.errorbar(
+        megabytes, found.difference, yerr=reach, color=colour, marker=marker, capsize=4, label=label
+    )
 
 
 if __name__ == "__main__":

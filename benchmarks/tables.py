@@ -9,10 +9,12 @@ from run_all import BENCHMARKS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "amd-epyc-x2"
+DECODERS = HERE / "results" / "intel-r-xeon-r-processor-x2" / "decode_speed.json"
 README, ALL = HERE.parent / "README.md", HERE / "README.md"
 README_HEAD = (
     "| AMD EPYC, 2 cores, Python 3.11, torch 2.13 | measured | aim | load average |\n|---|---|---|---|\n"
 )
+DECODERS_HEAD = "| SmolLM2-135M continued on one thread, Intel Xeon (AMX) | measured |\n|---|---|\n"
 ALL_HEAD = "| script | what | measured | bar | |\n| --- | --- | --- | --- | --- |\n"
 ELSEWHERE = "memory"  # README says in words how good the predictions of memory have been
 
@@ -35,6 +37,12 @@ def whole_table() -> str:
         for benchmark, _, result in _results()
     )
     return ALL_HEAD + "".join(rows)
+
+
+def decoders_table() -> str:
+    """Our decoding beside others'."""
+    found = json.loads(DECODERS.read_text(encoding="utf-8"))["results"]
+    return DECODERS_HEAD + "".join(f"| {_what(result)} | {_measured(result)} |\n" for result in found)
 
 
 def with_table(document: str, table: str) -> str:
@@ -67,5 +75,5 @@ def _bar(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    for path, table in ((README, readme_table()), (ALL, whole_table())):
+    for path, table in ((README, readme_table()), (README, decoders_table()), (ALL, whole_table())):
         path.write_text(with_table(path.read_text(encoding="utf-8"), table), encoding="utf-8")

@@ -30,4 +30,4 @@ class LlamaCpp:
 
 
 if __name__ == "__main__":
-    serve(LlamaCpp(*sys.argv[1:]))
+    serve(LlamaCpp, *sys.argv[1:])

@@ -25,4 +25,4 @@ class OnnxRuntime:
 
 
 if __name__ == "__main__":
-    serve(OnnxRuntime(*sys.argv[1:]))
+    serve(OnnxRuntime, *sys.argv[1:])

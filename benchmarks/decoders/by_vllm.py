@@ -32,4 +32,4 @@ class VLLM:
 
 
 if __name__ == "__main__":
-    serve(VLLM(*sys.argv[1:]))
+    serve(VLLM, *sys.argv[1:])

@@ -6,8 +6,10 @@ Imports nothing that a decoder's own Python might not have.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -21,11 +23,12 @@ class Decoder(Protocol):
         """The token after the last one given."""
 
 
-def serve(decoder: Decoder) -> None:
-    """Answer every ``[new tokens, prompt]`` on a line of standard input by one on standard output: seconds of
-    the prompt and of each token after the first, and the tokens."""
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # for what libraries print
+def serve(make: Callable[..., Decoder], *arguments: str) -> None:
+    """Make a decoder, then answer every ``[new tokens, prompt]`` on a line of standard input by one on the
+    standard output: seconds of the prompt and of each token after the first, and the tokens."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # for what libraries print, the first of them while the model is loaded
+    decoder = make(*arguments)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         new_tokens, prompt = json.loads(line)

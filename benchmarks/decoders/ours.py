@@ -31,4 +31,4 @@ class Ours:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    serve(Ours(*sys.argv[1:]))
+    serve(Ours, *sys.argv[1:])

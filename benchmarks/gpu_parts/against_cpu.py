@@ -11,7 +11,7 @@ from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl.training import TrainingRecipe
 from gpu_parts.setting import TECHNIQUES, Row, Setting, model_of, windows_of
 
-SECONDS = 100.0
+SECONDS = 90.0
 BATCH = 2
 TOLERANCE = 2.0**-8
 """One rounding of bfloat16, relative; in a mean over a thousand tokens single roundings cancel."""

@@ -9,7 +9,7 @@ from effdsl_runtime.engines.decoding import measure_decoding
 
 from gpu_parts.setting import Row, Setting, architecture_of, model_of, windows_of
 
-SECONDS = 60.0
+SECONDS = 40.0
 COMPARED = ("GQA", "MLA", "NSA", "MoBA", "Mamba2")
 DTYPE = "bfloat16"
 

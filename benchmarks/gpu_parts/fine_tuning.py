@@ -16,29 +16,21 @@ from effdsl_runtime.stages import fine_tuning  # noqa: F401  registers its metri
 from effdsl_runtime.tuning.methods import applied, keep_frozen_in
 from effdsl_runtime.tuning.tuner import Tuner
 
-from effdsl import Hub, PythonHelp
+from effdsl import PythonHelp
 from effdsl.engine import Transformers
-from effdsl.language_model import LanguageModel, language_model
-from effdsl.public_models import public_model
+from effdsl.language_model import language_model
 from effdsl.stages.tuning import Tuning
 from effdsl.task import Cell, Task
 from effdsl.techniques import fine_tuning as methods
 from effdsl.techniques.fine_tuning.method import Method
 from effdsl.training import TrainingBudget, TrainingRecipe
+from gpu_parts.public_shape import config_of, random_model, weights_of
 from gpu_parts.setting import Row, Setting
 from gpu_parts.steps import METRICS, WARM_UP
 
-SECONDS = 100.0
+SECONDS = 90.0
 METHODS = ("LoRA", "Full", "DoRA", "Freeze", "PiSSA", "LoRAPlus", "RSLoRA")
-MODEL, CONTEXT, MICRO_BATCH = "qwen2.5-1.5b", 2048, 4
-TOY = {
-    "num_hidden_layers": 3,
-    "hidden_size": 64,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 160,
-    "vocab_size": 512,
-}
+CONTEXT, MICRO_BATCH = 2048, 4
 DTYPE = "bfloat16"
 
 
@@ -53,7 +45,7 @@ def measure(setting: Setting, case: str) -> Row:
     method: Method = getattr(methods, case)().resolve(shape)
     budget = TrainingBudget(1000, MICRO_BATCH, context, MICRO_BATCH)
     recipe = TrainingRecipe(learning_rate=1e-5, weight_decay=0.0, dtype=DTYPE)
-    work = Tuning(_weights(shape), method, PythonHelp(), budget, recipe)
+    work = Tuning(weights_of(shape), method, PythonHelp(), budget, recipe)
     with Sampler(setting.kind) as sampler:
         seen = steps(setting, work, config)
     found = metrics_of_task(Task(Cell(work, Transformers(), setting.hardware), 0), seen, sampler.summary)
@@ -70,23 +62,10 @@ def measure(setting: Setting, case: str) -> Row:
     return row | {"flags": ", ".join(sampler.flags)}
 
 
-def config_of(setting: Setting) -> dict[str, object]:
-    known = public_model(MODEL)
-    assert known is not None
-    return known.config() | (TOY if setting.toy else {})
-
-
 def steps(setting: Setting, work: Tuning, config: dict[str, object]) -> Observation:
     """Steps for about six seconds after the warm-up, on examples of full length and random tokens: speed does
     not depend on what they say."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    named = {name: value for name, value in config.items() if name != "model_type"}
-    torch.manual_seed(0)
-    with torch.device(setting.device):
-        made = AutoModelForCausalLM.from_config(
-            AutoConfig.for_model(str(config["model_type"]), **named), attn_implementation="sdpa"
-        )
+    made = random_model(config, setting.device)
     model = applied(work.method, made, work.model, work.budget.steps)
     keep_frozen_in(torch.bfloat16, model)
     tuner = Tuner(work.method, model.train(), work.recipe, work.budget.steps, MICRO_BATCH, setting.device)
@@ -118,10 +97,3 @@ def steps(setting: Setting, work: Tuning, config: dict[str, object]) -> Observat
             "measured_pairs": float(measured * MICRO_BATCH * (length * (length + 1) // 2)),
         },
     )
-
-
-def _weights(shape: LanguageModel) -> Hub:
-    """Random weights of the model's shape pass for its own: nothing is fetched."""
-    weights = Hub(MODEL)
-    object.__setattr__(weights, "model", shape)
-    return weights

@@ -13,7 +13,7 @@ from effdsl.training import TrainingRecipe
 from gpu_parts.setting import Row, Setting, model_of
 from gpu_parts.steps import timed
 
-SECONDS = 80.0
+SECONDS = 60.0
 ATTENTIONS = ("GQA", "NSA", "MoBA", "MLA", "ALiBi")
 BATCH = 4
 

@@ -14,7 +14,7 @@ from effdsl.shapes import Shape
 from gpu_parts.setting import Row, Setting, architecture_of, model_of
 from gpu_parts.steps import trained
 
-SECONDS = 170.0
+SECONDS = 150.0
 COMPARED = ("GQA", "Qwen2 of transformers", "MLA", "NSA", "MoE", "Mamba2", "MoBA")
 TOKENS_PER_STEP = 16_384
 

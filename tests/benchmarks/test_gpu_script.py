@@ -47,7 +47,8 @@ def test_every_part_measures_every_case_on_a_cpu(tmp_path: Path) -> None:
     ran = subprocess.run(command(tmp_path), capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr
     parts = parts_of(tmp_path)
-    assert list(parts) == ["probes", "against_cpu", "throughput", "fine_tuning", "kernels", "decoding"]
+    wanted = ["probes", "against_cpu", "throughput", "fine_tuning", "inference", "kernels", "decoding"]
+    assert list(parts) == wanted
     reasons = [
         (case, row["reason"]) for rows in parts.values() for case, row in rows.items() if "reason" in row
     ]
@@ -56,6 +57,8 @@ def test_every_part_measures_every_case_on_a_cpu(tmp_path: Path) -> None:
     assert all(row["cache_over_formula"] == pytest.approx(1) for row in parts["decoding"].values())
     assert all(row["tokens_per_s"] > 0 for row in parts["throughput"].values())
     assert all(row["tokens_per_s"] > 0 for row in parts["fine_tuning"].values())
+    assert all(row["batched_tokens_per_s"] > 0 for row in parts["inference"].values())
+    assert all(row["weights_over_formula"] == pytest.approx(1) for row in parts["inference"].values())
     assert all(row["mfu"] is None for row in parts["throughput"].values())  # a CPU's peak is not known
     table = (tmp_path / "gpu.md").read_text()
     assert all(f"| {case} |" in table for rows in parts.values() for case in rows)
