@@ -117,7 +117,7 @@ def compared(what: str, found: Mapping[str, list[Said]]) -> Iterator[Result]:
         note = (
             f"{rates[0]:.0f} against {rates[1]:.0f} tokens per CPU s; {alike:.0%} of the tokens are the same"
         )
-        yield Result(f"speed of our decoding over {name}, {what}", ratio, "×", note=note)
+        yield Result(f"speed of our decoding in {what} over {name}", ratio, "×", note=note)
 
 
 def compressed(folder: Path) -> Path:
@@ -156,7 +156,7 @@ def main() -> None:
             "ours": (ours, "ours", at["bf16"], "BF16"),
             "llama.cpp": (OTHERS, "by_llama_cpp", at["gguf_bf16"]),
             "vLLM": (vllm, "by_vllm", at["bf16"]),
-            "onnxruntime-genai in float32": (OTHERS, "by_onnxruntime", at["onnx_fp32"]),
+            "onnxruntime-genai, in float32": (OTHERS, "by_onnxruntime", at["onnx_fp32"]),
         },
         "INT4": {
             "ours": (ours, "ours", at["bf16"], "INT4"),

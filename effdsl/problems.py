@@ -108,9 +108,10 @@ def listed(words: Iterable[str]) -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """``did you mean 'x'? `` for a close match, else the empty string."""
-    match = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f"did you mean {match[0]!r}? " if match else ""
+    """``did you mean 'x'? `` for a close match in small or capital letters, else the empty string."""
+    by_letters = {name.casefold(): name for name in allowed}
+    match = difflib.get_close_matches(word.casefold(), by_letters, n=1, cutoff=0.6)
+    return f"did you mean {by_letters[match[0]]!r}? " if match else ""
 
 
 LONGEST_SHOWN = 60

@@ -238,6 +238,15 @@ def test_ratios_that_mean_the_same_shape_are_refused_with_those_that_differ(tmp_
     assert "at 4M a ratio of 16 to 33 is 9 x 192, 34 to 73 is 5 x 256, 74 to 128 is 3 x 320" in text
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("Lora", "LoRA"), ("mla", "MLA"), ("gh200", "GH200"), ("Pissa", "PiSSA")]
+)
+def test_a_name_in_other_letters_is_the_nearest(written: str, meant: str, tmp_path: Path) -> None:
+    """Nearer than any with fewer letters changed: ``Lora`` is ``LoRA`` before it is ``Load``."""
+    found = problems(tmp_path, f"import effdsl\nstudy = {written}\n")
+    assert any(f"did you mean {meant!r}?" in one or f"import {meant}" in one for one in found)
+
+
 def test_an_unknown_study_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / "attention.py").write_text("from effdsl import *\nstudy = Study()\n")
