@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from contextlib import AbstractContextManager, nullcontext
 
@@ -51,3 +53,14 @@ def synchronise(device: torch.device) -> None:
     """Wait until everything asked of ``device`` is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def give_back(device: torch.device) -> None:
+    """Return what is free to the system and to ``device``: what was in use for a moment, to load or to convert
+    weights, would else count as memory of what runs next."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; others return what is free themselves
+    if trim is not None:
+        trim(0)

@@ -14,7 +14,7 @@ from effdsl.stages.generation import ROUNDS, Inference
 from effdsl.task import Task
 from effdsl_runtime.data.model_tokenizer import ModelTokenizer, tokenizer_folder
 from effdsl_runtime.data.prepare_examples import prepare_examples
-from effdsl_runtime.device import DTYPES, device_of, use_threads
+from effdsl_runtime.device import DTYPES, device_of, give_back, use_threads
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.evaluating import evaluate_all
 from effdsl_runtime.generating.prompts import calibration_of, prompts_of
@@ -55,6 +55,7 @@ class Generation:
         report(Progress(f"storing weights as {work.format.label()}"))
         text = [piece_1t.to(self.device) for piece_1t in calibration_of(work.format, self._examples.train)]
         self.stored = quantize(loaded.eval(), work.format, dtype, text)
+        give_back(self.device)
         self.model = loaded
         self._sample = ""
         self.iterations: list[Iteration] = []

@@ -77,7 +77,8 @@ def quantize(
     made = _stored_layers(weight_format, model, dtype, calibration)
     for parameter in model.parameters():
         if parameter.is_floating_point():
-            parameter.data = parameter.data.to(dtype)
+            # a copy lets go of the file that it lies in, whose pages would count as memory of the process
+            parameter.data = parameter.data.to(dtype, copy=True)
     model.requires_grad_(False)
     kernels = Counter(one.kernel for one in made.values() if one is not None)
     left = tuple(name for name, one in made.items() if one is None)
