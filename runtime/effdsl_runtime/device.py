@@ -56,8 +56,8 @@ def synchronise(device: torch.device) -> None:
 
 
 def give_back(device: torch.device) -> None:
-    """Return what is free to the system and to ``device``: what was in use for a moment, to load or to convert
-    weights, would else count as memory of what runs next."""
+    """Return what is free to the system and to ``device``: what was in use for a moment, to load or to
+    convert weights, would else count as memory of what runs next."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
