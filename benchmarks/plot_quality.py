@@ -1,6 +1,6 @@
 """The README's picture of a study of precisions: what fewer bytes cost in loss, checkpoint by checkpoint.
 
-python benchmarks/plot_quality.py small/precision docs/precision.png
+python benchmarks/plot_quality.py small/precision docs/precision.png [REFERENCE]
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ GROUP BY ALL
 """
 
 
-def main(study: str, target: Path) -> None:
+def main(study: str, target: Path, reference: str | None = None) -> None:
     store = Store.find()
     with store.reading() as connection:
         megabytes = dict(connection.execute(BYTES, [study]).fetchall())
-    groups = quality(store, study, on=["perplexity"]).groups
+    groups = quality(store, study, reference=reference, on=["perplexity"]).groups
     if not groups:
         raise SystemExit(f"no results of {study!r} in {store.root}")
     figure, axes = plt.subplots(figsize=(8, 4.3), layout="constrained")
@@ -66,4 +66,4 @@ def draw(axes: Axes, found: QualityDifference, megabytes: float, colour: tuple[f
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

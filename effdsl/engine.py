@@ -52,9 +52,9 @@ class Engine(HasTag, ABC):
         """Predicted memory of one device when it is fullest; ``None`` where nothing foresees it."""
         return None
 
-    def too_large(self, workload: Workload) -> str:
-        """What a plan says of ``workload`` where it does not fit: how the engine lays it out, and what else
-        could be done."""
+    def too_large(self, workload: Workload, hardware: Hardware) -> str:
+        """What a plan says of ``workload`` where it does not fit on ``hardware``: how the engine lays it out,
+        and what else could be done."""
         return "nothing is sharded or recomputed"
 
     @abstractmethod
@@ -78,6 +78,15 @@ def memory_in_transformers(workload: Workload, hardware: Hardware, recomputes: b
         recomputes: whether layers are computed again in the backward pass.
     """
     return None
+
+
+@singledispatch
+def too_large_for_transformers(workload: Workload, hardware: Hardware, recomputes: bool) -> str:
+    """What a plan says of ``workload`` where transformers finds no room for it on ``hardware``; a stage that
+    trains nothing registers what it knows."""
+    how = "layers are recomputed" if recomputes else "nothing is recomputed"
+    more = "" if recomputes else " (Transformers(gradient_checkpointing=True) would)"
+    return f"nothing is sharded, or offloaded as DeepSpeed does, and {how}{more}"
 
 
 @singledispatch
@@ -144,10 +153,8 @@ class Transformers(Engine):
     def lacks(self, workload: Workload, hardware: Hardware) -> str:
         return lacking_in_transformers(workload, hardware)
 
-    def too_large(self, workload: Workload) -> str:
-        how = "layers are recomputed" if self.gradient_checkpointing else "nothing is recomputed"
-        more = "" if self.gradient_checkpointing else " (Transformers(gradient_checkpointing=True) would)"
-        return f"nothing is sharded, or offloaded as DeepSpeed does, and {how}{more}"
+    def too_large(self, workload: Workload, hardware: Hardware) -> str:
+        return too_large_for_transformers(workload, hardware, self.gradient_checkpointing)
 
     def processes(self, hardware: Hardware) -> int:
         return 1
@@ -187,7 +194,7 @@ class VLLM(Engine):
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return memory_in_vllm(workload, hardware, self)
 
-    def too_large(self, workload: Workload) -> str:
+    def too_large(self, workload: Workload, hardware: Hardware) -> str:
         return "weights and a sequence are to fit; tensor_parallel= divides them among devices"
 
     def processes(self, hardware: Hardware) -> int:

@@ -9,10 +9,17 @@ from effdsl.declare import HasTag, Invalid, identity, keyed, language, transport
 from effdsl.validate import number, optional, positive, positive_int, whole
 
 PROMPT_TOKENS, NEW_TOKENS = 128, 64
+LEAST_TOKENS = 2
 
 
 def _sizes(value: Any) -> Any:
     return tuple(map(whole, value)) if isinstance(value, (list, tuple)) else (whole(value),)
+
+
+def _something_to_predict(_: Any, field: Any, value: Any) -> None:
+    positive_int(_, field, value)
+    if value < LEAST_TOKENS:
+        raise Invalid("must be at least 2: a token predicts the next one", "e.g. prompt_tokens=128")
 
 
 def _different_sizes(_: Any, field: Any, value: Any) -> None:
@@ -40,7 +47,7 @@ class Load:
         rate: how many arrive per second, at random (a Poisson process), whether others are done or not.
     """
 
-    prompt_tokens: int = transport(default=PROMPT_TOKENS, converter=whole, validator=positive_int)
+    prompt_tokens: int = transport(default=PROMPT_TOKENS, converter=whole, validator=_something_to_predict)
     new_tokens: int = transport(default=NEW_TOKENS, converter=whole, validator=positive_int)
     batch_size: tuple[int, ...] | None = transport(
         default=None,

@@ -40,7 +40,7 @@ class Obstacles:
         memory, most = planned.memory, cell.hardware.memory
         if memory is not None and most is not None and memory.total > most.value:
             fits = f"{most.value / 1e9:.1f} GB of {cell.hardware.name}"
-            needs = f"{cell.engine.too_large(cell.workload)}, so each device needs {memory}"
+            needs = f"{cell.engine.too_large(cell.workload, cell.hardware)}, so each device needs {memory}"
             return TaskState.INFEASIBLE, f"{needs}, more than the {fits}"
         if reason := self.unfit(cell):
             return TaskState.INFEASIBLE, reason

@@ -20,7 +20,7 @@ from effdsl_analysis.vocabulary import Across
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-EXACT = ["kv_bytes_per_token", "trainable_parameters", "adapter_bytes"]
+EXACT = ["kv_bytes_per_token", "weight_bytes", "trainable_parameters", "adapter_bytes"]
 """Metrics that are computed rather than measured: one repeat of them is all there is to know."""
 
 MOST_OBJECTIVES = 6

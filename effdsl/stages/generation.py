@@ -18,7 +18,7 @@ from effdsl.costs.generating import (
 from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
-from effdsl.engine import lacking_in_transformers, memory_in_transformers
+from effdsl.engine import lacking_in_transformers, memory_in_transformers, too_large_for_transformers
 from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel
@@ -133,22 +133,24 @@ class Inference(WithWeights):
         }
 
     def estimates(self, hardware: Hardware) -> dict[str, Any]:
-        model, load = self.model, self.load
+        model = self.model
         if model is None:
             return {}
-        memory = hardware.memory.value if hardware.memory else None
-        fits = (
-            None
-            if memory is None
-            else largest_batch(
-                model, self.format, self.dtype, load.context_length, load.prompt_tokens, memory
-            )
-        )
         return {
             "weight_bytes": self.format.weight_bytes(model, self.dtype),
             "kv_bytes_per_token": kv_bytes_per_token(model, self.dtype),
-            "largest_batch": fits,
+            "largest_batch": self.largest_batch(hardware),
         }
+
+    def largest_batch(self, hardware: Hardware) -> int | None:
+        """How many sequences of the load fit on ``hardware`` beside the weights; ``None`` where the model or
+        the memory is not known."""
+        model, load, memory = self.model, self.load, hardware.memory
+        if model is None or memory is None:
+            return None
+        return largest_batch(
+            model, self.format, self.dtype, load.context_length, load.prompt_tokens, memory.value
+        )
 
 
 @memory_in_transformers.register
@@ -162,6 +164,13 @@ def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEsti
     )
     as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
     return attrs.evolve(held, loading=max(0, as_read - held.total))
+
+
+@too_large_for_transformers.register
+def _too_large(work: Inference, hardware: Hardware, recomputes: bool) -> str:
+    fits = work.largest_batch(hardware)
+    how = f"batch_size={fits} would fit" if fits else "not even one sequence fits beside the weights"
+    return f"weights and all sequences of a batch are to fit one device ({how})"
 
 
 @lacking_in_transformers.register

@@ -101,8 +101,9 @@ class InferenceStage(Stage):
 
     def labels(self, choice: Choice, workload: Workload) -> Mapping[str, ChosenTechnique]:
         assert isinstance(workload, Inference)  # noqa: S101  the stage's own
-        name = type(workload.format).__name__
-        return {Precision.name: ChosenTechnique(name, workload.format.label())}
+        chosen = workload.format
+        is_usual = chosen == self.usual({})[Precision.name]
+        return {Precision.name: ChosenTechnique(type(chosen).__name__, chosen.label(), is_usual)}
 
 
 def _check_positions(load: ResolvedLoad, weights: Weights) -> None:

@@ -100,9 +100,9 @@ def _weight_files(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*.safetensors"))
     if not found:
         pickles = sorted(path.name for path in folder.glob("*.bin"))
-        there = f"only {', '.join(pickles)}, which run code when they are read" if pickles else "none"
+        there = f", only {', '.join(pickles)}, which run code when they are read" if pickles else ""
         raise Invalid(
-            f"{folder}: no *.safetensors, {there}",
+            f"{folder}: no *.safetensors{there}",
             "write it with model.save_pretrained(folder), which writes safetensors",
         )
     return found

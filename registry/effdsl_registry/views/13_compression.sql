@@ -39,7 +39,7 @@ beside AS (
         END AS reason
     FROM scores_of AS s
     JOIN named AS n ON n.compared = s.compared
-    LEFT JOIN originals AS o ON o.compared = s.compared AND o.seed = s.seed AND o.score_of = s.score_of
+    LEFT JOIN originals AS o ON o.compared = s.compared AND o.seed = s.seed AND o.score_of IS NOT DISTINCT FROM s.score_of
 )
 SELECT
     key, cell, technique, seed, reference, reference_key, score_of, size_ratio, nominal_size_ratio, score_ratio,

@@ -22,6 +22,7 @@ NOT_ASKED = {
     "cloze": "the study asks for no Cloze",
     "avg_perf": "the study asks for no benchmark",
 }
+OF_TWO = "it is of two precisions: `effdsl sql 'FROM compression'`, or `effdsl recommend --best mcr`"
 NO_POOL = "the engine keeps no room for a cache beyond what it holds"
 
 
@@ -44,6 +45,7 @@ def _metrics(
 ) -> Measurement:
     metrics: dict[str, float] = {}
     missing = {name: why for name, why in NOT_ASKED.items() if name not in observation.values}
+    missing["mcr"] = OF_TWO
     if "batched_tokens_per_s" not in observation.values:
         missing["batched_tokens_per_s"] = ONE_SIZE
     if "kv_cache_reserved_gb" not in observation.values:

@@ -104,3 +104,10 @@ def test_a_ranking_says_which_question_it_answers(shelf: Any, checkpoints: dict[
     by_items(shelf, 3, **checkpoints)
     shown = CliRunner().invoke(group, ["rank", "--metric", "cloze", "--store", str(shelf.store.root)])
     assert said in " ".join(shown.output.split())
+
+
+def test_bytes_of_weights_are_in_order_after_one_repeat(shelf: Any) -> None:
+    """They are the format's, and no other repeat could have others."""
+    for precision, of_weights in {"BF16": 1600.0, "INT8": 900.0, "INT4": 500.0}.items():
+        store(shelf, precision, weight_bytes=of_weights)
+    assert ranks(shelf, "weight_bytes") == {"INT4": (1, 1, ()), "INT8": (2, 1, ()), "BF16": (3, 1, ())}

@@ -43,3 +43,11 @@ def test_no_choice_is_made_between_what_the_items_of_a_checkpoint_do_not_tell_ap
 def test_no_choice_is_made_between_checkpoints_that_differ_by_the_same_share(shelf: Any) -> None:
     fill(shelf, 3)
     assert chosen(shelf, best="cloze")[0] == "tied"
+
+
+def test_a_bound_on_bytes_leaves_no_doubt(shelf: Any) -> None:
+    """One repeat says all there is to know of them."""
+    fill(shelf, checkpoints=SHARED)
+    (decision,) = recommend(shelf.store, best="cloze", where=["weight_bytes <= 1000"]).decisions
+    assert decision.chosen == ("INT8",)
+    assert (decision.pessimistic, decision.optimistic) == (None, None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from effdsl import (
     BF16,
+    FP16,
+    FP32,
     GQA,
     INT4,
     INT8,
@@ -167,6 +171,32 @@ def test_fine_tuned_weights_are_measured_like_any_others() -> None:
     tuned = Study(FineTuning([LoRA]), models=base, budget=Budget(steps=5), repeats=1, name="tuned")
     plan = plan_of(INT8, models=Trained(tuned), repeats=1)
     assert [task.task.workload.stage for task in plan.tasks] == ["pretraining", "fine-tuning", "inference"]
+
+
+def test_bf16_alone_is_the_usual_precision() -> None:
+    """By which qualities and compressions are told, where nothing else is asked for."""
+    plan = plan_of(FP32, BF16, FP16, INT8, INT4, INT4(group_size=64))
+    choices = [cell.labels.choices for cell in plan.cells]
+    usual = {of["precision"].label: of["precision"].usual for of in choices if "precision" in of}
+    assert {name for name, is_usual in usual.items() if is_usual} == {"BF16"}
+    assert len(usual) == 6
+
+
+def test_a_batch_that_does_not_fit_says_which_would() -> None:
+    """And nothing of training."""
+    plan = plan_of(BF16, load=Load(prompt_tokens=8, new_tokens=4, batch_size=10**9), hw=GH200)
+    reasons = [task.reason for task in plan.tasks if task.state is TaskState.INFEASIBLE]
+    assert reasons
+    for reason in reasons:
+        (fits,) = re.findall(r"\(batch_size=(\d+) would fit\)", reason)
+        assert "checkpointing" not in reason
+        would = plan_of(BF16, load=Load(prompt_tokens=8, new_tokens=4, batch_size=int(fits)), hw=GH200)
+        assert not [task for task in would.tasks if task.state is TaskState.INFEASIBLE]
+
+
+def test_a_prompt_of_one_token_is_a_mistake() -> None:
+    with pytest.raises(StudyError, match=r"prompt_tokens=1.*must be at least 2"):
+        Load(prompt_tokens=1)
 
 
 def test_a_tokenizer_of_ones_own_is_a_mistake() -> None:

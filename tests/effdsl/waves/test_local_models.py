@@ -54,7 +54,7 @@ def test_a_folder_may_be_pinned_to_its_content(tmp_path: Path) -> None:
 def test_a_folder_without_weights_that_are_safe_to_read_says_what_it_has(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "mine")
     (folder / "model.safetensors").unlink()
-    assert refused(folder) == f"at mine: {folder}: no *.safetensors, none"
+    assert refused(folder) == f"at mine: {folder}: no *.safetensors"
     (folder / "pytorch_model.bin").write_bytes(b"")
     assert "only pytorch_model.bin, which run code when they are read" in refused(folder)
 
