@@ -12,7 +12,14 @@ from effdsl.data import content_hash
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.language_model import LanguageModel
 from effdsl.subject import Surroundings
-from effdsl.subjects.weights import CONFIG, Weights, positions_in, shape_in, unknown_in
+from effdsl.subjects.weights import (
+    CONFIG,
+    TOKENIZER_FILES,
+    Weights,
+    positions_in,
+    shape_in,
+    unknown_in,
+)
 from effdsl.techniques.technique import Unsupported
 from effdsl.validate import some_text, text
 
@@ -56,6 +63,9 @@ class Local(Weights):
                 f"{elements:,}",
                 "the folder is not whole; copy it again",
             )
+        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            hint = "write it there with tokenizer.save_pretrained(folder)"
+            raise Invalid(f"{folder} has no tokenizer", hint)
         found = evolve(self, path=str(folder), revision=revision)
         object.__setattr__(found, "model", model)
         object.__setattr__(found, "longest", positions_in(config))

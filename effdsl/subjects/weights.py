@@ -14,6 +14,11 @@ from effdsl.task import Cell, Task
 from effdsl.workload import Input, Size
 
 CONFIG = "config.json"
+TOKENIZER_FILES = (
+    "added_tokens.json", "chat_template.jinja", "chat_template.json", "merges.txt", "special_tokens_map.json",
+    "spiece.model", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
+)  # fmt: skip
+"""What a tokenizer is read from, whichever of them a model has."""
 
 
 class Weights(Subject):

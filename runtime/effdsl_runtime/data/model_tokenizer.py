@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from effdsl.installing import how_to_install
+from effdsl.subjects.weights import CONFIG, TOKENIZER_FILES
 from effdsl_runtime.data.codec import Lengths, token_bytes
 from effdsl_runtime.data.conversations import Completion, Conversation
 from effdsl_runtime.data.text_files import DataError
 
-CONFIG_FILE = "config.json"
-TOKENIZER_FILES = (
-    "added_tokens.json", "chat_template.jinja", "chat_template.json", "merges.txt", "special_tokens_map.json",
-    "spiece.model", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt",
-)  # fmt: skip
 Span = tuple[int, int]
 
 
@@ -55,7 +51,7 @@ def tokenizer_folder(source: str | Path, revision: str) -> Path:
     except ImportError:
         raise DataError(_not_installed(source)) from None
     try:
-        wanted = [*TOKENIZER_FILES, CONFIG_FILE]
+        wanted = [*TOKENIZER_FILES, CONFIG]
         return Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
     except (OSError, ValueError) as error:  # what the hub's client raises without a network, or a revision
         raise DataError(
@@ -72,7 +68,7 @@ def tokenizer_digest(folder: Path) -> str:
         if (folder / name).is_file():
             digest.update(f"{name} {hashlib.sha256((folder / name).read_bytes()).hexdigest()}\n".encode())
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
     except (OSError, ValueError):
         config = {}
     digest.update(f"{config.get('model_type')} {config.get('tokenizer_class')}\n".encode())

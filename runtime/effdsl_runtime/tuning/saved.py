@@ -16,10 +16,10 @@ import attrs
 import torch
 from effdsl_registry.checkpoints import ADAPTER_CONFIG, BASE, adapter_config
 
+from effdsl.subjects.weights import TOKENIZER_FILES
 from effdsl.techniques.fine_tuning import PiSSA
 from effdsl.techniques.fine_tuning.adapter import Adapter
 from effdsl.techniques.fine_tuning.method import Method
-from effdsl_runtime.data.model_tokenizer import TOKENIZER_FILES
 
 FALSE_ALARMS: tuple[tuple[str, type[Warning]], ...] = (
     (".* have invalid shape", UserWarning),  # AdaLoRA may leave a target no rank at all

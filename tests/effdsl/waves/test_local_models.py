@@ -46,7 +46,7 @@ def test_a_folder_may_be_pinned_to_its_content(tmp_path: Path) -> None:
     (cell,) = planned(tuned(Local(folder))).cells
     revision = cell.choice.subject.revision
     assert result_keys(tuned(Local(folder, revision=revision))) == result_keys(tuned(Local(folder)))
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text("{ }")
     with pytest.raises(StudyError, match="mine is not what revision="):
         planned(tuned(Local(folder, revision=revision)))
 
@@ -73,6 +73,12 @@ def test_a_file_that_is_too_long_or_too_few_elements_are_refused(tmp_path: Path)
     assert "is damaged: it should have 800,0" in refused(folder)
     few = {"all": {"dtype": "F32", "shape": [1], "data_offsets": [0, 800_000]}}
     assert "its files have 1" in refused(write_model(folder, header=few))
+
+
+def test_a_folder_without_a_tokenizer_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "mine")
+    (folder / "tokenizer.json").unlink()
+    assert refused(folder) == f"at mine: {folder} has no tokenizer"
 
 
 def nested(depth: int) -> st.SearchStrategy[object]:

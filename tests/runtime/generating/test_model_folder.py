@@ -40,6 +40,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Local:
         intermediate_size=48, tie_word_embeddings=True,
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(tmp_path / "base")
+    (tmp_path / "base" / "tokenizer.json").write_text("{}")
     (resolved,) = Local(tmp_path / "base").resolve(lambda study: ())
     return resolved
 

@@ -177,6 +177,7 @@ def test_weights_that_have_changed_since_they_were_planned_are_refused(tmp_path:
         Qwen2Config(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
                     num_key_value_heads=2, intermediate_size=8)
     ).save_pretrained(tmp_path)  # fmt: skip
+    (tmp_path / "tokenizer.json").write_text("{}")
     (planned,) = Local(tmp_path).resolve(Surroundings())
     check_unchanged(planned)
     file = tmp_path / "model.safetensors"
