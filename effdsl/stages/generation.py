@@ -162,13 +162,18 @@ def _memory(work: Inference, hardware: Hardware, recomputes: bool) -> MemoryEsti
     held = generating_memory(
         model, work.format, work.dtype, load.sequences, load.context_length, load.prompt_tokens
     )
-    as_read = model.parameters * BYTES_PER_ELEMENT[work.dtype]
-    return attrs.evolve(held, loading=max(0, as_read - held.total))
+    return attrs.evolve(held, loading=max(0, _bytes_as_read(work, model) - held.total))
+
+
+def _bytes_as_read(work: Inference, model: LanguageModel) -> int:
+    return model.parameters * BYTES_PER_ELEMENT[work.dtype]
 
 
 @too_large_for_transformers.register
 def _too_large(work: Inference, hardware: Hardware, recomputes: bool) -> str:
     fits = work.largest_batch(hardware)
+    if work.model and hardware.memory and _bytes_as_read(work, work.model) > hardware.memory.value:
+        return "all weights are read, as they are, before the first is stored in its format"
     how = f"batch_size={fits} would fit" if fits else "not even one sequence fits beside the weights"
     return f"weights and all sequences of a batch are to fit one device ({how})"
 

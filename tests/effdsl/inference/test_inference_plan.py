@@ -35,6 +35,7 @@ from effdsl.plan import Plan, TaskRole, TaskState
 from effdsl.planner import make_plan
 from effdsl.stages.generation import Inference
 from effdsl.subject import Subject
+from effdsl.units import Bytes
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
 BASE = Study(Attention([GQA, NSA]), [3 * M], budget=Budget(steps=10), repeats=2, name="base")
@@ -192,6 +193,15 @@ def test_a_batch_that_does_not_fit_says_which_would() -> None:
         assert "checkpointing" not in reason
         would = plan_of(BF16, load=Load(prompt_tokens=8, new_tokens=4, batch_size=int(fits)), hw=GH200)
         assert not [task for task in would.tasks if task.state is TaskState.INFEASIBLE]
+
+
+def test_weights_that_do_not_fit_as_they_are_read_are_not_blamed_on_the_batch() -> None:
+    """A batch of one would not fit either, however few bits its weights have in the end."""
+    small = Hardware("small", memory=Bytes(5_000_000), bf16=True)
+    plan = plan_of(INT4, load=Load(prompt_tokens=8, new_tokens=4), hw=small)
+    (reason,) = {task.reason for task in plan.tasks if task.state is TaskState.INFEASIBLE}
+    assert reason.startswith("all weights are read, as they are, before the first is stored in its format")
+    assert "would fit" not in reason
 
 
 def test_a_prompt_of_one_token_is_a_mistake() -> None:
