@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         Shakespeare,
     )
     from effdsl.declare import identity
-    from effdsl.engine import VLLM, Torch, Transformers
+    from effdsl.engines.torch import Torch
+    from effdsl.engines.transformers import Transformers
+    from effdsl.engines.vllm import VLLM
     from effdsl.evaluation import Cloze, Perplexity
     from effdsl.hardware import (
         A40,
@@ -99,7 +101,9 @@ _HOMES = {
     "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position Precision",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
-    "engine": "VLLM Torch Transformers",
+    "engines.torch": "Torch",
+    "engines.transformers": "Transformers",
+    "engines.vllm": "VLLM",
     "evaluation": "Cloze Perplexity",
     "hardware": (
         "A40 A100 GH200 GTX_1080 GTX_1080_TI H100 H100_PCIE H200 L20 RTX_2080_TI RTX_3060 RTX_3090 "

@@ -205,6 +205,7 @@ def _cell(choice: Choice, stage: Stage, study: Study, hardware: Hardware, condit
     labels = labels_of(choice, stage, stage.labels(choice, workload), on)
     if reason := engine.lacks(workload, hardware):
         return PlannedCell(choice, labels, None, unsupported=reason)
+    engine = engine.laid_out(workload, hardware)
     cell = Cell(workload, engine, hardware, labels)
     memory = engine.memory(workload, hardware)
     remark = stage.remark(choice, workload)

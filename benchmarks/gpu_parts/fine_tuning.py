@@ -17,7 +17,7 @@ from effdsl_runtime.tuning.methods import applied, keep_frozen_in
 from effdsl_runtime.tuning.tuner import Tuner
 
 from effdsl import PythonHelp
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.language_model import language_model
 from effdsl.stages.tuning import Tuning
 from effdsl.task import Cell, Task

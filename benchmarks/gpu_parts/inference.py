@@ -17,7 +17,7 @@ from effdsl_runtime.recording.metric_values import measure as metrics_of_task
 from effdsl_runtime.stages import inference  # noqa: F401  registers its metrics
 
 from effdsl import PythonHelp
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.language_model import language_model
 from effdsl.load import Batches
 from effdsl.stages.generation import ROUNDS, Inference

@@ -14,7 +14,7 @@ from effdsl_runtime.recording.metric_values import measure as metrics_of_task
 from effdsl_runtime.stages import pretraining  # noqa: F401  registers its metrics
 
 from effdsl.costs.price import lower_bound_s
-from effdsl.engine import Torch
+from effdsl.engines.torch import Torch
 from effdsl.shapes import Shape
 from effdsl.task import Cell, Task
 from effdsl.training import TrainingRecipe

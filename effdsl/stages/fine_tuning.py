@@ -12,7 +12,8 @@ from effdsl.axes import Axis, FineTuning
 from effdsl.choice import Choice
 from effdsl.data import BaseTokenizer, Data, PythonHelp
 from effdsl.declare import Invalid, default_of, evolve
-from effdsl.engine import Engine, Transformers
+from effdsl.engine import Engine
+from effdsl.engines.transformers import Transformers
 from effdsl.hardware import Hardware
 from effdsl.instructions import OpenO1SFT
 from effdsl.shapes import SMALL

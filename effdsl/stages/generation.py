@@ -18,7 +18,11 @@ from effdsl.costs.generating import (
 from effdsl.data import Data
 from effdsl.declare import identity, keyed
 from effdsl.dependencies import OpenChoice, undecided
-from effdsl.engine import lacking_in_transformers, memory_in_transformers, too_large_for_transformers
+from effdsl.engines.transformers import (
+    lacking_in_transformers,
+    memory_in_transformers,
+    too_large_for_transformers,
+)
 from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel

@@ -11,7 +11,8 @@ from effdsl.axes import Axis, Precision
 from effdsl.choice import Choice
 from effdsl.data import BaseTokenizer, Data, PythonHelp
 from effdsl.declare import Invalid, default_of, evolve
-from effdsl.engine import Engine, Transformers
+from effdsl.engine import Engine
+from effdsl.engines.transformers import Transformers
 from effdsl.evaluation import Evaluation
 from effdsl.hardware import Hardware
 from effdsl.load import ResolvedLoad

@@ -13,7 +13,7 @@ from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token,
 from effdsl.costs.memory import generation_memory, training_memory
 from effdsl.data import BaseTokenizer, Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid, identity, keyed, values_of
-from effdsl.engine import embedded_memory
+from effdsl.engines.torch import embedded_memory
 from effdsl.exported import exported
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel, language_model

@@ -10,7 +10,7 @@ from functools import singledispatch
 import attrs
 
 from effdsl.costs.generating import generating_memory, kv_bytes_per_token
-from effdsl.engine import VLLM, lacking_in_vllm, memory_in_vllm
+from effdsl.engines.vllm import VLLM, lacking_in_vllm, memory_in_vllm
 from effdsl.evaluation import Perplexity
 from effdsl.hardware import Hardware
 from effdsl.load import Batches, ClosedLoop, ResolvedLoad

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from effdsl.engine import Engine, Torch
+from effdsl.engine import Engine
+from effdsl.engines.torch import Torch
 
 if TYPE_CHECKING:
     from effdsl.axes import Axis

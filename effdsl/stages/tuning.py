@@ -12,7 +12,7 @@ from effdsl.costs.tuning_memory import tuning_memory
 from effdsl.data import Data
 from effdsl.declare import evolve, identity, keyed, transport, values_of
 from effdsl.dependencies import OpenChoice, Undecidable, starts_from, undecided
-from effdsl.engine import memory_in_transformers
+from effdsl.engines.transformers import memory_in_transformers
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel
 from effdsl.stages.with_weights import ModelExamples, WithWeights

@@ -31,7 +31,7 @@ from effdsl import (
 )
 from effdsl.declare import identity, keyed
 from effdsl.display import plan_json
-from effdsl.engine import Torch
+from effdsl.engines.torch import Torch
 from effdsl.hardware import GH200, Hardware
 from effdsl.key import canonical_json
 from effdsl.loading import load_study

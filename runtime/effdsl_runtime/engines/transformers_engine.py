@@ -13,7 +13,7 @@ import torch
 from effdsl_registry.checkpoints import Checkpoints
 
 from effdsl.data import Data
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.stages.tuning import Trial, Tuning
 from effdsl.task import Task
 from effdsl_runtime.data.batches import held_out_windows

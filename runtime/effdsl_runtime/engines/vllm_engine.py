@@ -10,7 +10,7 @@ from pathlib import Path
 
 from effdsl_registry.checkpoints import Checkpoints
 
-from effdsl.engine import VLLM
+from effdsl.engines.vllm import VLLM
 from effdsl.load import Batches, ResolvedLoad
 from effdsl.stages.generation import ROUNDS, Inference
 from effdsl.stages.served_by_vllm import is_emulated, max_model_len, most_sequences, pool_bytes

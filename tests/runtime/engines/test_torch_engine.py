@@ -31,7 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effdsl.data import ByteTokenizer, Data, LocalText
-from effdsl.engine import Torch
+from effdsl.engines.torch import Torch
 from effdsl.hardware import H100, Hardware
 from effdsl.shapes import Shape
 from effdsl.stages.pretraining import Pretraining

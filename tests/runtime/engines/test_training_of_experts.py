@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
 from effdsl.data import ByteTokenizer, LocalText
-from effdsl.engine import Torch
+from effdsl.engines.torch import Torch
 from effdsl.hardware import Hardware
 from effdsl.shapes import Shape
 from effdsl.stages.pretraining import Pretraining

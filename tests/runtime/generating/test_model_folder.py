@@ -14,7 +14,7 @@ from effdsl_runtime.generating.model_folder import model_folder
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from effdsl import BF16, FP32, Load, PythonHelp
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json, key_of
 from effdsl.stages.generation import ROUNDS, Inference

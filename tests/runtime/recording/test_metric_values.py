@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from effdsl import counts
 from effdsl.data import Shakespeare
-from effdsl.engine import Torch
+from effdsl.engines.torch import Torch
 from effdsl.hardware import H100, Hardware
 from effdsl.metrics import METRICS
 from effdsl.own import technique

@@ -11,7 +11,7 @@ from effdsl_runtime.data.codec import make
 from effdsl_runtime.engines.transformers_engine import FineTune
 
 from effdsl.data import ByteTokenizer
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.hardware import Hardware
 from effdsl.instructions import Instructions
 from effdsl.stages.tuning import Tuning

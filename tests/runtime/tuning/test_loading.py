@@ -18,7 +18,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from effdsl.data import LocalText
 from effdsl.declare import Invalid
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.hardware import Hardware
 from effdsl.stages.tuning import Tuning
 from effdsl.subject import Surroundings

@@ -16,7 +16,7 @@ from effdsl_runtime.tuning.saved import Origin, copy_tokenizer, save, start_of
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from effdsl.data import PythonHelp
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.from_canonical import decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json, key_of

@@ -15,7 +15,7 @@ from effdsl_runtime.tuning.tuner import inner_model
 from torch.testing import assert_close
 
 from effdsl.data import ByteTokenizer
-from effdsl.engine import Transformers
+from effdsl.engines.transformers import Transformers
 from effdsl.hardware import Hardware
 from effdsl.instructions import Instructions
 from effdsl.stages.tuning import Tuning

@@ -1,0 +1,1 @@
+"""The engines: what each runs, and what it needs and refuses."""

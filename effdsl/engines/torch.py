@@ -1,0 +1,56 @@
+"""The embedded engine: plain PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import TYPE_CHECKING, ClassVar
+
+from effdsl.declare import evolve, identity, keyed
+from effdsl.engine import Engine
+from effdsl.validate import one_of
+
+if TYPE_CHECKING:
+    from effdsl.hardware import Hardware
+    from effdsl.workload import MemoryEstimate, Workload
+
+
+@singledispatch
+def embedded_memory(workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+    """Predicted memory of the embedded engine on one of the devices of ``hardware``; each stage that it runs
+    registers what it knows."""
+    return None
+
+
+@keyed("torch-engine")
+class Torch(Engine):
+    """The embedded engine: plain PyTorch on CPUs and GPUs, a process for each device.
+
+    Several devices share each batch. DDP averages their gradients where every device can hold the whole model
+    and its optimizer states; else FSDP2 (``fully_shard``) divides these among them.
+
+    Attributes:
+        sharded: whether weights, gradients and optimizer states are divided among the devices instead of
+            copied; by default where a copy does not fit. ``None`` on one device.
+    """
+
+    name: ClassVar[str] = "torch"
+    runs: ClassVar[Mapping[str, str]] = {"pretraining": "effdsl_runtime.engines.torch_engine:run"}
+    packages: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "numpy", "psutil")
+
+    version: int = identity(default=1, init=False)
+    sharded: bool | None = identity(since=2, absent=None, default=None, validator=one_of(True, False, None))
+
+    def laid_out(self, workload: Workload, hardware: Hardware) -> Torch:
+        if hardware.count == 1:
+            return evolve(self, sharded=None)
+        if self.sharded is not None:
+            return self
+        copied, most = evolve(self, sharded=False).memory(workload, hardware), hardware.memory
+        return evolve(self, sharded=copied is not None and most is not None and copied.total > most.value)
+
+    def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
+        return embedded_memory(workload, hardware)
+
+    def processes(self, hardware: Hardware) -> int:
+        return hardware.count
