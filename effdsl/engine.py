@@ -35,11 +35,18 @@ class Engine(HasTag, ABC):
 
     def refuses(self, workload: Workload, hardware: Hardware) -> str:
         """Why this engine cannot run ``workload`` on ``hardware``; empty when it can."""
-        if workload.stage not in self.runs:
-            return f"the engine {self.name} does no {workload.stage}, only {', '.join(self.runs)}"
         if hardware.count > self.processes(hardware):
-            return f"the engine {self.name} drives one device, not {hardware.count}"
-        return ""
+            return (
+                self.wrong_stage(workload)
+                or f"the engine {self.name} drives one device, not {hardware.count}"
+            )
+        return self.wrong_stage(workload)
+
+    def wrong_stage(self, workload: Workload) -> str:
+        """That it does nothing of the stage of ``workload``; empty when it does."""
+        if workload.stage in self.runs:
+            return ""
+        return f"the engine {self.name} does no {workload.stage}, only {', '.join(self.runs)}"
 
     def lacks(self, workload: Workload, hardware: Hardware) -> str:
         """What this engine has not, and no machine changes, that ``workload`` needs on ``hardware``; empty
@@ -62,4 +69,4 @@ class Engine(HasTag, ABC):
 
     @abstractmethod
     def processes(self, hardware: Hardware) -> int:
-        """How many processes it starts for a task on ``hardware``: one for each device, or one in all."""
+        """How many processes are started for a task on ``hardware``: one for each device, or one in all."""

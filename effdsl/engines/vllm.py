@@ -55,7 +55,7 @@ class VLLM(Engine):
     def refuses(self, workload: Workload, hardware: Hardware) -> str:
         if workload.stage in self.runs and hardware.count != self.tensor_parallel:
             return f"tensor_parallel={self.tensor_parallel}, and there are {hardware.count} devices"
-        return super().refuses(workload, hardware)
+        return self.wrong_stage(workload)
 
     def lacks(self, workload: Workload, hardware: Hardware) -> str:
         return lacking_in_vllm(workload, hardware)
@@ -67,7 +67,7 @@ class VLLM(Engine):
         return "weights and a sequence are to fit; tensor_parallel= divides them among devices"
 
     def processes(self, hardware: Hardware) -> int:
-        return self.tensor_parallel
+        return 1  # which starts the others
 
     def is_eager(self, hardware: Hardware) -> bool:
         """Whether it compiles nothing on ``hardware``."""

@@ -1,13 +1,16 @@
 """What a task and its result are as files, for a worker in another interpreter or on another machine.
 
 A folder holds one task: ``assignment.json`` goes in, ``progress.json`` is replaced on the way, and
-``result.json`` comes out last and whole.
+``result.json`` comes out last and whole. Of the processes of one task the first that fails says why in
+``ending.json``; what the others see of it is no more than that one is gone.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from effdsl_runtime.recording.run_record import Assignment
 ASSIGNMENT = "assignment.json"
 PROGRESS = "progress.json"
 RESULT = "result.json"
+ENDING = "ending.json"
 
 
 @attrs.frozen
@@ -123,3 +127,24 @@ def read_result(folder: Path) -> Result | None:
     said = json.loads(path.read_bytes())
     record = from_json(json.dumps(said["record"]), str(path))
     return Result(record, said["iterations"], said["samples"], said["items"], said["code"])
+
+
+def first_ending(folder: Path, ending: Ending) -> Ending:
+    """Say how one of a task's processes failed, unless another has said so first; returns what was said
+    first."""
+    said = attrs.asdict(ending) | {"outcome": ending.outcome.value}
+    beside = folder / f".{ENDING}.{os.getpid()}"
+    write_whole(beside, json.dumps(said).encode())
+    with suppress(FileExistsError):
+        (folder / ENDING).hardlink_to(beside)
+    beside.unlink()
+    return read_ending(folder) or ending
+
+
+def read_ending(folder: Path) -> Ending | None:
+    """How the first of a task's processes failed; ``None`` where none has said so."""
+    try:
+        said = json.loads((folder / ENDING).read_bytes())
+    except FileNotFoundError:
+        return None
+    return Ending(Outcome(said["outcome"]), said["reason"], tuple(said["flags"]))

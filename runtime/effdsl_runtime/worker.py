@@ -1,8 +1,9 @@
 """The process of one task: run the engine under the probes, write the record, say so.
 
 It is started by the fork server, in a session of its own, and ends with the fork server, which ends
-with the executor; or, for an engine that needs another interpreter, as ``python -m effdsl_runtime.worker
-ASSIGNMENT.json``, which leaves its result beside that file. No task outlives the command that started it.
+with the executor; or, for an engine that needs another interpreter or a process for each device, as ``python
+-m effdsl_runtime.worker ASSIGNMENT.json``, which leaves its result beside that file. No task outlives the
+command that started it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.connection import Connection
@@ -31,11 +34,19 @@ from effdsl_runtime.data.text_files import DataError
 from effdsl_runtime.dispatch import engine_for
 from effdsl_runtime.endings import Ending, ending_of
 from effdsl_runtime.engines.contract import Report
-from effdsl_runtime.handover import Result, keep, read_assignment, write_progress, write_result
+from effdsl_runtime.handover import (
+    Result,
+    first_ending,
+    keep,
+    read_assignment,
+    write_progress,
+    write_result,
+)
 from effdsl_runtime.inputs import hand_over, make_ready
 from effdsl_runtime.machine import load_average, of_this_interpreter
 from effdsl_runtime.observation import Observation, Progress
 from effdsl_runtime.probes import Sampler
+from effdsl_runtime.ranks import Ranks
 from effdsl_runtime.recording.fingerprint import loaded_code
 from effdsl_runtime.recording.run_record import (
     Assignment,
@@ -62,19 +73,40 @@ def work(assignment: Assignment, reports: Connection) -> None:
 def main(assignment_file: Path, parent: int | None = None) -> None:
     """Run the task of a file and leave its result beside it; called in an interpreter of its own.
 
-    ``parent`` is the process that it is not to outlive, where there is one.
+    ``parent`` is the process that it is not to outlive, where there is one. Of several processes of a task
+    each that fails ends with 1, for then torchrun ends the others.
     """
-    if parent is not None:
-        end_with(parent)
+    ranks = Ranks.here()
+    if parent is not None or ranks.size > 1:
+        end_with(parent or os.getppid())
     folder = assignment_file.parent
     assignment = read_assignment(assignment_file)
     here = attrs.evolve(assignment, facts=assignment.facts | of_this_interpreter())
-    write_result(folder, run(here, _Throttled(partial(write_progress, folder))))
+    if ranks.is_first:
+        agree = partial(first_ending, folder) if ranks.size > 1 else _alone
+        result = run(here, _Throttled(partial(write_progress, folder)), agree)
+        write_result(folder, result)
+        failed = result.record.outcome != Outcome.OK.value
+    else:
+        failed = _assist(here, folder)
+    if failed and ranks.size > 1:
+        sys.exit(1)
 
 
-def run(assignment: Assignment, report: Report) -> Result:
-    """Run one task; whatever its engine does, there is a result."""
-    seen = _observe(assignment, report)
+def _alone(ending: Ending) -> Ending:
+    return ending
+
+
+def _assist(assignment: Assignment, folder: Path) -> bool:
+    """Take part in a task that another process keeps the result of; says whether it failed."""
+    seen = _observe(assignment, lambda progress: None, partial(first_ending, folder))
+    return seen.ending.outcome is not Outcome.OK
+
+
+def run(assignment: Assignment, report: Report, agree: Callable[[Ending], Ending] = _alone) -> Result:
+    """Run one task; whatever its engine does, there is a result. ``agree`` says how the task failed, where
+    this process may have seen no more than a consequence."""
+    seen = _observe(assignment, report, agree)
     try:
         record = record_of(assignment, seen)
     except Exception as error:  # of what an engine gave; a task leaves a record whatever that was
@@ -110,18 +142,18 @@ def prepare_task(assignment: Assignment, folder: Path, reports: Connection) -> N
     reports.close()
 
 
-def _observe(assignment: Assignment, report: Report) -> Run:
+def _observe(assignment: Assignment, report: Report, agree: Callable[[Ending], Ending]) -> Run:
     started_at, start, load = datetime.now(UTC), time.perf_counter(), load_average()
     sampler = Sampler(assignment.task.hardware.kind)
     observation: Observation | None = None
     ending = Ending(Outcome.OK)
     try:
-        with sampler:
+        with sampler if Ranks.here().local_rank == 0 else nullcontext():
             checkpoints = Store(assignment.store).checkpoints
             observation = engine_for(assignment.task)(assignment.task, report, sampler, checkpoints)
     except Exception as error:  # whatever happened in the engine becomes a row with its reason
         traceback.print_exc()
-        ending = ending_of(error)
+        ending = agree(ending_of(error))
     return Run(ending, started_at, time.perf_counter() - start, observation, sampler, load)
 
 

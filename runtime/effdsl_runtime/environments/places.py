@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def folder_of(environment: str) -> Path:
 
 
 def python_of(environment: str) -> Path:
-    """The interpreter of ``environment``, whether it is there or not."""
-    return folder_of(environment) / "bin" / "python"
+    """The interpreter of ``environment``, whether it is there or not; of none it is effdsl's own."""
+    return folder_of(environment) / "bin" / "python" if environment else Path(sys.executable)
 
 
 def variables_with_source(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Run the tasks of a plan, one process each, and lose nothing.
+"""Run the tasks of a plan one after the other, and lose nothing.
 
 A task is claimed before it starts, so that two executors never run it twice; its record is written by
 the worker and indexed by the executor as soon as it is there. The claim is a lock that the kernel
@@ -12,10 +12,9 @@ import signal
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
-from shutil import rmtree
 from types import FrameType
 from typing import Any, Protocol
 
@@ -27,22 +26,18 @@ from effdsl.outcome import Outcome
 from effdsl.own import changed_since
 from effdsl.plan import TO_RUN, Plan, PlannedTask, TaskRole, TaskState
 from effdsl_runtime.dispatch import engine_module
-from effdsl_runtime.endings import BAD_INPUT, Ending, ending_of_death, oom_kills
-from effdsl_runtime.environments.places import python_of
-from effdsl_runtime.executing.following import Patience, follow
+from effdsl_runtime.endings import BAD_INPUT, Ending, ending_of_death
 from effdsl_runtime.executing.process import POLL_S, Child, preload
-from effdsl_runtime.executing.spawned import Spawned
-from effdsl_runtime.handover import RecordedTask, Result, keep, read_result, write_assignment
+from effdsl_runtime.executing.supervision import Supervision, take_in
+from effdsl_runtime.handover import RecordedTask, read_result
 from effdsl_runtime.inputs import unfit_inputs
 from effdsl_runtime.machine import describe
 from effdsl_runtime.observation import Progress
-from effdsl_runtime.recording.fingerprint import installed_code
-from effdsl_runtime.recording.run_record import Assignment, Run, record_of
-from effdsl_runtime.worker import prepare_input, prepare_task, work
+from effdsl_runtime.recording.run_record import Assignment
+from effdsl_runtime.worker import prepare_input
 
 LARGE_BYTES = 2_000_000_000
 EXCERPT_LINES = 20  # of the log of a task that failed
-LATER_S = 0.5  # between the first and the last process of a job that is ended
 
 
 class Display(Protocol):
@@ -166,7 +161,7 @@ class Executor:
         assignment = self._assignment(planned)
         self.display.started(planned)
         start = time.perf_counter()
-        result = self._supervise(planned, assignment)
+        result = self._supervision().run(assignment, partial(self.display.progress, planned))
         if result is None:  # stopped at once by the user: nothing is recorded, it will run again
             return
         try:
@@ -181,6 +176,9 @@ class Executor:
             if self.fail_fast:
                 self._stop = Stop.AFTER_THIS_TASK
 
+    def _supervision(self) -> Supervision:
+        return Supervision(self.store, lambda: self._stop is Stop.NOW, self.timeout_s)
+
     def _assignment(self, planned: PlannedTask) -> Assignment:
         attempt = uuid.uuid4().hex
         log = self.store.log_file(planned.address.key, attempt)
@@ -189,67 +187,12 @@ class Executor:
         keeps = keeps_files(planned, self.keep_checkpoints)
         return Assignment(planned.task, planned.address, canonical, attempt, store, log, self._facts, keeps)
 
-    def _supervise(self, planned: PlannedTask, assignment: Assignment) -> RecordedTask | None:
-        """Run a task to its end, whatever that is; ``None`` when the user stopped it."""
-        kills, started = oom_kills(), time.monotonic()
-        patience = Patience(started, self.timeout_s, assignment.task.engine.silence_s)
-        ending: Ending | None = None
-        for start in self._processes(assignment):
-            worker = start()
-            followed = follow(
-                worker, partial(self.display.progress, planned), lambda: self._stop is Stop.NOW, patience
-            )
-            if followed.stopped:
-                return None
-            if isinstance(followed.said, RecordedTask):
-                return followed.said
-            if isinstance(followed.said, Result):
-                return self._take_in(assignment.address.key, followed.said)
-            ending = followed.ending
-            if ending or worker.exit_code:
-                break
-        if ending is None and self._stopped_too():
-            return None
-        ending = ending or ending_of_death(worker.exit_code, oom_kills() > kills)
-        run = Run.of_the_dead(ending, time.monotonic() - started)
-        return keep(self.store, Result(record_of(assignment, run), None, None, None, installed_code()))
-
-    def _processes(self, assignment: Assignment) -> list[Callable[[], Child | Spawned]]:
-        """What runs a task: a worker of the fork server, or one in the interpreter that its engine needs,
-        after what it cannot get there."""
-        environment = assignment.task.engine.environment
-        if not environment:
-            return [partial(Child, work, assignment)]
-        folder = self.store.handover(assignment.address.key)
-        rmtree(folder, ignore_errors=True)
-        file = write_assignment(folder, assignment)
-        return [
-            partial(Child, prepare_task, assignment, folder),
-            partial(Spawned, python_of(environment), file, assignment.log),
-        ]
-
-    def _take_in(self, key: str, result: Result) -> RecordedTask:
-        """Keep what came back as files, which then have done their work."""
-        finished = keep(self.store, result)
-        rmtree(self.store.handover(key), ignore_errors=True)
-        return finished
-
     def _left_behind(self, key: str) -> bool:
         """Take in the result of a task whose executor ended before it could; says whether there was one."""
         result = read_result(self.store.handover(key))
         if result is not None:
-            self.store.ingest([self._take_in(key, result).record])
+            self.store.ingest([take_in(self.store, key, result).record])
         return result is not None
-
-    def _stopped_too(self) -> bool:
-        """Whether what ended a process, which says nothing of its task, ends this one as well.
-
-        A scheduler signals all processes of a job, in any order: ours may come a moment later.
-        """
-        end = time.monotonic() + LATER_S
-        while self._stop is not Stop.NOW and time.monotonic() < end:
-            time.sleep(LATER_S / 10)
-        return self._stop is Stop.NOW
 
     def _prepare(self, plan: Plan) -> str:
         """Make the inputs of the plan once, each in a process of its own; says why when that fails.
@@ -270,7 +213,7 @@ class Executor:
                 if self._stop is not Stop.NOT:
                     worker.kill()
                     return ""
-            if worker.exit_code and not self._stopped_too():
+            if worker.exit_code and not self._supervision().is_ended_too():
                 return f"the process that prepares the data {ending_of_death(worker.exit_code, False).reason}"
         return ""
 
