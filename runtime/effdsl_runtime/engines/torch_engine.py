@@ -1,4 +1,4 @@
-"""The embedded engine: pretrains a decoder in plain PyTorch, in one process, on a CPU or one GPU."""
+"""The embedded engine: pretrains a decoder in plain PyTorch, in a process for each device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 import torch
 from effdsl_registry.checkpoints import Checkpoints
 
+from effdsl.engines.torch import Torch
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
 from effdsl_runtime.checkpoints.directory import write_checkpoint
@@ -20,17 +21,19 @@ from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.decoding import Decoding, measure_decoding
+from effdsl_runtime.engines.replicas import Replica, joined, replica
 from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
 from effdsl_runtime.engines.trainer import Trainer, evaluate
 from effdsl_runtime.kernel_option import kernel_asked
-from effdsl_runtime.model.build import build
+from effdsl_runtime.model.build import assemble, build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
-from effdsl_runtime.model.feed_forward import Routing
+from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.model.generate import generate
 from effdsl_runtime.model.kernel import use_fastest_flash, use_kernel
 from effdsl_runtime.model.routing import RoutingStatistics, routed
 from effdsl_runtime.observation import Iteration, Observation, Point, Progress, Row, Window
 from effdsl_runtime.probes import Sampler
+from effdsl_runtime.ranks import Ranks
 
 HELD_OUT_TOKENS = 1 << 15
 HELD_OUT_TOKENS_ALONG_THE_WAY = 1 << 12
@@ -58,28 +61,41 @@ def run(task: Task, report: Report, sampler: Sampler, checkpoints: Checkpoints) 
         DataError: when the text is not to be had.
         Unsupported: when a GPU is asked for and there is none, or a kernel that cannot train here.
     """
-    with use_kernel(kernel_asked()):
-        return _observe(task, report, sampler)
-
-
-def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
-    workload = task.workload
-    assert isinstance(workload, Pretraining)  # noqa: S101  all that Torch.runs names this for
     device, threads = device_of(task.hardware), use_threads()
+    with use_kernel(kernel_asked()), joined(device) as ranks:
+        return _observe(task, report, device, threads, ranks)
+
+
+def _observe(task: Task, report: Report, device: torch.device, threads: int, ranks: Ranks) -> Observation:
+    workload, engine = task.workload, task.engine
+    assert isinstance(workload, Pretraining)  # noqa: S101  all that Torch.runs names this for
+    assert isinstance(engine, Torch)  # noqa: S101
     corpus = prepare(workload.data, lambda text: report(Progress(text)), workload.budget.tokens)
     report(Progress("building the model"))
     model = build(workload.architecture, workload.budget.context_length, task.seed).to(device)
     use_fastest_flash(device)
     kernel = model.kernel
-    compiled = worth_compiling(workload, device, threads)
+    # What gathers a layer's shards is hooked onto its block, where a compiler would trip over it.
+    compiled = worth_compiling(workload, device, threads) and not engine.sharded
     if compiled:
         model.compile_blocks()
-    training = Training(workload, task.seed, model, corpus, device, report)
+    divided = replica(model, ranks, engine.sharded)
+    training = Training(workload, task.seed, model, corpus, device, report, divided)
     training.run()
     report(Progress("evaluating"))
-    routings: list[Routing] = []
+    routings = Routings()
     held_out_loss = training.evaluate(HELD_OUT_TOKENS, routings)
     training.eval_curve.append(Point(workload.budget.steps, held_out_loss))
+    parameters = parameter_count(model)
+    model = divided.whole(assemble(workload.architecture, workload.budget.context_length)).to(device)
+    if not ranks.is_first:  # what follows takes one device, and only the first is asked
+        return Observation(
+            iterations=tuple(training.iterations),
+            warmup=training.warmup,
+            windows=(),
+            parameters=parameters,
+            threads=threads,
+        )
     report(Progress("measuring decoding"))
     decoding = measure_decoding(model, training.held_out_context(), workload.recipe.dtype)
     report(Progress("generating"))
@@ -88,7 +104,7 @@ def _observe(task: Task, report: Report, sampler: Sampler) -> Observation:
         iterations=tuple(training.iterations),
         warmup=training.warmup,
         windows=tuple(training.windows),
-        parameters=parameter_count(model),
+        parameters=parameters,
         threads=threads,
         values={
             "held_out_loss": held_out_loss,
@@ -127,11 +143,13 @@ class Training:
         corpus: Corpus,
         device: torch.device,
         report: Report,
+        divided: Replica,
     ) -> None:
         budget, self._recipe = workload.budget, workload.recipe
         self._budget, self._corpus, self._device, self._report = budget, corpus, device, report
         self._model = model
-        self._trainer = Trainer(model, self._recipe, budget.steps, budget.micro_batch_size, device)
+        size = budget.micro_batch_size
+        self._trainer = Trainer(model, self._recipe, budget.steps, size, device, divided)
         self._batches = batches(corpus, budget.batch_size, budget.context_length, seed)
         self._limit = EXPLODED * math.log(workload.data.vocab_size)
         self.warmup = warmup_iterations(budget.steps)
@@ -162,7 +180,7 @@ class Training:
             self._report(Progress("training", step + 1, self._budget.steps, loss))
         return Window(began, before)
 
-    def evaluate(self, tokens: int, routings: list[Routing] | None = None) -> float:
+    def evaluate(self, tokens: int, routings: Routings | None = None) -> float:
         """Held-out loss over about ``tokens`` tokens, always the same ones, in nats per token.
 
         ``routings`` collects how they were sent to experts.

@@ -8,10 +8,10 @@ from torch import Tensor
 from effdsl.training import TrainingRecipe, learning_rate_at
 from effdsl_runtime.data.batches import Windows
 from effdsl_runtime.device import autocast
+from effdsl_runtime.engines.replicas import Replica
 from effdsl_runtime.model.decoder import DecoderLM
-from effdsl_runtime.model.feed_forward import Routing
+from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.model.mixer import Mixer
-from effdsl_runtime.model.routing import balance_penalty
 
 
 class Trainer:
@@ -29,8 +29,11 @@ class Trainer:
         steps: int,
         micro_batch_size: int,
         device: torch.device,
+        replica: Replica | None = None,
     ) -> None:
+        """``replica`` is what trains ``model`` where this process does not do it alone."""
         self.model = model
+        self._replica = replica or Replica(model)
         self._recipe = recipe
         self._steps = steps
         self._micro_batch_size = micro_batch_size
@@ -49,15 +52,17 @@ class Trainer:
 
     def _accumulate(self, windows_bs: Windows) -> Tensor:
         total = torch.zeros((), device=self._device)
-        for inputs_bt, targets_bt in micro_batches(windows_bs, self._micro_batch_size, self._device):
-            share = len(inputs_bt) / len(windows_bs)
-            routings: list[Routing] = []
-            with autocast(self._device, self._recipe.dtype):
-                loss = self.model.loss(inputs_bt, targets_bt, routings) * share
-            minimised = loss + balance_penalty(routings) * share
-            minimised.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return total
+        mine_bs = self._replica.part(windows_bs)
+        parts = micro_batches(mine_bs, self._micro_batch_size, self._device)
+        for number, (inputs_bt, targets_bt) in enumerate(parts, 1):
+            share = len(inputs_bt) / len(mine_bs)
+            with self._replica.meeting(is_last=number == len(parts)):
+                with autocast(self._device, self._recipe.dtype):
+                    loss, penalty = self._replica.losses(inputs_bt, targets_bt)
+                minimised = loss * share + penalty * share
+                minimised.backward()
+            total += loss.detach() * share
+        return self._replica.mean(total)
 
 
 def adamw(model: torch.nn.Module, recipe: TrainingRecipe) -> torch.optim.AdamW:
@@ -90,7 +95,7 @@ def evaluate(
     size: int,
     device: torch.device,
     dtype: str,
-    routings: list[Routing] | None = None,
+    routings: Routings | None = None,
 ) -> float:
     """Mean cross-entropy over all targets of ``windows_ns``, in nats per token.
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from effdsl.shapes import Shape
-from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routings
 from effdsl_runtime.model.kernel import products_like
 from effdsl_runtime.model.loss import linear_cross_entropy
 from effdsl_runtime.model.mixer import Cache, Mixer
@@ -26,9 +26,7 @@ class ResidualBlock(nn.Module):
         """What computes its mixer: see :attr:`Mixer.kernel`."""
         return self.mixer.kernel
 
-    def forward(
-        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
-    ) -> Tensor:
+    def forward(self, x_btd: Tensor, cache: Cache | None = None, routings: Routings | None = None) -> Tensor:
         """``x_btd``, and what was added; a layer with experts appends to ``routings`` where it is given."""
         raise NotImplementedError
 
@@ -43,9 +41,7 @@ class Block(ResidualBlock):
         self.feed_forward_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.feed_forward = feed_forward
 
-    def forward(
-        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
-    ) -> Tensor:
+    def forward(self, x_btd: Tensor, cache: Cache | None = None, routings: Routings | None = None) -> Tensor:
         x_btd = x_btd + self.mixer(self.mixer_norm(x_btd), cache)
         out: Tensor = x_btd + self.feed_forward(self.feed_forward_norm(x_btd), routings)
         return out
@@ -59,9 +55,7 @@ class MixerBlock(ResidualBlock):
         self.mixer_norm = nn.RMSNorm(shape.hidden_size, eps=shape.norm_eps)
         self.mixer = mixer
 
-    def forward(
-        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
-    ) -> Tensor:
+    def forward(self, x_btd: Tensor, cache: Cache | None = None, routings: Routings | None = None) -> Tensor:
         out: Tensor = x_btd + self.mixer(self.mixer_norm(x_btd), cache)
         return out
 
@@ -127,7 +121,7 @@ class DecoderLM(nn.Module):
         self,
         tokens_bt: Tensor,
         caches: list[Cache] | None = None,
-        routings: list[Routing] | None = None,
+        routings: Routings | None = None,
     ) -> Tensor:
         """Normed hidden states ``(b, t, d)``; with ``caches``, of the next ``t`` tokens.
 
@@ -160,7 +154,7 @@ class DecoderLM(nn.Module):
         """``(b, t, v)`` from normed hidden states."""
         return F.linear(x_btd, self.output_weight)
 
-    def loss(self, tokens_bt: Tensor, targets_bt: Tensor, routings: list[Routing] | None = None) -> Tensor:
+    def loss(self, tokens_bt: Tensor, targets_bt: Tensor, routings: Routings | None = None) -> Tensor:
         """Mean cross-entropy in nats per token, float32; ``routings`` as in :meth:`hidden`."""
         x_nd = self.hidden(tokens_bt, routings=routings).flatten(0, 1)
         return linear_cross_entropy(x_nd, self.output_weight, targets_bt.flatten())

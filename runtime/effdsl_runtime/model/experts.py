@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl.techniques.feed_forward import MoE
-from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing, feed_forward, gated
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing, Routings, feed_forward, gated
 from effdsl_runtime.model.grouped_matmul import grouped_product
 
 
@@ -45,7 +45,7 @@ class Experts(FeedForwardModule):
         self.up = ExpertLinear(experts, shape.hidden_size, width)
         self.down = ExpertProjection(experts, width, shape.hidden_size)
 
-    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, routings: Routings | None = None) -> Tensor:
         x_nd = x_btd.flatten(0, 1)
         logits_ne = self.router(x_nd)
         chance_ne = logits_ne.float().softmax(1)

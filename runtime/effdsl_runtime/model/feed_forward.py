@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -33,10 +34,17 @@ class Routing(NamedTuple):
     weight: float
 
 
+class Routings(UserList[Routing]):
+    """Where layers leave how they sent their tokens.
+
+    It is no ``list``, for FSDP2 copies one that a layer is given, and what is appended is lost.
+    """
+
+
 class FeedForwardModule(nn.Module):
     """``forward(x_btd, routings)``: a layer with experts appends to ``routings`` where a list is given."""
 
-    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, routings: Routings | None = None) -> Tensor:
         raise NotImplementedError
 
 
@@ -55,7 +63,7 @@ class SwiGLUModule(FeedForwardModule):
         self.up = nn.Linear(hidden_size, intermediate_size, bias=False)
         self.down = Projection(intermediate_size, hidden_size)
 
-    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, routings: Routings | None = None) -> Tensor:
         out: Tensor = self.down(gated(self.gate(x_btd), self.up(x_btd)))
         return out
 
@@ -73,7 +81,7 @@ class GELUModule(FeedForwardModule):
         self.up = nn.Linear(hidden_size, 4 * hidden_size)
         self.down = Projection(4 * hidden_size, hidden_size, bias=True)
 
-    def forward(self, x_btd: Tensor, routings: list[Routing] | None = None) -> Tensor:
+    def forward(self, x_btd: Tensor, routings: Routings | None = None) -> Tensor:
         out: Tensor = self.down(F.gelu(self.up(x_btd)))
         return out
 

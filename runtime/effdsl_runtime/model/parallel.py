@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from effdsl.shapes import Shape
 from effdsl_runtime.model.decoder import ResidualBlock
-from effdsl_runtime.model.feed_forward import FeedForwardModule, Routing
+from effdsl_runtime.model.feed_forward import FeedForwardModule, Routings
 from effdsl_runtime.model.mixer import Cache, Mixer
 
 
@@ -27,9 +27,7 @@ class ParallelBlock(ResidualBlock):
         """The bias starts as every other, zero."""
         return torch.zeros(self.mixer_bias.shape)
 
-    def forward(
-        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
-    ) -> Tensor:
+    def forward(self, x_btd: Tensor, cache: Cache | None = None, routings: Routings | None = None) -> Tensor:
         mixed_btd = self.mixer(self.mixer_norm(x_btd), cache) + self.mixer_bias
         out: Tensor = x_btd + mixed_btd + self.feed_forward(self.feed_forward_norm(x_btd), routings)
         return out

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from effdsl.shapes import Shape
 from effdsl.techniques.rwkv import RWKV4Layer
 from effdsl_runtime.model.decoder import DecoderLM, ResidualBlock, Stem
-from effdsl_runtime.model.feed_forward import Routing
+from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.model.layers import Projection
 from effdsl_runtime.model.mixer import Cache, Mixer
 from effdsl_runtime.model.recurrent import recurrent
@@ -49,9 +49,7 @@ class RWKV4Block(ResidualBlock):
     def kernel(self) -> str:
         return self.time.kernel
 
-    def forward(
-        self, x_btd: Tensor, cache: Cache | None = None, routings: list[Routing] | None = None
-    ) -> Tensor:
+    def forward(self, x_btd: Tensor, cache: Cache | None = None, routings: Routings | None = None) -> Tensor:
         x_btd = x_btd + self.time(self.time_norm(x_btd), cache)
         out: Tensor = x_btd + self.channel(self.channel_norm(x_btd), cache)
         return out
