@@ -21,9 +21,9 @@ from effdsl_runtime.endings import Diverged
 from effdsl_runtime.engines.compiling import worth_compiling
 from effdsl_runtime.engines.contract import Report
 from effdsl_runtime.engines.decoding import Decoding, measure_decoding
-from effdsl_runtime.engines.replicas import Replica, joined, replica
+from effdsl_runtime.engines.replicas import joined, replica
 from effdsl_runtime.engines.schedule import parts, thinned, warmup_iterations
-from effdsl_runtime.engines.trainer import Trainer, evaluate
+from effdsl_runtime.engines.trainer import Trainer, Trains
 from effdsl_runtime.kernel_option import kernel_asked
 from effdsl_runtime.model.build import assemble, build
 from effdsl_runtime.model.decoder import DecoderLM, parameter_count
@@ -80,7 +80,9 @@ def _observe(task: Task, report: Report, device: torch.device, threads: int, ran
     if compiled:
         model.compile_blocks()
     divided = replica(model, ranks, engine.sharded)
-    training = Training(workload, task.seed, model, corpus, device, report, divided)
+    size = workload.budget.micro_batch_size
+    trainer = Trainer(model, workload.recipe, workload.budget.steps, size, device, divided)
+    training = Training(workload, task.seed, trainer, corpus, device, report)
     training.run()
     report(Progress("evaluating"))
     routings = Routings()
@@ -89,35 +91,29 @@ def _observe(task: Task, report: Report, device: torch.device, threads: int, ran
     parameters = parameter_count(model)
     model = divided.whole(assemble(workload.architecture, workload.budget.context_length)).to(device)
     if not ranks.is_first:  # what follows takes one device, and only the first is asked
-        return Observation(
-            iterations=tuple(training.iterations),
-            warmup=training.warmup,
-            windows=(),
-            parameters=parameters,
-            threads=threads,
-        )
-    report(Progress("measuring decoding"))
-    decoding = measure_decoding(model, training.held_out_context(), workload.recipe.dtype)
-    report(Progress("generating"))
-    sent = routed(routings, len(model.blocks))
-    return Observation(
-        iterations=tuple(training.iterations),
-        warmup=training.warmup,
-        windows=tuple(training.windows),
-        parameters=parameters,
-        threads=threads,
-        values={
-            "held_out_loss": held_out_loss,
-            "bytes_per_token": training.bytes_per_token(HELD_OUT_TOKENS),
-            **({} if sent is None else {"router_entropy": sent.entropy, "dropped_tokens": sent.dropped}),
-        },
-        curves={"train": thinned(training.iterations), "held_out": tuple(training.eval_curve)},
-        tables=_tables(decoding, sent),
-        artifacts={"sample": sample_text(model, corpus, task.seed)},
-        kernel=kernel,
-        flags=("compiled",) if compiled else (),
-        leave=lambda folder: write_checkpoint(folder, workload.architecture, model, corpus.tokenizer),
-    )
+        return training.observation(parameters, threads)
+    whole = FinishedModel(model, parameters, held_out_loss, routings, threads)
+    seen = training.observation_of(whole, task.seed)
+    return attrs.evolve(seen, kernel=kernel, flags=("compiled",) if compiled else ())
+
+
+@attrs.frozen
+class FinishedModel:
+    """A model whose training has ended, whole, on one device.
+
+    Attributes:
+        model: ready for use.
+        parameters: that it has.
+        held_out_loss: in nats per token.
+        routings: how it sent the held-out tokens to its experts.
+        threads: of the process that trained it.
+    """
+
+    model: DecoderLM
+    parameters: int
+    held_out_loss: float
+    routings: Routings
+    threads: int
 
 
 def _tables(decoding: tuple[Decoding, ...], sent: RoutingStatistics | None) -> dict[str, tuple[Row, ...]]:
@@ -139,17 +135,13 @@ class Training:
         self,
         workload: Pretraining,
         seed: int,
-        model: DecoderLM,
+        trainer: Trains,
         corpus: Corpus,
         device: torch.device,
         report: Report,
-        divided: Replica,
     ) -> None:
-        budget, self._recipe = workload.budget, workload.recipe
+        budget, self._workload, self._trainer = workload.budget, workload, trainer
         self._budget, self._corpus, self._device, self._report = budget, corpus, device, report
-        self._model = model
-        size = budget.micro_batch_size
-        self._trainer = Trainer(model, self._recipe, budget.steps, size, device, divided)
         self._batches = batches(corpus, budget.batch_size, budget.context_length, seed)
         self._limit = EXPLODED * math.log(workload.data.vocab_size)
         self.warmup = warmup_iterations(budget.steps)
@@ -186,8 +178,7 @@ class Training:
         ``routings`` collects how they were sent to experts.
         """
         windows_ns = held_out_windows(self._corpus, self._budget.context_length, tokens)
-        size = self._budget.micro_batch_size
-        loss = evaluate(self._model, windows_ns, size, self._device, self._recipe.dtype, routings)
+        loss = self._trainer.evaluate(windows_ns, routings)
         self._refuse_explosion("held-out loss", loss, f"after step {len(self.iterations)}")
         return loss
 
@@ -196,6 +187,37 @@ class Training:
         if not loss <= self._limit:
             over = f", over the limit of {self._limit:.4g}" if math.isfinite(loss) else ""
             raise Diverged(f"the {what} is {loss:.4g} {when} of {self._budget.steps}{over}")
+
+    def observation(self, parameters: int, threads: int) -> Observation:
+        """What a process saw that has a part of the model at most, or keeps nothing."""
+        return Observation(
+            iterations=tuple(self.iterations),
+            warmup=self.warmup,
+            windows=(),
+            parameters=parameters,
+            threads=threads,
+        )
+
+    def observation_of(self, trained: FinishedModel, seed: int) -> Observation:
+        """What was seen of the training, and what there is to see of the model that it ended with."""
+        model, architecture = trained.model, self._workload.architecture
+        self._report(Progress("measuring decoding"))
+        decoding = measure_decoding(model, self.held_out_context(), self._workload.recipe.dtype)
+        self._report(Progress("generating"))
+        sent = routed(trained.routings, len(model.blocks))
+        return attrs.evolve(
+            self.observation(trained.parameters, trained.threads),
+            windows=tuple(self.windows),
+            values={
+                "held_out_loss": trained.held_out_loss,
+                "bytes_per_token": self.bytes_per_token(HELD_OUT_TOKENS),
+                **({} if sent is None else {"router_entropy": sent.entropy, "dropped_tokens": sent.dropped}),
+            },
+            curves={"train": thinned(self.iterations), "held_out": tuple(self.eval_curve)},
+            tables=_tables(decoding, sent),
+            artifacts={"sample": sample_text(model, self._corpus, seed)},
+            leave=lambda folder: write_checkpoint(folder, architecture, model, self._corpus.tokenizer),
+        )
 
     def held_out_context(self) -> torch.Tensor:
         """``(1, t)``: a context of held-out text, on the device."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,17 @@ from effdsl_runtime.engines.replicas import Replica
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.model.mixer import Mixer
+
+
+class Trains(Protocol):
+    """What trains a model, step by step; several processes of a task each have one, and call it together."""
+
+    def step(self, step: int, windows_bs: Windows) -> float:
+        """Train on one batch; returns its mean cross-entropy in nats per token."""
+
+    def evaluate(self, windows_ns: Windows, routings: Routings | None = None) -> float:
+        """Mean cross-entropy over all targets of ``windows_ns``, in nats per token. ``routings`` collects how
+        layers with experts sent the tokens, where the whole model is in this process."""
 
 
 class Trainer:
@@ -49,6 +62,11 @@ class Trainer:
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return float(loss.item())
+
+    def evaluate(self, windows_ns: Windows, routings: Routings | None = None) -> float:
+        """Mean cross-entropy over all targets of ``windows_ns``: see :func:`evaluate`."""
+        size, dtype = self._micro_batch_size, self._recipe.dtype
+        return evaluate(self.model, windows_ns, size, self._device, dtype, routings)
 
     def _accumulate(self, windows_bs: Windows) -> Tensor:
         total = torch.zeros((), device=self._device)

@@ -201,7 +201,7 @@ def test_a_loss_that_explodes_in_the_last_update_diverges_as_one_that_does_so_be
 def test_a_held_out_loss_past_the_limit_of_training_diverges(
     data: Data, monkeypatch: pytest.MonkeyPatch, loss: float
 ) -> None:
-    monkeypatch.setattr(torch_engine, "evaluate", lambda *_: loss)
+    monkeypatch.setattr(Trainer, "evaluate", lambda *_: loss)
     with pytest.raises(Diverged, match=r"the held-out loss is .* after step \d+ of 24"):
         observe(task(data))
 
