@@ -4,6 +4,10 @@
 Memory of the GPUs that the paper lists is the paper's (Table 1). Its FP16 column is the rate of the
 CUDA cores, not of the tensor cores, so tensor rates (dense, without sparsity) come from the vendor's
 datasheet named in ``source``. What is not known is ``None``.
+
+How devices are joined is that of the systems that they are sold in: H100 and H200 SXM in boards of eight with
+NVLink 4 and a 400 Gb/s adapter each (DGX H100 and H200 user guides), GH200 in nodes of four with NVLink 4 and
+200 Gb/s each (Alps: Fusco et al. 2024, arXiv 2408.11556), everything else through its slot.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import attrs
 from effdsl.declare import Invalid, evolve, identity, keyed, transport
 from effdsl.problems import Problem, report, spelled
 from effdsl.units import GB, Bytes, plain
-from effdsl.validate import number, one_of, optional, positive, positive_int, some_text, text
+from effdsl.validate import number, one_of, optional, positive, positive_int, some_text, text, whole
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -61,6 +65,9 @@ class Hardware:
         peak_flops: dense FLOP/s of one device by dtype, e.g. ``{"bfloat16": 989e12}``.
         bandwidth: memory bandwidth of one device in bytes/s.
         power_limit_w: power limit of one device in W.
+        per_node: devices of one machine; as many as there are where that is not given.
+        interconnect: bytes/s that one device can send to others of its machine.
+        network: bytes/s that one device can send to other machines.
         bf16: whether it computes in bfloat16, which ``Recipe(dtype="auto")`` then takes; by default it does
             when ``peak_flops`` has a rate for it.
         source: where the numbers come from.
@@ -75,6 +82,9 @@ class Hardware:
     )
     bandwidth: float | None = transport(default=None, converter=number, validator=optional(positive))
     power_limit_w: float | None = transport(default=None, converter=number, validator=optional(positive))
+    per_node: int | None = transport(default=None, converter=whole, validator=optional(positive_int))
+    interconnect: float | None = transport(default=None, converter=number, validator=optional(positive))
+    network: float | None = transport(default=None, converter=number, validator=optional(positive))
     bf16: bool = transport(default=None, validator=optional(one_of(True, False)))
     source: str = transport(default="", validator=text)
 
@@ -82,6 +92,16 @@ class Hardware:
         given: Any = self.bf16
         if given is None:
             object.__setattr__(self, "bf16", "bfloat16" in self.peak_flops)
+
+    @property
+    def devices_of_a_node(self) -> int:
+        """How many of the devices a full machine has."""
+        return min(self.count, self.per_node or self.count)
+
+    @property
+    def nodes(self) -> int:
+        """How many machines the devices fill."""
+        return -(-self.count // self.devices_of_a_node)
 
     def __rmul__(self, count: object) -> Hardware:
         count = plain(count)
@@ -114,10 +134,26 @@ class ThisMachine:
 THIS_MACHINE = ThisMachine()
 
 
+PCIE_3, PCIE_4, PCIE_5 = 15.75e9, 31.5e9, 63.0e9
+"""Bytes/s one way of a slot of 16 lanes (PCI-SIG: 8, 16 and 32 GT/s a lane, 128b/130b)."""
+NVLINK_4 = 450e9
+"""Bytes/s one way of one device: the vendor's 900 GB/s are both ways."""
+
+
 def _gpu(
-    name: str, gb: float, fp32: float, tensor: float | None, tbps: float, watts: float, source: str
+    name: str,
+    gb: float,
+    fp32: float,
+    tensor: float | None,
+    tbps: float,
+    watts: float,
+    source: str,
+    *,
+    interconnect: float,
+    per_node: int | None = None,
+    network: float | None = None,
 ) -> Any:
-    """A GPU from datasheet numbers: GB, TFLOP/s (fp32; dense bf16 or fp16 tensor), TB/s, W."""
+    """A GPU from datasheet numbers: GB, TFLOP/s (fp32; dense bf16 or fp16 tensor), TB/s, W; bytes/s."""
     bf16 = not any(old in name for old in ("GTX", "RTX 20", "TITAN", "V100"))
     peaks = {"float32": fp32 * 1e12}
     if tensor is not None:
@@ -130,52 +166,35 @@ def _gpu(
         peak_flops=peaks,
         bandwidth=tbps * 1e12,
         power_limit_w=float(watts),
+        per_node=per_node,
+        interconnect=interconnect,
+        network=network,
         bf16=bf16,
         source=source,
     )
 
 
-GTX_1080 = _gpu("GTX 1080", 8, 8.87, None, 0.320, 180, "paper Table 1; NVIDIA GeForce GTX 1080 whitepaper")
-GTX_1080_TI = _gpu(
-    "GTX 1080 Ti", 11, 11.34, None, 0.484, 250, "paper Table 1; NVIDIA GeForce GTX 1080 Ti specifications"
-)
-RTX_2080_TI = _gpu(
-    "RTX 2080 Ti",
-    11,
-    13.45,
-    53.8,
-    0.616,
-    250,
-    "paper Table 1; NVIDIA Turing whitepaper, appendix A (fp16 with fp32 accumulate)",
-)
-TITAN_RTX = _gpu("TITAN RTX", 24, 16.31, 130.5, 0.672, 280, "paper Table 1; NVIDIA Turing whitepaper")
-V100 = _gpu("V100", 32, 14.13, 112.0, 0.900, 250, "paper Table 1; NVIDIA V100 PCIe datasheet")
-RTX_3060 = _gpu("RTX 3060", 12, 12.74, 51.0, 0.360, 170, "paper Table 1; NVIDIA Ampere GA10x specifications")
-RTX_3090 = _gpu(
-    "RTX 3090", 24, 35.58, 71.0, 0.936, 350, "paper Table 1; NVIDIA Ampere GA102 whitepaper (fp32 accumulate)"
-)
-RTX_3090_TI = _gpu(
-    "RTX 3090 Ti", 24, 40.0, 80.0, 1.008, 450, "paper Table 1; NVIDIA GeForce RTX 3090 Ti specifications"
-)
-RTX_4090 = _gpu(
-    "RTX 4090", 24, 82.58, 165.2, 1.008, 450, "paper Table 1; NVIDIA Ada whitepaper (fp32 accumulate)"
-)
-RTX_A4000 = _gpu("RTX A4000", 16, 19.17, 76.7, 0.448, 140, "paper Table 1; NVIDIA RTX A4000 datasheet")
-RTX_A5000 = _gpu("RTX A5000", 24, 27.77, 111.1, 0.768, 230, "paper Table 1; NVIDIA RTX A5000 datasheet")
-RTX_A6000 = _gpu("RTX A6000", 48, 38.71, 154.8, 0.768, 300, "paper Table 1; NVIDIA RTX A6000 datasheet")
-A40 = _gpu("A40", 48, 37.42, 149.7, 0.696, 300, "paper Table 1; NVIDIA A40 datasheet")
-A100 = _gpu("A100 PCIe 80GB", 80, 19.49, 312.0, 1.935, 300, "paper Table 1; NVIDIA A100 datasheet")
-L20 = _gpu("L20", 48, 59.35, 119.5, 0.864, 275, "paper Table 1; NVIDIA L20 datasheet")
-H100_PCIE = _gpu(
-    "H100 PCIe", 80, 51.22, 756.0, 2.0, 350, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)"
-)
-H100 = _gpu(
-    "H100 SXM5", 80, 66.91, 989.4, 3.35, 700, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)"
-)
-H200 = _gpu(
-    "H200 SXM", 141, 66.91, 989.4, 4.8, 700, "paper Table 1; NVIDIA H200 datasheet (half of the sparse rate)"
-)
-GH200 = _gpu("GH200 96GB", 96, 66.9, 989.4, 4.0, 1000, "paper section 5.3 (96 GB); NVIDIA GH200 datasheet (HBM3, module power)")  # fmt: skip
+# fmt: off
+GTX_1080 = _gpu("GTX 1080", 8, 8.87, None, 0.320, 180, "paper Table 1; NVIDIA GeForce GTX 1080 whitepaper", interconnect=PCIE_3)
+GTX_1080_TI = _gpu("GTX 1080 Ti", 11, 11.34, None, 0.484, 250, "paper Table 1; NVIDIA GeForce GTX 1080 Ti specifications", interconnect=PCIE_3)
+RTX_2080_TI = _gpu("RTX 2080 Ti", 11, 13.45, 53.8, 0.616, 250, "paper Table 1; NVIDIA Turing whitepaper, appendix A (fp16 with fp32 accumulate)", interconnect=PCIE_3)
+TITAN_RTX = _gpu("TITAN RTX", 24, 16.31, 130.5, 0.672, 280, "paper Table 1; NVIDIA Turing whitepaper", interconnect=PCIE_3)
+V100 = _gpu("V100", 32, 14.13, 112.0, 0.900, 250, "paper Table 1; NVIDIA V100 PCIe datasheet", interconnect=PCIE_3)
+RTX_3060 = _gpu("RTX 3060", 12, 12.74, 51.0, 0.360, 170, "paper Table 1; NVIDIA Ampere GA10x specifications", interconnect=PCIE_4)
+RTX_3090 = _gpu("RTX 3090", 24, 35.58, 71.0, 0.936, 350, "paper Table 1; NVIDIA Ampere GA102 whitepaper (fp32 accumulate)", interconnect=PCIE_4)
+RTX_3090_TI = _gpu("RTX 3090 Ti", 24, 40.0, 80.0, 1.008, 450, "paper Table 1; NVIDIA GeForce RTX 3090 Ti specifications", interconnect=PCIE_4)
+RTX_4090 = _gpu("RTX 4090", 24, 82.58, 165.2, 1.008, 450, "paper Table 1; NVIDIA Ada whitepaper (fp32 accumulate)", interconnect=PCIE_4)
+RTX_A4000 = _gpu("RTX A4000", 16, 19.17, 76.7, 0.448, 140, "paper Table 1; NVIDIA RTX A4000 datasheet", interconnect=PCIE_4)
+RTX_A5000 = _gpu("RTX A5000", 24, 27.77, 111.1, 0.768, 230, "paper Table 1; NVIDIA RTX A5000 datasheet", interconnect=PCIE_4)
+RTX_A6000 = _gpu("RTX A6000", 48, 38.71, 154.8, 0.768, 300, "paper Table 1; NVIDIA RTX A6000 datasheet", interconnect=PCIE_4)
+A40 = _gpu("A40", 48, 37.42, 149.7, 0.696, 300, "paper Table 1; NVIDIA A40 datasheet", interconnect=PCIE_4)
+A100 = _gpu("A100 PCIe 80GB", 80, 19.49, 312.0, 1.935, 300, "paper Table 1; NVIDIA A100 datasheet", interconnect=PCIE_4, per_node=8)
+L20 = _gpu("L20", 48, 59.35, 119.5, 0.864, 275, "paper Table 1; NVIDIA L20 datasheet", interconnect=PCIE_4, per_node=8)
+H100_PCIE = _gpu("H100 PCIe", 80, 51.22, 756.0, 2.0, 350, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)", interconnect=PCIE_5, per_node=8)
+H100 = _gpu("H100 SXM5", 80, 66.91, 989.4, 3.35, 700, "paper Table 1; NVIDIA H100 datasheet (half of the sparse rate)", interconnect=NVLINK_4, per_node=8, network=50e9)
+H200 = _gpu("H200 SXM", 141, 66.91, 989.4, 4.8, 700, "paper Table 1; NVIDIA H200 datasheet (half of the sparse rate)", interconnect=NVLINK_4, per_node=8, network=50e9)
+GH200 = _gpu("GH200 96GB", 96, 66.9, 989.4, 4.0, 1000, "paper section 5.3 (96 GB); NVIDIA GH200 datasheet (HBM3, module power)", interconnect=NVLINK_4, per_node=4, network=25e9)
+# fmt: on
 
 CATALOG: tuple[Hardware, ...] = (
     GTX_1080, GTX_1080_TI, RTX_2080_TI, TITAN_RTX, V100, RTX_3060, RTX_3090, RTX_3090_TI, RTX_4090,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from effdsl import GB, GH200, GQA, THIS_MACHINE, Attention, M, Study, StudyError
+from effdsl import GB, GH200, GQA, H200, THIS_MACHINE, Attention, M, Study, StudyError
 from effdsl.hardware import CATALOG, Hardware
 from effdsl.key import canonical_json
 from effdsl.planner import make_plan
@@ -29,6 +29,9 @@ from effdsl.planner import make_plan
         ({"bandwidth": -1}, "must be a number above 0"),
         ({"power_limit_w": -700}, "must be a number above 0"),
         ({"power_limit_w": "x"}, "must be a number above 0"),
+        ({"per_node": 0}, "whole number of at least 1"),
+        ({"interconnect": 0}, "must be a number above 0"),
+        ({"network": "fast"}, "must be a number above 0"),
         ({"bf16": "yes"}, "allowed: True, False"),
         ({"source": 3}, "must be text in quotes"),
     ],
@@ -60,9 +63,35 @@ def test_hardware_with_a_rate_in_bfloat16_computes_in_it() -> None:
 
 def test_only_name_and_count_are_in_the_key() -> None:
     plain = Hardware("mine")
-    told = Hardware("mine", memory=8 * GB, peak_flops={"float32": 1}, bandwidth=2, power_limit_w=3)
+    told = Hardware(
+        "mine",
+        memory=8 * GB,
+        peak_flops={"float32": 1},
+        bandwidth=2,
+        power_limit_w=3,
+        per_node=4,
+        interconnect=5,
+        network=6,
+    )
     assert canonical_json(plain) == canonical_json(told)
     assert canonical_json(plain) != canonical_json(2 * plain)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "nodes", "each"),
+    [
+        (GH200, 1, 1),
+        (48 * GH200, 12, 4),
+        (8 * H200, 1, 8),
+        (3 * H200, 1, 3),
+        (12 * H200, 2, 8),
+        (5 * Hardware("mine"), 1, 5),
+    ],
+    ids=str,
+)
+def test_devices_fill_machines_of_as_many_as_one_has(hardware: Hardware, nodes: int, each: int) -> None:
+    """48 GH200 are the paper's twelve nodes of four; devices of which nothing is said are in one machine."""
+    assert (hardware.nodes, hardware.devices_of_a_node) == (nodes, each)
 
 
 def test_a_number_of_devices_may_stand_on_either_side() -> None:
