@@ -87,6 +87,16 @@ class Architecture(HasTag, ABC):
         return None
 
     @property
+    def expert_parameters(self) -> int:
+        """Parameters of the experts of all layers, routers apart."""
+        return 0
+
+    @property
+    def experts_per_token(self) -> int:
+        """Experts of a layer that each token goes to."""
+        return 0
+
+    @property
     def fragmentation(self) -> int:
         """How much its training fragments a CPU's heap, against a transformer's: by what a layer's passes
         take and give back between the tensors they keep."""
@@ -165,6 +175,14 @@ class Decoder(Architecture):
     @property
     def experts(self) -> int | None:
         return self.feed_forward.experts if isinstance(self.feed_forward, MoE) else None
+
+    @property
+    def expert_parameters(self) -> int:
+        return self.shape.layers * self.feed_forward.expert_parameters(self.shape)
+
+    @property
+    def experts_per_token(self) -> int:
+        return self.feed_forward.experts_per_token
 
     @property
     def norm_inputs(self) -> int:

@@ -122,7 +122,14 @@ class MoE(FeedForwardTechnique):
         return 1 + 4 * ROW_COUNTS // 3
 
     def parameters(self, shape: Shape) -> int:
-        return self.experts * self._expert(shape) + self._router(shape)
+        return self.expert_parameters(shape) + self._router(shape)
+
+    def expert_parameters(self, shape: Shape) -> int:
+        return self.experts * self._expert(shape)
+
+    @property
+    def experts_per_token(self) -> int:
+        return self.top_k
 
     def active_parameters(self, shape: Shape) -> int:
         return self.top_k * self._expert(shape) + self._router(shape)

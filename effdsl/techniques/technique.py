@@ -163,6 +163,15 @@ class FeedForwardTechnique(Technique):
         """Parameters of one layer that a token meets."""
         return self.parameters(shape)
 
+    def expert_parameters(self, shape: Shape) -> int:
+        """Parameters of one layer's experts, the router apart; none where a token meets them all."""
+        return 0
+
+    @property
+    def experts_per_token(self) -> int:
+        """Experts that each token goes to."""
+        return 0
+
     def train_flops_per_token(self, shape: Shape) -> float:
         """FLOPs of one layer's matrix products, forward and backward, per token."""
         raise NotImplementedError
