@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Shakespeare,
     )
     from effdsl.declare import identity
+    from effdsl.engines.megatron import Megatron
     from effdsl.engines.torch import Torch
     from effdsl.engines.transformers import Transformers
     from effdsl.engines.vllm import VLLM
@@ -101,6 +102,7 @@ _HOMES = {
     "axes": "Aspect Attention Axes Axis Backbone FeedForward FineTuning Position Precision",
     "data": "BPE JSONL ByteTokenizer FineWebEdu HubTokenizer LocalText Parquet PythonHelp Shakespeare",
     "declare": "identity",
+    "engines.megatron": "Megatron",
     "engines.torch": "Torch",
     "engines.transformers": "Transformers",
     "engines.vllm": "VLLM",
@@ -251,6 +253,7 @@ __all__ = [
     "Mamba",
     "Mamba2",
     "MedicalO1",
+    "Megatron",
     "MoBA",
     "MoE",
     "NoPE",

@@ -13,7 +13,7 @@ from effdsl.engines.torch import Torch
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Task
 from effdsl_runtime.checkpoints.directory import write_checkpoint
-from effdsl_runtime.data.batches import batches, held_out_windows
+from effdsl_runtime.data.batches import Windows, batches, held_out_windows
 from effdsl_runtime.data.corpus import Corpus
 from effdsl_runtime.data.prepare import prepare
 from effdsl_runtime.device import device_of, synchronise, use_threads
@@ -177,10 +177,13 @@ class Training:
 
         ``routings`` collects how they were sent to experts.
         """
-        windows_ns = held_out_windows(self._corpus, self._budget.context_length, tokens)
-        loss = self._trainer.evaluate(windows_ns, routings)
+        loss = self._trainer.evaluate(self.held_out(tokens), routings)
         self._refuse_explosion("held-out loss", loss, f"after step {len(self.iterations)}")
         return loss
+
+    def held_out(self, tokens: int) -> Windows:
+        """The held-out windows that predict about ``tokens`` tokens, always the same ones."""
+        return held_out_windows(self._corpus, self._budget.context_length, tokens)
 
     def _refuse_explosion(self, what: str, loss: float, when: str) -> None:
         """The last update shows in the held-out loss alone: no training loss follows it."""
@@ -221,13 +224,12 @@ class Training:
 
     def held_out_context(self) -> torch.Tensor:
         """``(1, t)``: a context of held-out text, on the device."""
-        context_length = self._budget.context_length
-        windows_ns = held_out_windows(self._corpus, context_length, context_length)
+        windows_ns = self.held_out(self._budget.context_length)
         return torch.from_numpy(windows_ns[:1, :-1]).to(self._device)
 
     def bytes_per_token(self, tokens: int) -> float:
         """Bytes of UTF-8 per token among the tokens that ``evaluate(tokens)`` predicts."""
-        targets_nt = held_out_windows(self._corpus, self._budget.context_length, tokens)[:, 1:]
+        targets_nt = self.held_out(tokens)[:, 1:]
         return self._corpus.bytes_of(targets_nt.ravel()) / targets_nt.size
 
 
