@@ -131,7 +131,8 @@ def speed_in_words(cells: Sequence[PlannedCell]) -> str:
     slow, fast = min(rates), max(rates)
     reached = slow[1] if slow[1] == fast[1] else f"{slow[1]} to {fast[1]}"
     if counts == {0}:
-        return f"assumed {reached}"
+        how = "foreseen" if all(speed.foreseen for _, speed in speeds) else "assumed"
+        return f"{how} {reached}"
     measured = max(counts)
     said = f"calibrated from {measured:,} task{'s' * (measured != 1)}: {reached}"
     unseen = list(dict.fromkeys(name for name, speed in speeds if speed.tasks and not speed.alike))

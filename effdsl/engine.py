@@ -57,6 +57,11 @@ class Engine(HasTag, ABC):
         """Predicted memory of one device when it is fullest; ``None`` where nothing foresees it."""
         return None
 
+    def training_s(self, workload: Workload, hardware: Hardware) -> float | None:
+        """Seconds that the iterations of a task will probably take where nothing like it has run; ``None``
+        where nothing foresees it."""
+        return None
+
     def too_large(self, workload: Workload, hardware: Hardware) -> str:
         """What a plan says of ``workload`` where it does not fit on ``hardware``: how the engine lays it out,
         and what else could be done."""

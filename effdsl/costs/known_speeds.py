@@ -141,16 +141,23 @@ class KnownSpeeds:
         return cls({group: tuple(seen) for group, seen in groups.items()})
 
     def speed(self, cell: Cell, cost: Cost) -> Speed:
-        """The median of what has run, the likest counting most; else an assumption, else nothing."""
+        """The median of what has run, the likest counting most; else what the engine foresees, else an
+        assumption, else nothing."""
         seen = self.finished.get(CalibrationGroup.of(cell))
-        if seen:
-            return _speed(cost.features, seen)
-        return UNKNOWN if lower_bound_s(cost, cell.workload.dtype, cell.hardware) is None else ASSUMED
+        return _speed(cost.features, seen) if seen else _unmeasured_speed(cell, cost)
 
     def accuracy(self) -> list[Accuracy]:
         """One row per group, by name."""
         ordered = sorted(self.finished.items(), key=lambda item: attrs.astuple(item[0]))
         return [_accuracy(group, tasks) for group, tasks in ordered]
+
+
+def _unmeasured_speed(cell: Cell, cost: Cost) -> Speed:
+    bound_s = lower_bound_s(cost, cell.workload.dtype, cell.hardware)
+    if bound_s is None:
+        return UNKNOWN
+    foreseen_s = cell.engine.training_s(cell.workload, cell.hardware)
+    return ASSUMED if foreseen_s is None else Speed(of_bound=bound_s / foreseen_s, foreseen=True)
 
 
 def _speed(features: Features, seen: Sequence[FinishedRates]) -> Speed:

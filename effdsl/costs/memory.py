@@ -55,9 +55,19 @@ SCHEMES = {"gpu": ON_GPU, "cpu": ON_CPU}
 
 
 def training_memory(
-    architecture: Architecture, budget: TrainingBudget, dtype: str, kind: str, devices: int
+    architecture: Architecture,
+    budget: TrainingBudget,
+    dtype: str,
+    kind: str,
+    devices: int,
+    *,
+    sharded: bool = False,
 ) -> MemoryEstimate:
-    """Predicted memory of one of ``devices`` of a ``kind`` (``"cpu"`` or ``"gpu"``) that share each batch."""
+    """Predicted memory of one of ``devices`` of a ``kind`` (``"cpu"`` or ``"gpu"``) that share each batch.
+
+    Args:
+        sharded: whether each has a part of weights, gradients and optimizer states instead of all.
+    """
     share = -(-budget.batch_size // devices)
     sequences = min(budget.micro_batch_size, share)
     return decoder_training_memory(
@@ -67,6 +77,7 @@ def training_memory(
         dtype,
         scheme=SCHEMES[kind],
         accumulates=share > sequences,
+        shards=devices if sharded else 1,
     )
 
 
@@ -78,20 +89,24 @@ def decoder_training_memory(
     *,
     scheme: Scheme = ON_GPU,
     accumulates: bool = False,
+    shards: int = 1,
 ) -> MemoryEstimate:
     """Predicted memory of training ``architecture`` on ``sequences`` at a time, in bytes.
 
     Args:
         scheme: of the device.
-        accumulates: whether gradients of earlier micro-batches are held during a forward pass.
+        accumulates: whether gradients of earlier micro-batches are held during a forward pass, those of all
+            parameters.
+        shards: devices among which FSDP2 divides weights, gradients and optimizer states.
     """
     parameters = architecture.parameters(context_length)
     tokens = sequences * context_length
     element = BYTES_PER_ELEMENT[dtype]
     cast = element if element != FLOAT32 else 0
-    weights = FLOAT32 * parameters
-    gradients = FLOAT32 * parameters
-    optimizer = 2 * FLOAT32 * parameters
+    weights = FLOAT32 * parameters // shards
+    gradients = FLOAT32 * parameters // shards
+    optimizer = 2 * FLOAT32 * parameters // shards
+    gathered = FLOAT32 * _gathered(architecture, context_length) if shards > 1 else 0
     shape = architecture.shape
     logits = min(tokens * shape.vocab_size, scheme.logits_at_once)
     head = shape.vocab_size * shape.hidden_size * (FLOAT32 + cast)  # its gradient, and a chunk's share of it
@@ -104,17 +119,29 @@ def decoder_training_memory(
     # Forward, and a gradient of either factor.
     kernels = 3 * architecture.products * scheme.compiled_product if cast else 0
     forward = MemoryEstimate(
-        weights=weights + cast * parameters,
-        gradients=gradients + head if accumulates else head,  # the loss makes the output layer's at once
+        weights=weights + gathered + cast * parameters,  # autocast's copies are never sharded
+        gradients=FLOAT32 * parameters + head
+        if accumulates
+        else head,  # the loss makes the output layer's at once
         optimizer=optimizer,
         activations=round(activations),
         logits=logits * (2 * FLOAT32 + cast),
         kernels=kernels,
     )
     step = MemoryEstimate(weights=weights, gradients=gradients, optimizer=optimizer, kernels=kernels)
-    fullest = max(forward, step, key=lambda moment: moment.total)
+    # What measures the finished model has it whole beside the shards.
+    end = attrs.evolve(step, weights=weights + FLOAT32 * parameters, gradients=0) if shards > 1 else step
+    fullest = max(forward, step, end, key=lambda moment: moment.total)
     slack = scheme.slack * architecture.fragmentation * (fullest.total - kernels)
     return attrs.evolve(fullest, slack=round(slack))
+
+
+def _gathered(architecture: Architecture, context_length: int) -> int:
+    """Parameters that a device has whole during a pass, though they are sharded: the layer that computes, the
+    one that is fetched meanwhile, and what belongs to no layer."""
+    layer = architecture.non_embedding_parameters(context_length) // architecture.shape.layers
+    outside = architecture.embeddings * architecture.shape.vocab_size * architecture.shape.hidden_size
+    return outside + min(2, architecture.shape.layers) * layer
 
 
 def generation_memory(

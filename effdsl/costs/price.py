@@ -61,6 +61,7 @@ class Speed:
         outside_s: seconds of a task outside its training: start, evaluation, generation.
         alike: how many of them had the same kinds of parts.
         slowest, fastest: the 5th and 95th percentile of their speed, in units of this one.
+        foreseen: whether a model of the engine's time says so, where nothing was measured.
     """
 
     of_bound: float | None = None
@@ -70,6 +71,7 @@ class Speed:
     alike: int = 0
     slowest: float = 1.0
     fastest: float = 1.0
+    foreseen: bool = False
 
     def seconds(self, flops: float | None, bound_s: float | None, factor: float = 1.0) -> float | None:
         """Time of a task of ``flops`` that takes at least ``bound_s``, at ``factor`` times this speed;

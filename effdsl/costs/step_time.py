@@ -1,8 +1,8 @@
 """How long an optimizer step takes on several devices, before anything has run.
 
-Four constants were fitted to published runs on H100 (``scaling_rows.csv``; docs/costs.md has the error of
-each row): the rate of matrix products, that of attention, what passes element by element, and how much of
-the communication is hidden behind the computing. Not modelled: what a step needs besides (launching
+Four constants were fitted to published runs on H100 (``scaling_rows.csv``; docs/several_devices.md has the
+error of each row): the rate of matrix products, that of attention, what passes element by element, and how
+much of the communication is hidden behind the computing. Not modelled: what a step needs besides (launching
 kernels, the optimizer, reading data), small matrices that leave a device idle, stages of a pipeline that
 take unequally long, power limits below the vendor's, kernels of attention made for one kind of device.
 """

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 
 @singledispatch
-def embedded_memory(workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
-    """Predicted memory of the embedded engine on one of the devices of ``hardware``; each stage that it runs
-    registers what it knows."""
+def embedded_memory(workload: Workload, hardware: Hardware, sharded: bool) -> MemoryEstimate | None:
+    """Predicted memory of the embedded engine on one of the devices of ``hardware``, each of which has all
+    states of the model or, where these are ``sharded``, a part; each stage that it runs registers what it
+    knows."""
+    return None
+
+
+@singledispatch
+def embedded_training_s(workload: Workload, hardware: Hardware, sharded: bool) -> float | None:
+    """Seconds of training by the embedded engine on all of ``hardware``; the same."""
     return None
 
 
@@ -50,7 +57,15 @@ class Torch(Engine):
         return evolve(self, sharded=copied is not None and most is not None and copied.total > most.value)
 
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
-        return embedded_memory(workload, hardware)
+        return embedded_memory(workload, hardware, bool(self.sharded))
+
+    def training_s(self, workload: Workload, hardware: Hardware) -> float | None:
+        return embedded_training_s(workload, hardware, bool(self.sharded))
+
+    def too_large(self, workload: Workload, hardware: Hardware) -> str:
+        if self.sharded:
+            return "weights, gradients and optimizer states are divided among the devices, nothing else is"
+        return super().too_large(workload, hardware)
 
     def processes(self, hardware: Hardware) -> int:
         return hardware.count

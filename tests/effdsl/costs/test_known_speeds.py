@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from effdsl import (
     GH200,
     GQA,
+    H200,
     JSONL,
     MLA,
     MQA,
     NSA,
     Attention,
+    B,
     Backbone,
     Budget,
     M,
@@ -27,17 +29,22 @@ from effdsl import (
     Recipe,
     RoPE,
     Study,
+    Torch,
     Transformer,
 )
 from effdsl.costs import FinishedTask, KnownSpeeds, lower_bound_s
-from effdsl.costs.price import UNKNOWN, Speed
+from effdsl.costs.communication import Averaged, FullySharded
+from effdsl.costs.price import ASSUMED, UNKNOWN, Speed
 from effdsl.costs.spread import Spread
+from effdsl.costs.step_time import step_time
 from effdsl.display import totals
 from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import Hardware
 from effdsl.key import canonical_json
+from effdsl.parallelism import Parallelism
 from effdsl.plan import Plan
 from effdsl.planner import make_plan
+from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell
 
 LAPTOP = Hardware(name="a laptop", kind="cpu")
@@ -217,3 +224,33 @@ def test_a_class_that_is_not_known_here_cannot_come_back() -> None:
         decoded('{"$":"gone"}')
     with pytest.raises(CannotDecode, match="has no seed"):
         decoded('{"$":"task","cell":1}')
+
+
+def test_before_anything_has_run_several_devices_take_what_the_model_of_a_step_says() -> None:
+    """Copies on eight H200, shards where copies do not fit; once such tasks have run, what they took."""
+    study = Study(Attention([GQA]), [1.5 * B, 14 * B], hw=8 * H200, budget=Budget(steps=10))
+    plan = make_plan(study, LAPTOP)
+    for cell, replication in zip(cells(plan), (Averaged(), FullySharded()), strict=True):
+        assert cell.engine == Torch(sharded=isinstance(replication, FullySharded))
+        assert isinstance(cell.workload, Pretraining)
+        step = step_time(cell.workload, cell.hardware, Parallelism(data=8), replication)
+        assert step is not None
+        speed = speed_of(cell, KnownSpeeds())
+        assert speed.foreseen
+        (planned,) = (one for one in plan.cells if one.cell == cell)
+        assert planned.price.seconds == pytest.approx(10 * step.seconds)
+        assert not speed_of(cell, KnownSpeeds.from_tasks([FinishedTask(cell, 9.0)])).foreseen
+    assert "(estimated; speed foreseen " in totals(plan)
+    assert "(estimated; speed assumed 40% of peak)" in totals(
+        make_plan(study.derive(hw=H200, axis=Attention([MQA])), LAPTOP)
+    )
+
+
+def test_devices_of_whose_links_nothing_is_known_are_priced_as_one_is() -> None:
+    """By an assumed part of the peak rates; of a peak that is not known nothing follows."""
+    known = Hardware("mine", peak_flops={"bfloat16": 1e15}, bandwidth=1e12)
+    for hardware in (2 * known, known):
+        (cell,) = cells(make_plan(STUDY.derive(axis=Attention([GQA]), hw=hardware), LAPTOP))
+        assert speed_of(cell, KnownSpeeds()) == ASSUMED
+    (cell,) = cells(make_plan(STUDY.derive(axis=Attention([GQA]), hw=2 * Hardware("mine")), LAPTOP))
+    assert speed_of(cell, KnownSpeeds()) == UNKNOWN

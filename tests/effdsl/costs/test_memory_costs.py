@@ -19,6 +19,7 @@ from effdsl.techniques.position import RoPE, T5Bias
 from effdsl.units import B, M
 
 SMALL = Decoder(shape_for(3 * M, 2048), GQA(), RoPE())
+LARGE = Decoder(shape_for(3 * B, 151_936), GQA(), RoPE())
 
 
 def test_weights_and_adam_take_twelve_bytes_a_parameter_in_float32():
@@ -146,3 +147,27 @@ def test_three_billion_parameters_do_not_fit_24_gb_and_fit_80_gb():
     shape = shape_for(3 * B, 151_936)
     total = decoder_training_memory(Decoder(shape, MHA().resolve(shape), RoPE()), 1, 2048, "bfloat16").total
     assert 24e9 < total < 80e9
+
+
+def test_shards_divide_what_a_copy_holds_of_every_parameter_but_what_is_gathered_and_cast():
+    """On eight devices an eighth of weights and states; beside it in float32 two layers and the embedding,
+    which FSDP2 has gathered, and autocast's copy of all. In steps of several micro-batches the gradients of
+    all parameters, which meet at the last of them."""
+    whole = LARGE.parameters(8192)
+    layer = LARGE.non_embedding_parameters(8192) // 36
+    embedding = LARGE.shape.vocab_size * LARGE.shape.hidden_size
+    memory = decoder_training_memory(LARGE, 1, 8192, "bfloat16", shards=8)
+    copied = decoder_training_memory(LARGE, 1, 8192, "bfloat16")
+    assert memory.weights == whole // 2 + 4 * (embedding + 2 * layer) + 2 * whole
+    assert memory.optimizer == copied.optimizer // 8
+    assert memory.activations == copied.activations
+    assert memory.gradients == copied.gradients
+    later = decoder_training_memory(LARGE, 1, 8192, "bfloat16", shards=8, accumulates=True)
+    assert later.gradients - memory.gradients == 4 * whole
+
+
+def test_what_is_sharded_is_whole_once_when_it_is_measured():
+    """With few tokens nothing else takes as much: the model in float32 beside its shards and their states."""
+    memory = decoder_training_memory(LARGE, 1, 8, "float32", shards=64)
+    assert memory.weights == 4 * LARGE.parameters(8) + 4 * LARGE.parameters(8) // 64
+    assert memory.gradients == 0

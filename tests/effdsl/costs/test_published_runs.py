@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ def one_efficiency_over_measured(run: PublishedRun, efficiency: float) -> float:
     return flops / (efficiency * run.hardware.peak_flops[run.dtype] * run.hardware.count) / run.seconds
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "several_devices.md"
 RUNS = list(published_runs())
 
 
@@ -48,6 +50,17 @@ def test_the_mean_error_is_that_of_a_fit_and_far_below_that_of_a_single_efficien
     mean = sum(map(abs, log_errors)) / HELD
     assert mean < 0.03
     assert sum(abs(error - best) for error in single) / HELD > 5 * mean
+
+
+def test_the_page_shows_the_error_of_every_row() -> None:
+    """``docs/several_devices.md`` is what its script writes today."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    shown = {
+        int(cells[1]): cells[-2].strip()
+        for line in lines
+        if len(cells := line.split("|")) == 11 and cells[1].strip().isdigit()
+    }
+    assert shown == {run.number: f"{predicted_over_measured(run) - 1:+.1%}" for run in RUNS}
 
 
 def test_the_rows_are_what_their_sources_say() -> None:
