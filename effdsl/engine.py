@@ -72,6 +72,10 @@ class Engine(HasTag, ABC):
         among the devices of ``hardware``. Keys are made of what this returns."""
         return self
 
+    def remark(self, hardware: Hardware) -> str:
+        """What a plan says of how it divides a task among the devices of ``hardware``; usually nothing."""
+        return ""
+
     @abstractmethod
     def processes(self, hardware: Hardware) -> int:
         """How many processes are started for a task on ``hardware``: one for each device, or one in all."""

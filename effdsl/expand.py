@@ -208,5 +208,5 @@ def _cell(choice: Choice, stage: Stage, study: Study, hardware: Hardware, condit
     engine = engine.laid_out(workload, hardware)
     cell = Cell(workload, engine, hardware, labels)
     memory = engine.memory(workload, hardware)
-    remark = stage.remark(choice, workload)
+    remark = "; ".join(filter(None, (engine.remark(hardware), stage.remark(choice, workload))))
     return PlannedCell(choice, labels, cell, workload.cost(hardware), memory, remark=remark)

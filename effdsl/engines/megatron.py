@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from effdsl.declare import identity, keyed
 from effdsl.engine import Engine
+from effdsl.parallelism import Parallelism
 from effdsl.validate import one_of, optional, positive_int, whole
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def memory_in_megatron(workload: Workload, hardware: Hardware, engine: Megatron) -> MemoryEstimate | None:
     """Predicted memory of Megatron-Core on the fullest of the devices of ``hardware``; each stage that it
     runs registers what it knows."""
+    return None
+
+
+@singledispatch
+def training_s_in_megatron(workload: Workload, hardware: Hardware, engine: Megatron) -> float | None:
+    """Seconds of training by Megatron-Core on all of ``hardware``; the same."""
     return None
 
 
@@ -81,9 +88,14 @@ class Megatron(Engine):
     def memory(self, workload: Workload, hardware: Hardware) -> MemoryEstimate | None:
         return memory_in_megatron(workload, hardware, self)
 
+    def training_s(self, workload: Workload, hardware: Hardware) -> float | None:
+        """Seconds that the iterations of a task will probably take where nothing like it has run; ``None``
+        where nothing foresees it."""
+        return training_s_in_megatron(workload, hardware, self)
+
     def too_large(self, workload: Workload, hardware: Hardware) -> str:
         return (
-            f"{self.layout(hardware)}; larger tensor_parallel= and pipeline_parallel= divide the model, "
+            f"{self.parallelism(hardware)}; larger tensor_parallel= and pipeline_parallel= divide the model, "
             "recompute='full' keeps less"
         )
 
@@ -98,13 +110,17 @@ class Megatron(Engine):
         """Copies of the model, each of which computes its part of a batch."""
         return hardware.count // self.model_parallel()
 
-    def layout(self, hardware: Hardware) -> str:
-        """How the devices divide the work, in words, e.g. ``2 tensor × 4 data parallel``."""
-        degrees = {
-            "tensor": self.tensor_parallel,
-            "pipeline": self.pipeline_parallel,
-            "context": self.context_parallel,
-            "data": self.data_parallel(hardware),
-        }
-        divided = [f"{degree} {name}" for name, degree in degrees.items() if (degree or 1) > 1]
-        return (" × ".join(divided) or "1 data") + " parallel"
+    def parallelism(self, hardware: Hardware) -> Parallelism:
+        """How the devices divide the work; what is left open is taken for 1."""
+        return Parallelism(
+            tensor=self.tensor_parallel or 1,
+            pipeline=self.pipeline_parallel or 1,
+            expert=self.expert_parallel or 1,
+            context=self.context_parallel or 1,
+            data=self.data_parallel(hardware),
+            sequence_parallel=bool(self.sequence_parallel),
+            recomputes=self.recompute == "full",
+        )
+
+    def remark(self, hardware: Hardware) -> str:
+        return str(self.parallelism(hardware))

@@ -76,8 +76,10 @@ class NotAtAll(Lowering):
 
 
 def our_layer(name: str, no_pipeline: str = "") -> OwnLayer:
-    """What computes ``name`` where Megatron-Core has no modules for it."""
-    return OwnLayer(f"Megatron-Core has no {name}, and cannot split the matrices of our layer", no_pipeline)
+    """What computes ``name``, for which Megatron-Core has no modules."""
+    return OwnLayer(
+        f"a layer of ours computes {name}, and Megatron-Core cannot split its matrices", no_pipeline
+    )
 
 
 @singledispatch
@@ -127,7 +129,7 @@ def _(architecture: Decoder) -> Lowering:
 
 @lowering_of.register
 def _(architecture: ParallelDecoder) -> Lowering:
-    parallel = our_layer("layer whose halves read the same input")
+    parallel = our_layer("blocks whose halves read the same input")
     parts = (architecture.attention, architecture.position, architecture.feed_forward)
     return _together([*map(lowering, parts), parallel])
 

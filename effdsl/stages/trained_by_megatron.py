@@ -5,30 +5,98 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
+import attrs
+
+from effdsl.costs.communication import ShardedOptimizer
+from effdsl.costs.divided_memory import megatron_memory
+from effdsl.costs.layouts import OF_MEMORY, PricedLayout, candidates, chosen
+from effdsl.costs.step_time import step_time
 from effdsl.declare import evolve
-from effdsl.engines.megatron import Megatron, chosen_layout, lacking_in_megatron
+from effdsl.engines.megatron import (
+    Megatron,
+    chosen_layout,
+    lacking_in_megatron,
+    memory_in_megatron,
+    training_s_in_megatron,
+)
 from effdsl.hardware import Hardware
+from effdsl.parallelism import Parallelism
 from effdsl.stages.lowering import NotAtAll, lowering_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention.gqa import GQA
 from effdsl.techniques.feed_forward import MoE
-from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
+from effdsl.techniques.technique import BYTES_PER_ELEMENT, AttentionTechnique, FeedForwardTechnique
+from effdsl.workload import MemoryEstimate
+
+FLOAT32 = BYTES_PER_ELEMENT["float32"]
 
 
 @chosen_layout.register
 def _layout(workload: Pretraining, hardware: Hardware, engine: Megatron) -> Megatron:
-    """Every device a copy, unless the engine says otherwise."""
-    tensor_parallel = engine.tensor_parallel or 1
+    """The layout that fits and is predicted to be the fastest; where none can be had, the plainest."""
+    best = chosen(layouts(workload, hardware, engine))
+    return _said_in_full(engine, Parallelism() if best is None else best.parallelism)
+
+
+def layouts(workload: Pretraining, hardware: Hardware, engine: Megatron) -> tuple[PricedLayout, ...]:
+    """What ``engine`` leaves to be chosen from, with what each would take and why it may be refused."""
+
+    def refuses(parallelism: Parallelism) -> str:
+        return next(not_laid_out(workload, hardware, _said_in_full(engine, parallelism)), "")
+
+    def is_asked(parallelism: Parallelism) -> bool:
+        return parallelism == _said_in_full(engine, parallelism).parallelism(hardware)
+
+    found = candidates(workload, hardware, refuses, is_asked)
+    return tuple(_as_stored(workload, hardware, one) for one in found)
+
+
+def _said_in_full(engine: Megatron, parallelism: Parallelism) -> Megatron:
+    """``engine``, and where it leaves something open what ``parallelism`` says."""
     shares_tokens = engine.sequence_parallel
+    tensor_parallel = engine.tensor_parallel or parallelism.tensor
     return evolve(
         engine,
         tensor_parallel=tensor_parallel,
-        pipeline_parallel=engine.pipeline_parallel or 1,
-        expert_parallel=engine.expert_parallel or 1,
-        context_parallel=engine.context_parallel or 1,
+        pipeline_parallel=engine.pipeline_parallel or parallelism.pipeline,
+        expert_parallel=engine.expert_parallel or parallelism.expert,
+        context_parallel=engine.context_parallel or parallelism.context,
         sequence_parallel=tensor_parallel > 1 if shares_tokens is None else shares_tokens,
-        recompute=engine.recompute or "none",
+        recompute=engine.recompute or ("full" if parallelism.recomputes else "none"),
+    )
+
+
+@memory_in_megatron.register
+def _memory(workload: Pretraining, hardware: Hardware, engine: Megatron) -> MemoryEstimate:
+    parallelism = engine.parallelism(hardware)
+    return _with_float32_states(workload, parallelism, megatron_memory(workload, parallelism))
+
+
+@training_s_in_megatron.register
+def _training_s(workload: Pretraining, hardware: Hardware, engine: Megatron) -> float | None:
+    parallelism = engine.parallelism(hardware)
+    step = step_time(workload, hardware, parallelism, ShardedOptimizer())
+    return None if step is None else workload.budget.steps * step.seconds
+
+
+def _as_stored(workload: Pretraining, hardware: Hardware, priced: PricedLayout) -> PricedLayout:
+    memory = _with_float32_states(workload, priced.parallelism, priced.memory)
+    fits = hardware.memory is None or memory.total <= OF_MEMORY * hardware.memory.value
+    return attrs.evolve(priced, memory=memory, fits=fits)
+
+
+def _with_float32_states(
+    workload: Pretraining, parallelism: Parallelism, memory: MemoryEstimate
+) -> MemoryEstimate:
+    """``memory``, of which Megatron-LM would keep weights in the dtype of the products and a copy in float32:
+    here they are float32, and autocast makes copies; two states of Adam are shared by the copies."""
+    element = BYTES_PER_ELEMENT[workload.dtype]
+    parameters = memory.gradients // FLOAT32
+    copied = element if element != FLOAT32 else 0
+    states = 3 if copied else 2
+    return attrs.evolve(
+        memory, weights=(FLOAT32 + copied) * parameters, optimizer=memory.optimizer * 2 // states
     )
 
 
@@ -59,6 +127,11 @@ def not_laid_out(workload: Pretraining, hardware: Hardware, engine: Megatron) ->
             yield f"{lowered.no_pipeline}; take pipeline_parallel=1"
         if shape.layers % stages:
             yield _indivisible("pipeline_parallel", stages, shape.layers, "layers")
+    if tensor > hardware.devices_of_a_node:
+        yield (
+            f"tensor_parallel={tensor} sends what its devices compute to each other in every layer, and "
+            f"{hardware.devices_of_a_node} are in one machine; take as many at most, and pipeline_parallel="
+        )
     if tensor > 1:
         if lowered.no_tensor_parallel:
             yield f"{lowered.no_tensor_parallel}; take tensor_parallel=1"

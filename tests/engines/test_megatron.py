@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
 import duckdb
+import effdsl_runtime.checkpoints.auto  # noqa: F401  our own decoders, for the auto class
 import pytest
-from effdsl_registry.records import Record
+import torch
+from effdsl_registry.records import Record, from_json
 from effdsl_registry.store import Store
+from effdsl_runtime.data.batches import held_out_windows
+from effdsl_runtime.data.prepare import prepare
+from effdsl_runtime.engines.torch_engine import HELD_OUT_TOKENS
 from effdsl_runtime.executing.supervision import Supervision
 from effdsl_runtime.machine import describe
 from effdsl_runtime.recording.run_record import Assignment
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM
 
 from effdsl.data import ByteTokenizer, Data, LocalText
 from effdsl.declare import evolve
@@ -38,7 +46,7 @@ pytestmark = pytest.mark.engines
 
 SHAPE = Shape(layers=2, hidden_size=32, heads=4, head_dim=8, intermediate_size=64, vocab_size=256)
 RECIPE = TrainingRecipe(learning_rate=1e-2, dtype="float32")
-STEPS = 20
+STEPS, CONTEXT = 20, 32
 FLOAT32 = 1e-4  # the most that losses of 20 steps may differ, relative to themselves
 
 
@@ -62,11 +70,12 @@ def decoder(
 
 
 @attrs.frozen
-class Trained:
-    """What a task left."""
+class Left:
+    """What a task left: its losses, its record, and its weights in Hugging Face's form."""
 
     losses: list[float]
     record: Record
+    checkpoint: Path
 
 
 class Trainings:
@@ -74,11 +83,11 @@ class Trainings:
 
     def __init__(self, store: Store, data: Data) -> None:
         self._store, self._data = store, data
-        self._known: dict[str, Trained] = {}
+        self._known: dict[str, Left] = {}
 
-    def of(self, architecture: Architecture, engine: Engine, devices: int) -> Trained:
+    def of(self, architecture: Architecture, engine: Engine, devices: int) -> Left:
         """20 steps of 4 sequences, one at a time."""
-        budget = TrainingBudget(steps=STEPS, batch_size=4, context_length=32, micro_batch_size=1)
+        budget = TrainingBudget(steps=STEPS, batch_size=4, context_length=CONTEXT, micro_batch_size=1)
         hardware = Hardware("a CPU", count=devices, kind="cpu")
         work = Pretraining(architecture, self._data, budget, RECIPE)
         assert not engine.lacks(work, hardware)
@@ -88,16 +97,18 @@ class Trainings:
             self._known[address.key] = self._run(task, address)
         return self._known[address.key]
 
-    def _run(self, task: Task, address: Any) -> Trained:
+    def _run(self, task: Task, address: Any) -> Left:
         attempt = "a" * 32
         log = self._store.root / f"{address.key}.log"
-        told = Assignment(task, address, canonical_json(task), attempt, self._store.root, log, describe())
+        root, canonical = self._store.root, canonical_json(task)
+        told = Assignment(task, address, canonical, attempt, root, log, describe(), keeps_files=True)
         ended = Supervision(self._store, lambda: False, timeout_s=300).run(told, lambda progress: None)
         assert ended is not None
         assert ended.ending.outcome is Outcome.OK, (ended.ending, log.read_text())
         file = str(self._store.iterations_file(address.key, attempt))
         rows = duckdb.execute("SELECT loss FROM read_parquet(?) ORDER BY step", [file]).fetchall()
-        return Trained([loss for (loss,) in rows], ended)
+        record = from_json(ended.record.read_text())
+        return Left([loss for (loss,) in rows], record, self._store.checkpoints.of(address.key))
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +126,7 @@ LAYOUTS = {
     "TP2-SP": (decoder(), Megatron(tensor_parallel=2), 2),
     "PP2": (decoder(), Megatron(pipeline_parallel=2), 2),
     "EP2": (decoder(feed_forward=EXPERTS), Megatron(expert_parallel=2), 2),
+    "EP2-DP4": (decoder(feed_forward=EXPERTS), Megatron(expert_parallel=2), 4),
     "MoE-PP2": (decoder(feed_forward=EXPERTS), Megatron(pipeline_parallel=2), 2),
     "MoE-TP2-SP": (decoder(feed_forward=EXPERTS), Megatron(tensor_parallel=2), 2),
     "NSA-DP2": (decoder(NSA(window=8)), Megatron(), 2),
@@ -139,3 +151,37 @@ def test_losses_are_those_of_the_embedded_engine_in_one_process(layout: str, tra
     assert len(one.losses) == len(several.losses) == STEPS
     assert several.losses == pytest.approx(one.losses, rel=FLOAT32)
     assert one.losses[-1] < one.losses[0] - 1  # which says something only where something is learned
+
+
+@pytest.mark.parametrize("layout", ["TP2-SP", "TP2-PP2", "MoE-TP2-SP", "EP2", "NSA-MoE-PP2", "Pythia-PP2"])
+def test_the_checkpoint_has_the_held_out_loss_that_was_measured(
+    layout: str, trainings: Trainings, data: Data
+) -> None:
+    """Read by transformers' auto class, whose loss of each window is its own."""
+    left = trainings.of(*LAYOUTS[layout])
+    model = AutoModelForCausalLM.from_pretrained(left.checkpoint, dtype=torch.float32).eval()
+    corpus = prepare(data, lambda text: None)
+    windows_ns = torch.from_numpy(held_out_windows(corpus, CONTEXT, HELD_OUT_TOKENS))
+    losses = []
+    for part_bs in windows_ns.split(64):
+        with torch.no_grad():
+            logits_btv = model(part_bs[:, :-1]).logits
+        losses.append(cross_entropy(logits_btv.flatten(0, 1), part_bs[:, 1:].flatten(), reduction="sum"))
+    loss = float(sum(losses)) / windows_ns[:, 1:].numel()
+    assert left.record.metrics["held_out_loss"] == pytest.approx(loss, rel=1e-5)
+    assert loss == pytest.approx(left.losses[-1], rel=0.2)  # of a model that has learned as much
+
+
+def test_a_record_says_what_that_of_the_embedded_engine_says(trainings: Trainings) -> None:
+    """Of the same model: the same metrics, the others missing with a reason, the same curves and tables."""
+    architecture, engine, devices = LAYOUTS["EP2"]
+    one = trainings.of(architecture, Torch(), 1).record
+    two = trainings.of(architecture, engine, devices).record
+    assert set(two.metrics) | set(two.missing) >= set(one.metrics) | set(one.missing)
+    assert set(one.metrics) - set(two.metrics) <= {"pcu_w"}
+    assert all(two.missing.values())
+    assert two.identity.parameters == one.identity.parameters
+    assert [step for step, _ in two.curves["held_out"]] == [step for step, _ in one.curves["held_out"]]
+    for name in ("held_out_loss", "bits_per_byte", "router_entropy", "expert_load_max_over_mean"):
+        assert two.metrics[name] == pytest.approx(one.metrics[name], rel=1e-3)
+    assert two.provenance.libraries["megatron-core"] == "0.16.1"

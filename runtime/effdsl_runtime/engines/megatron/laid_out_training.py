@@ -25,9 +25,10 @@ from effdsl_runtime.device import autocast
 from effdsl_runtime.engines.megatron.distinct_norm import clip
 from effdsl_runtime.engines.megatron.missing_parts import replace_missing
 from effdsl_runtime.engines.megatron.shard_map import collect, fill, fill_copy_of_embedding, pieces_here
+from effdsl_runtime.engines.megatron.sharded_states import sharded_adamw
 from effdsl_runtime.engines.megatron.stage_model import stage_model
 from effdsl_runtime.engines.replicas import joined
-from effdsl_runtime.engines.trainer import adamw, micro_batches
+from effdsl_runtime.engines.trainer import micro_batches
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.ranks import Ranks
@@ -79,21 +80,24 @@ class LaidOutTrainer:
         self._copies = MegatronDDP(config, overlapping, self._stage)
         config.no_sync_func = self._copies.no_sync
         config.finalize_model_grads_func = finalize_model_grads
-        self._optimizer = adamw(self._stage, workload.recipe)
+        self._optimizers = sharded_adamw(self._stage, self._pieces, workload.recipe)
         self._forward_backward = get_forward_backward_func()
 
     def step(self, step: int, windows_bs: Windows) -> float:
         """Train on one batch; returns its mean cross-entropy in nats per token."""
         recipe, size = self._workload.recipe, self._workload.budget.micro_batch_size
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, self._workload.budget.steps, recipe)
+        rate = learning_rate_at(step, self._workload.budget.steps, recipe)
         self._copies.zero_grad_buffer()
         mine_bs = self._part(windows_bs)
         MoEAuxLossAutoScaler.set_loss_scale(torch.full((1,), size / len(mine_bs), device=self._device))
         loss = self._passes(mine_bs, size, forward_only=False)
         clip(self._stage, self._pieces, recipe.gradient_clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)  # or the next gradients would be added to these twice
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        for parameter in self._stage.parameters():
+            parameter.grad = None  # or the next gradients would be added to these twice
         return loss
 
     def evaluate(self, windows_ns: Windows, routings: Routings | None = None) -> float:
