@@ -53,6 +53,29 @@ there. Bandwidths are one way: NVLink 4 has 450 GB/s, a 400 Gb/s adapter 50.
 28 of them.
 """
 TAIL = """
+## Memory of a device
+
+`Torch()` holds 16 bytes for each parameter (float32 weight, gradient, two Adam states) and autocast's copy; by
+FSDP2 the 16 are divided among the devices, while two layers and what belongs to no layer are gathered, the
+copies stay whole, and so do gradients between the micro-batches of a step. A test holds this to the tensors of
+two processes.
+
+`Megatron()` holds, of the stage that has most parameters, 8 bytes for each of its parameters and 8 divided by the
+devices that share a batch, 2 for autocast's copy with each micro-batch between its passes; activations as
+`Torch()` keeps them, over the devices that share matrices, for as many micro-batches as there are stages (on
+the first stage; the last has one, and the logits: `4 n (V + d) / t` bytes), or where layers are computed again
+their inputs and one layer's. Experts are divided by expert parallelism too. (Megatron-LM itself, with weights
+in bfloat16, takes 6 + 12 / D bytes: its `theoretical_memory_usage.py`.)
+
+## Which layout
+
+`Megatron()` leaves to the planner what it does not say. Candidates are t of 1, 2, 4 or 8 devices of a machine,
+stages that divide the layers, experts that divide, layers computed again or not, copies of all that on the rest
+of the devices. What fills more than 0.9 of a device's memory, or what the engine refuses (docs/megatron.md), is
+left out; the fastest is taken, and of those within 3% of it the one that divides the model least.
+`effdsl plan STUDY --layout` shows all of them, with memory and step, and why each is not taken. The layout is in
+the key: it changes time, memory and rounding.
+
 ## Not modelled
 
 - What a step needs besides: launching kernels (it bounds small models), the optimizer's own time, reading

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from effdsl.declare import HasTag
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
+    from effdsl.parallelism import LayoutOption
     from effdsl.workload import MemoryEstimate, Workload
 
 
@@ -75,6 +76,11 @@ class Engine(HasTag, ABC):
     def remark(self, hardware: Hardware) -> str:
         """What a plan says of how it divides a task among the devices of ``hardware``; usually nothing."""
         return ""
+
+    def layouts(self, workload: Workload, hardware: Hardware) -> Sequence[LayoutOption]:
+        """Every way of dividing ``workload`` among the devices of ``hardware`` that it knows, with what each
+        would take; this engine, laid out, has taken one of them. None where there is nothing to choose."""
+        return ()
 
     @abstractmethod
     def processes(self, hardware: Hardware) -> int:

@@ -8,6 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from effdsl.training import TrainingBudget
+    from effdsl.workload import MemoryEstimate
 
 
 @attrs.frozen
@@ -55,7 +56,7 @@ class Parallelism:
     def effort(self) -> tuple[int, ...]:
         """How far it is from plain copies: in how many ways a model is divided, then how far in each."""
         ways = (self.tensor, self.pipeline, self.recomputes + 1, self.expert, self.context)
-        return (sum(way > 1 for way in ways), *ways)
+        return (sum(way > 1 for way in ways), *ways, not self.sequence_parallel)
 
     def __str__(self) -> str:
         degrees = {
@@ -66,4 +67,23 @@ class Parallelism:
             "data": self.data,
         }
         divided = " × ".join(f"{degree} {name}" for name, degree in degrees.items() if degree > 1)
-        return f"{divided or '1 data'} parallel{', recomputed' if self.recomputes else ''}"
+        whole = self.tensor > 1 and not self.sequence_parallel
+        also = (", tokens whole" if whole else "") + (", recomputed" if self.recomputes else "")
+        return f"{divided or '1 data'} parallel{also}"
+
+
+@attrs.frozen
+class LayoutOption:
+    """A way of dividing the work of a cell that its engine has looked at.
+
+    Attributes:
+        name: in words.
+        memory: of one device, predicted.
+        step_s: seconds of an iteration, predicted.
+        why_not: why it was not taken; empty of the one that was.
+    """
+
+    name: str
+    memory: MemoryEstimate | None
+    step_s: float | None
+    why_not: str = ""

@@ -12,6 +12,7 @@ from effdsl.declare import HasTag
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
+    from effdsl.units import Bytes
 
 Plain = str | int | float | None
 """A value of a setting as it is written into a record."""
@@ -74,6 +75,14 @@ class MemoryEstimate:
     def parts(self) -> dict[str, int]:
         """The parts that are not empty, by name, in the order in which they are explained."""
         return {name: size for name, size in attrs.asdict(self).items() if size}
+
+    def against(self, most: Bytes | None, part: float = 1.0) -> str:
+        """That it is more than ``part`` of what a device has, in words; empty where it is not, or where that
+        is not known."""
+        if most is None or self.total <= part * most.value:
+            return ""
+        share = "" if part == 1 else f"{part:.0%} of "
+        return f"more than {share}{most.value / 1e9:,.3g} GB"
 
     def __str__(self) -> str:
         shown = " + ".join(f"{name} {size / 1e9:,.3g}" for name, size in self.parts().items())

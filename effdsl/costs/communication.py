@@ -74,6 +74,15 @@ class ShardedOptimizer(Replication):
 
 
 @attrs.frozen
+class HandedOut(Replication):
+    """Gradients are all-reduced; each device updates some of the weights, whose states it alone has, and
+    hands them out, all in float32 (PyTorch's ZeroRedundancyOptimizer)."""
+
+    def bytes_per_parameter(self, micro_batches: int, element: int) -> float:
+        return 3 * FLOAT32
+
+
+@attrs.frozen
 class FullySharded(Replication):
     """Every device has a part of the weights, gradients and states; a layer's weights are gathered when it is
     computed with, forward and backward (ZeRO's third stage; PyTorch's FSDP2).

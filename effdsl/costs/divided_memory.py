@@ -1,9 +1,6 @@
-"""Memory of one device of several that Megatron-Core divides a model among.
+"""Memory of one device of several that divide a model among them as Megatron-Core does.
 
-States of a parameter in bfloat16: its weight, its gradient in float32, and a share of a float32 copy and of
-two Adam states (Megatron-LM's ``theoretical_memory_usage.py``: 6 + 12 / D bytes, D devices that share a batch
-and the optimizer); in float32, 8 + 8 / D. Activations are what our own decoders keep, an upper bound of what
-fused kernels do.
+Activations are what our own decoders keep, an upper bound of what fused kernels do.
 """
 
 from __future__ import annotations
@@ -26,30 +23,65 @@ UNDIVIDED = 10
 whole unless tokens are divided too (Korthikanti et al. 2022, arXiv 2205.05198, equation 2)."""
 
 
-def megatron_memory(work: DecoderTraining, parallelism: Parallelism) -> MemoryEstimate:
+@attrs.frozen
+class ParameterBytes:
+    """Bytes that a device holds of each parameter that it computes with.
+
+    Attributes:
+        weight, gradient: of these.
+        optimizer: of its states, which the devices that share a batch divide among them.
+        cast: of a copy in the dtype of the products, which each micro-batch keeps until its backward pass.
+    """
+
+    weight: int
+    gradient: int
+    optimizer: int
+    cast: int = 0
+
+
+def in_megatron_lm(dtype: str) -> ParameterBytes:
+    """As Megatron-LM trains: weights in ``dtype``, with a copy in float32 among the optimizer's states (its
+    ``theoretical_memory_usage.py``: 6 + 12 / D bytes in bfloat16)."""
+    if dtype == "float32":
+        return ParameterBytes(FLOAT32, FLOAT32, 2 * FLOAT32)
+    return ParameterBytes(BYTES_PER_ELEMENT[dtype], FLOAT32, 3 * FLOAT32)
+
+
+def under_autocast(dtype: str) -> ParameterBytes:
+    """As our engine trains with Megatron-Core: weights in float32, autocast's copies in ``dtype``."""
+    element = BYTES_PER_ELEMENT[dtype]
+    return ParameterBytes(FLOAT32, FLOAT32, 2 * FLOAT32, element if element != FLOAT32 else 0)
+
+
+def divided_memory(work: DecoderTraining, parallelism: Parallelism, each: ParameterBytes) -> MemoryEstimate:
     """Predicted memory of the fullest device: of the first stage, which keeps the activations of as many
     micro-batches as there are stages, or of the last, which makes the logits."""
     in_flight = min(parallelism.micro_batches(work.budget), parallelism.pipeline)
-    states = _states(work, parallelism)
     kept, inside = _activations(work, parallelism)
-    first = attrs.evolve(states, activations=round(in_flight * kept + inside))
-    last = attrs.evolve(states, activations=round(kept + inside), logits=_logits(work, parallelism))
+    first = attrs.evolve(
+        _states(work, parallelism, each, in_flight), activations=round(in_flight * kept + inside)
+    )
+    last = attrs.evolve(
+        _states(work, parallelism, each, 1),
+        activations=round(kept + inside),
+        logits=_logits(work, parallelism),
+    )
     return last if parallelism.pipeline == 1 else max(first, last, key=lambda stage: stage.total)
 
 
-def _states(work: DecoderTraining, parallelism: Parallelism) -> MemoryEstimate:
-    element = BYTES_PER_ELEMENT[work.dtype]
+def _states(
+    work: DecoderTraining, parallelism: Parallelism, each: ParameterBytes, in_flight: int
+) -> MemoryEstimate:
     tensor, copies = parallelism.tensor, parallelism.data * parallelism.context
     divided = tensor * parallelism.pipeline
     at_an_end = work.architecture.embeddings if parallelism.pipeline == 1 else 1
     experts = work.architecture.expert_parameters / divided / parallelism.expert
     rest = (layer_parameters(work) - work.architecture.expert_parameters) / divided
     rest += at_an_end * embedding_parameters(work) / tensor
-    of_optimizer = 2 * FLOAT32 + (FLOAT32 if element != FLOAT32 else 0)
     return MemoryEstimate(
-        weights=round(element * (rest + experts)),
-        gradients=round(FLOAT32 * (rest + experts)),
-        optimizer=round(of_optimizer * (rest + experts * parallelism.expert) / copies),
+        weights=round((each.weight + in_flight * each.cast) * (rest + experts)),
+        gradients=round(each.gradient * (rest + experts)),
+        optimizer=round(each.optimizer * (rest + experts * parallelism.expert) / copies),
     )
 
 

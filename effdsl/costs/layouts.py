@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from effdsl.costs.communication import ShardedOptimizer
-from effdsl.costs.divided_memory import megatron_memory
+from effdsl.costs.communication import HandedOut
+from effdsl.costs.divided_memory import divided_memory, under_autocast
 from effdsl.costs.step_time import StepTime, step_time
 from effdsl.parallelism import Parallelism
 
@@ -44,6 +44,15 @@ class PricedLayout:
     fits: bool
 
     @property
+    def seconds(self) -> float | None:
+        """Of a step."""
+        return None if self.time is None else self.time.seconds
+
+    @property
+    def effort(self) -> tuple[int, ...]:
+        return self.parallelism.effort
+
+    @property
     def possible(self) -> bool:
         return self.fits and not self.refused
 
@@ -54,7 +63,7 @@ def candidates(
     refuses: Callable[[Parallelism], str],
     considers: Callable[[Parallelism], bool] = lambda parallelism: True,
 ) -> tuple[PricedLayout, ...]:
-    """What Megatron-Core could make of ``work`` on all of ``hardware``, the most divided last.
+    """What our engine could make of ``work`` by Megatron-Core on all of ``hardware``, the most divided last.
 
     Args:
         refuses: why the engine cannot divide the model in some way; empty when it can.
@@ -62,11 +71,11 @@ def candidates(
     """
 
     def candidate(parallelism: Parallelism) -> PricedLayout:
-        memory = megatron_memory(work, parallelism)
+        memory = divided_memory(work, parallelism, under_autocast(work.dtype))
         return PricedLayout(
             parallelism,
             memory,
-            step_time(work, hardware, parallelism, ShardedOptimizer()),
+            step_time(work, hardware, parallelism, HandedOut()),
             refuses(parallelism),
             hardware.memory is None or memory.total <= OF_MEMORY * hardware.memory.value,
         )
@@ -82,11 +91,11 @@ def chosen(among: Sequence[PricedLayout]) -> PricedLayout | None:
     if not possible:
         allowed = [candidate for candidate in among if not candidate.refused]
         return min(allowed, key=lambda candidate: candidate.memory.total, default=None)
-    times = [candidate.time.seconds for candidate in possible if candidate.time is not None]
+    times = [candidate.seconds for candidate in possible if candidate.seconds is not None]
     if len(times) == len(possible):
         nearly = AS_FAST * min(times)
         possible = [one for one, seconds in zip(possible, times, strict=True) if seconds <= nearly]
-    return min(possible, key=lambda candidate: candidate.parallelism.effort)
+    return min(possible, key=lambda candidate: candidate.effort)
 
 
 def _divisions(work: DecoderTraining, hardware: Hardware) -> Iterator[Parallelism]:
@@ -98,7 +107,8 @@ def _divisions(work: DecoderTraining, hardware: Hardware) -> Iterator[Parallelis
         copies, left = divmod(hardware.count, tensor * stages)
         if left or not copies or copies % expert or budget.batch_size % (copies * budget.micro_batch_size):
             continue
-        yield Parallelism(tensor, stages, expert, data=copies, sequence_parallel=tensor > 1, recomputes=again)
+        for shares_tokens in (True, False) if tensor > 1 else (False,):
+            yield Parallelism(tensor, stages, expert, 1, copies, shares_tokens, again)
 
 
 def _divisors(number: int) -> list[int]:

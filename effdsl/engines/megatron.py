@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +13,7 @@ from effdsl.validate import one_of, optional, positive_int, whole
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
+    from effdsl.parallelism import LayoutOption
     from effdsl.workload import MemoryEstimate, Workload
 
 
@@ -40,6 +41,12 @@ def lacking_in_megatron(workload: Workload, hardware: Hardware, engine: Megatron
 def chosen_layout(workload: Workload, hardware: Hardware, engine: Megatron) -> Megatron:
     """``engine`` with everything decided that it leaves open; each stage that it runs registers how."""
     return engine
+
+
+@singledispatch
+def layouts_of_megatron(workload: Workload, hardware: Hardware, engine: Megatron) -> Sequence[LayoutOption]:
+    """What :func:`chosen_layout` chooses from, where ``engine`` has what it chose; the same."""
+    return ()
 
 
 def _degree() -> int | None:
@@ -89,9 +96,10 @@ class Megatron(Engine):
         return memory_in_megatron(workload, hardware, self)
 
     def training_s(self, workload: Workload, hardware: Hardware) -> float | None:
-        """Seconds that the iterations of a task will probably take where nothing like it has run; ``None``
-        where nothing foresees it."""
         return training_s_in_megatron(workload, hardware, self)
+
+    def layouts(self, workload: Workload, hardware: Hardware) -> Sequence[LayoutOption]:
+        return layouts_of_megatron(workload, hardware, self)
 
     def too_large(self, workload: Workload, hardware: Hardware) -> str:
         return (

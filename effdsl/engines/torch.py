@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ from effdsl.validate import one_of
 
 if TYPE_CHECKING:
     from effdsl.hardware import Hardware
+    from effdsl.parallelism import LayoutOption
     from effdsl.workload import MemoryEstimate, Workload
 
 
@@ -27,6 +28,12 @@ def embedded_memory(workload: Workload, hardware: Hardware, sharded: bool) -> Me
 def embedded_training_s(workload: Workload, hardware: Hardware, sharded: bool) -> float | None:
     """Seconds of training by the embedded engine on all of ``hardware``; the same."""
     return None
+
+
+@singledispatch
+def embedded_layouts(workload: Workload, hardware: Hardware, engine: Torch) -> Sequence[LayoutOption]:
+    """Copies and shards on all of ``hardware``, of which ``engine`` has taken one; the same."""
+    return ()
 
 
 @keyed("torch-engine")
@@ -61,6 +68,9 @@ class Torch(Engine):
 
     def training_s(self, workload: Workload, hardware: Hardware) -> float | None:
         return embedded_training_s(workload, hardware, bool(self.sharded))
+
+    def layouts(self, workload: Workload, hardware: Hardware) -> Sequence[LayoutOption]:
+        return () if self.sharded is None else embedded_layouts(workload, hardware, self)
 
     def too_large(self, workload: Workload, hardware: Hardware) -> str:
         if self.sharded:

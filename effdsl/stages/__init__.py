@@ -8,6 +8,7 @@ from effdsl.stages import fine_tuning as fine_tuning
 from effdsl.stages import inference as inference
 from effdsl.stages import pretraining as pretraining
 from effdsl.stages import trained_by_megatron as trained_by_megatron
+from effdsl.stages import trained_by_torch as trained_by_torch
 from effdsl.stages.stage import STAGES as STAGES
 from effdsl.stages.stage import Stage as Stage
 from effdsl.stages.stage import stage_of as stage_of

@@ -9,17 +9,13 @@ import attrs
 
 from effdsl.axes import Aspect, Attention, Axis, Backbone, FeedForward, Position
 from effdsl.choice import Choice
-from effdsl.costs.communication import Averaged, FullySharded
 from effdsl.costs.compute import decode_bytes_per_token, decode_flops_per_token, train_bytes_per_step
-from effdsl.costs.memory import generation_memory, training_memory
-from effdsl.costs.step_time import step_time
+from effdsl.costs.memory import generation_memory
 from effdsl.data import BaseTokenizer, Data, FineWebEdu, Shakespeare
 from effdsl.declare import Invalid, identity, keyed, values_of
-from effdsl.engines.torch import embedded_memory, embedded_training_s
 from effdsl.exported import exported
 from effdsl.hardware import Hardware
 from effdsl.language_model import LanguageModel, language_model
-from effdsl.parallelism import Parallelism
 from effdsl.shapes import SMALL, shape_for
 from effdsl.stages.remarks import ratios_at, remark_on
 from effdsl.stages.stage import Mistakes, Stage, stage
@@ -31,7 +27,7 @@ from effdsl.techniques.backbone import BackboneTechnique, Parts, Transformer
 from effdsl.techniques.technique import Technique
 from effdsl.training import TrainingBudget, TrainingRecipe, pretraining_recipe
 from effdsl.units import Count
-from effdsl.workload import Cost, Features, Input, MemoryEstimate, Plain, Size, Workload
+from effdsl.workload import Cost, Features, Input, Plain, Size, Workload
 
 if TYPE_CHECKING:
     from effdsl.study import Study
@@ -152,28 +148,6 @@ class Pretraining(Workload):
             "decode_bytes_per_token_at_context": decode_bytes_per_token(architecture, context, dtype),
             "generation_memory_bytes_at_context": generation.parts(),
         }
-
-
-@embedded_memory.register
-def _memory(workload: Pretraining, hardware: Hardware, sharded: bool) -> MemoryEstimate:
-    return training_memory(
-        workload.architecture,
-        workload.budget,
-        workload.recipe.dtype,
-        hardware.kind,
-        hardware.count,
-        sharded=sharded,
-    )
-
-
-@embedded_training_s.register
-def _training_s(workload: Pretraining, hardware: Hardware, sharded: bool) -> float | None:
-    """Of several devices, for which the model of a step's time was made."""
-    if hardware.count == 1:
-        return None
-    replication = FullySharded() if sharded else Averaged()
-    step = step_time(workload, hardware, Parallelism(data=hardware.count), replication)
-    return None if step is None else workload.budget.steps * step.seconds
 
 
 @language_model_left.register

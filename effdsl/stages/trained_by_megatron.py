@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 
-import attrs
-
-from effdsl.costs.communication import ShardedOptimizer
-from effdsl.costs.divided_memory import megatron_memory
-from effdsl.costs.layouts import OF_MEMORY, PricedLayout, candidates, chosen
+from effdsl.costs.communication import HandedOut
+from effdsl.costs.divided_memory import divided_memory, under_autocast
+from effdsl.costs.layouts import AS_FAST, OF_MEMORY, PricedLayout, candidates, chosen
 from effdsl.costs.step_time import step_time
 from effdsl.declare import evolve
 from effdsl.engines.megatron import (
     Megatron,
     chosen_layout,
     lacking_in_megatron,
+    layouts_of_megatron,
     memory_in_megatron,
     training_s_in_megatron,
 )
 from effdsl.hardware import Hardware
-from effdsl.parallelism import Parallelism
+from effdsl.parallelism import LayoutOption, Parallelism
 from effdsl.stages.lowering import NotAtAll, lowering_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention.gqa import GQA
 from effdsl.techniques.feed_forward import MoE
-from effdsl.techniques.technique import BYTES_PER_ELEMENT, AttentionTechnique, FeedForwardTechnique
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
 from effdsl.workload import MemoryEstimate
 
-FLOAT32 = BYTES_PER_ELEMENT["float32"]
+ASKED = "the study asks for another"
 
 
 @chosen_layout.register
+@lru_cache(maxsize=1024)  # asked for what is lacking, and for the key
 def _layout(workload: Pretraining, hardware: Hardware, engine: Megatron) -> Megatron:
     """The layout that fits and is predicted to be the fastest; where none can be had, the plainest."""
-    best = chosen(layouts(workload, hardware, engine))
+    best = chosen(_candidates(workload, hardware, engine))
     return _said_in_full(engine, Parallelism() if best is None else best.parallelism)
 
 
-def layouts(workload: Pretraining, hardware: Hardware, engine: Megatron) -> tuple[PricedLayout, ...]:
+def _candidates(workload: Pretraining, hardware: Hardware, engine: Megatron) -> tuple[PricedLayout, ...]:
     """What ``engine`` leaves to be chosen from, with what each would take and why it may be refused."""
 
     def refuses(parallelism: Parallelism) -> str:
@@ -48,8 +48,7 @@ def layouts(workload: Pretraining, hardware: Hardware, engine: Megatron) -> tupl
     def is_asked(parallelism: Parallelism) -> bool:
         return parallelism == _said_in_full(engine, parallelism).parallelism(hardware)
 
-    found = candidates(workload, hardware, refuses, is_asked)
-    return tuple(_as_stored(workload, hardware, one) for one in found)
+    return candidates(workload, hardware, refuses, is_asked)
 
 
 def _said_in_full(engine: Megatron, parallelism: Parallelism) -> Megatron:
@@ -69,35 +68,47 @@ def _said_in_full(engine: Megatron, parallelism: Parallelism) -> Megatron:
 
 @memory_in_megatron.register
 def _memory(workload: Pretraining, hardware: Hardware, engine: Megatron) -> MemoryEstimate:
-    parallelism = engine.parallelism(hardware)
-    return _with_float32_states(workload, parallelism, megatron_memory(workload, parallelism))
+    return divided_memory(workload, engine.parallelism(hardware), under_autocast(workload.dtype))
 
 
 @training_s_in_megatron.register
 def _training_s(workload: Pretraining, hardware: Hardware, engine: Megatron) -> float | None:
-    parallelism = engine.parallelism(hardware)
-    step = step_time(workload, hardware, parallelism, ShardedOptimizer())
-    return None if step is None else workload.budget.steps * step.seconds
+    """Of several devices, for which the model of a step's time was made."""
+    step = step_time(workload, hardware, engine.parallelism(hardware), HandedOut())
+    return None if step is None or hardware.count == 1 else workload.budget.steps * step.seconds
 
 
-def _as_stored(workload: Pretraining, hardware: Hardware, priced: PricedLayout) -> PricedLayout:
-    memory = _with_float32_states(workload, priced.parallelism, priced.memory)
-    fits = hardware.memory is None or memory.total <= OF_MEMORY * hardware.memory.value
-    return attrs.evolve(priced, memory=memory, fits=fits)
+@layouts_of_megatron.register
+def _layouts(workload: Pretraining, hardware: Hardware, engine: Megatron) -> tuple[LayoutOption, ...]:
+    """All, whatever the study asks for; what cannot be done last."""
+    if hardware.count == 1:
+        return ()
+    taken = engine.parallelism(hardware)
+    whole_tokens = taken.tensor > 1 and not taken.sequence_parallel
+    found = _candidates(workload, hardware, Megatron(sequence_parallel=False if whole_tokens else None))
+    mine = next((one for one in found if one.parallelism == taken), None)
+
+    def option(one: PricedLayout) -> LayoutOption:
+        why_not = "" if one is mine else _why_not(one, mine, hardware)
+        return LayoutOption(str(one.parallelism), one.memory, one.seconds, why_not)
+
+    def rank(one: PricedLayout) -> tuple[bool, bool, float]:
+        return bool(one.refused), not one.fits, one.seconds or 0.0
+
+    return tuple(map(option, sorted(found, key=rank)))
 
 
-def _with_float32_states(
-    workload: Pretraining, parallelism: Parallelism, memory: MemoryEstimate
-) -> MemoryEstimate:
-    """``memory``, of which Megatron-LM would keep weights in the dtype of the products and a copy in float32:
-    here they are float32, and autocast makes copies; two states of Adam are shared by the copies."""
-    element = BYTES_PER_ELEMENT[workload.dtype]
-    parameters = memory.gradients // FLOAT32
-    copied = element if element != FLOAT32 else 0
-    states = 3 if copied else 2
-    return attrs.evolve(
-        memory, weights=(FLOAT32 + copied) * parameters, optimizer=memory.optimizer * 2 // states
-    )
+def _why_not(one: PricedLayout, taken: PricedLayout | None, hardware: Hardware) -> str:
+    if reason := one.refused or one.memory.against(hardware.memory, OF_MEMORY):
+        return reason
+    if taken is None:
+        return ASKED
+    if taken.seconds is None or one.seconds is None:
+        return "divides the model more" if one.effort > taken.effort else ASKED
+    slower = one.seconds / taken.seconds - 1
+    if slower > AS_FAST - 1:
+        return f"{slower:.0%} slower"
+    return "as fast, and divides the model more" if one.effort > taken.effort else ASKED
 
 
 @lacking_in_megatron.register

@@ -108,6 +108,11 @@ limit_option = click.option(
     is_flag=True,
     help="Instead: predictions beside what finished tasks took, of all studies.",
 )
+@click.option(
+    "--layout",
+    is_flag=True,
+    help="Instead: how several devices could divide each cell, which way is taken, and why no other.",
+)
 @limit_option
 @AS_JSON
 @STORE
@@ -116,6 +121,7 @@ def plan(
     show_all: bool,
     detailed_exitcode: bool,
     calibration: bool,
+    layout: bool,
     limit: Limit | None,
     as_json: bool,
     store_path: Path | None,
@@ -135,6 +141,9 @@ def plan(
     if study is None:
         raise click.UsageError("Missing argument 'STUDY'; `effdsl ls` lists the studies here.")
     _, made, _ = prepare(study, store_path, priced=True)
+    if layout:
+        _show_layouts(made, show_all, as_json)
+        return
     if not made.to_price() and limit is not None:
         click.echo("--limit: nothing is left to run, so it leaves nothing out", err=True)
     made = _within(made, limit)
@@ -144,6 +153,16 @@ def plan(
         print_plan(made, None if show_all else CELLS_SHOWN)
     if detailed_exitcode and made.to_run():
         sys.exit(4)
+
+
+def _show_layouts(made: Plan, show_all: bool, as_json: bool) -> None:
+    from effdsl.layout_rows import layouts_json
+    from effdsl_runtime.planning.render import print_layouts
+
+    if as_json:
+        click.echo(json.dumps(layouts_json(made), indent=2))
+    else:
+        print_layouts(made, show_all)
 
 
 def _within(made: Plan, limit: Limit | None) -> Plan:

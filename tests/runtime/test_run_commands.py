@@ -68,6 +68,19 @@ def test_a_plan_for_other_hardware_has_a_total_and_keeps_to_a_budget(tmp_path: P
     assert "0 unavailable, 1 left out" in nothing
 
 
+def test_a_plan_shows_how_several_devices_could_divide_each_cell(tmp_path: Path) -> None:
+    """With memory and step of each way, and why it is not taken; of one device that there is none."""
+    result = invoke(tmp_path, "plan", "--layout", more=", hw=8*H200, engine=Megatron()")
+    assert result.exit_code == 0
+    assert "GQA at 1M on 8 × H200 SXM by megatron" in result.output
+    (taken,) = [line for line in result.output.splitlines() if line.endswith("yes")]
+    assert taken.startswith("8 data parallel ")
+    assert "% slower" in result.output
+    found = json.loads(invoke(tmp_path, "plan", "--layout", "--json", more=", hw=8*H200").stdout)
+    assert [one["taken"] for one in found["cells"][0]["layouts"]] == [True, False]
+    assert "Nothing here runs on several devices" in invoke(tmp_path, "plan", "--layout").output
+
+
 def test_execute_suggests_commands_that_work_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

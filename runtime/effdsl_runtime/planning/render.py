@@ -21,6 +21,7 @@ from effdsl.display import LEFT, plan_table, setting, totals
 from effdsl.from_canonical import CannotDecode, decoded
 from effdsl.hardware import catalogued
 from effdsl.key import short
+from effdsl.layout_rows import LAYOUT_COLUMNS, LAYOUT_NUMBERS, layouts_of
 from effdsl.metrics import METRICS
 from effdsl.plan import Plan, PlannedTask, TaskState
 from effdsl.printing import print_parts
@@ -65,6 +66,29 @@ def print_plan(plan: Plan, limit: int | None) -> Iterator[RenderableType]:
     if line := totals(plan):
         yield line
     yield plan.summary()
+
+
+LAYOUTS_SHOWN = 8
+
+
+@printed
+def print_layouts(plan: Plan, show_all: bool) -> Iterator[RenderableType]:
+    """For each cell on several devices, how these could divide it, and why all ways but one are not taken."""
+    cells = list(layouts_of(plan))
+    if not cells:
+        yield "Nothing here runs on several devices that could divide it in more than one way."
+    for cell in cells:
+        rows = cell.rows(None if show_all else LAYOUTS_SHOWN)
+        yield bold(cell.named, "")
+        table = FittingTable(keys=1, header_style="bold")
+        for name in LAYOUT_COLUMNS:
+            is_number = name in LAYOUT_NUMBERS
+            table.add_column(Text(name), justify="right" if is_number else "left", no_wrap=is_number)
+        for texts in rows:
+            table.add_row(*map(Text, texts))
+        yield table
+        if left := len(cell.options) - len(rows):
+            yield f"… and {left:,} more layouts (--all shows them)"
 
 
 CALIBRATED = ("hardware", "engine", "dtype", "tasks", "time", "memory", "GFLOP/s", "of peak")

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from effdsl import GB, GH200, GQA, H200, MoE, NoPE
-from effdsl.costs.divided_memory import megatron_memory
+from effdsl.costs.divided_memory import divided_memory, in_megatron_lm, under_autocast
 from effdsl.costs.layouts import OF_MEMORY, candidates, chosen
 from effdsl.declare import evolve
 from effdsl.hardware import Hardware
@@ -16,6 +16,7 @@ from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.feed_forward import GELU, SwiGLU
 from effdsl.training import TrainingBudget
 from effdsl.units import Count
+from effdsl.workload import MemoryEstimate
 
 VOCABULARY = 151_936
 BUDGET = TrainingBudget(10, 96, 8192, 1)
@@ -35,6 +36,10 @@ class Training:
     architecture: Architecture
     budget: TrainingBudget = BUDGET
     dtype: str = "bfloat16"
+
+
+def megatron_memory(work: Training, parallelism: Parallelism) -> MemoryEstimate:
+    return divided_memory(work, parallelism, in_megatron_lm(work.dtype))
 
 
 def anything(parallelism: Parallelism) -> str:
@@ -60,7 +65,7 @@ def test_a_model_that_does_not_fit_is_divided_no_further_than_it_takes() -> None
     found = best(work, CLUSTER)
     assert found.effort > Parallelism(data=48).effort
     most = OF_MEMORY * 96e9
-    assert megatron_memory(work, found).total <= most
+    assert divided_memory(work, found, under_autocast("bfloat16")).total <= most
     fewer = [
         c for c in candidates(work, CLUSTER, anything) if c.parallelism.effort < found.effort and c.possible
     ]
@@ -125,6 +130,22 @@ def test_states_of_a_parameter_are_those_of_megatron() -> None:
     staged = megatron_memory(Training(decoder), Parallelism(tensor=2, pipeline=2, data=24))
     divided = (parameters - embedding) / 4 + embedding / 2
     assert staged.weights + staged.gradients + staged.optimizer == pytest.approx(6.5 * divided)
+
+
+def test_our_engine_keeps_weights_in_float32_and_a_copy_for_each_micro_batch() -> None:
+    """8 + 8 / D bytes, and two of a copy under autocast; on the first of four stages of four copies."""
+    decoder = evolve(of(1.5), shape=evolve(of(1.5).shape, vocab_size=2048))
+    work, each = Training(decoder), under_autocast("bfloat16")
+    whole = divided_memory(work, Parallelism(data=48), each)
+    assert whole.weights == 6 * decoder.parameters(8192)
+    assert whole.optimizer == pytest.approx(8 * decoder.parameters(8192) / 48)
+    embedding = 2048 * 1536
+    staged = divided_memory(work, Parallelism(pipeline=4, data=12), each)
+    stage = (decoder.parameters(8192) - embedding) / 4 + embedding
+    assert staged.weights == pytest.approx((4 + 4 * 2) * stage)
+    assert divided_memory(
+        Training(decoder, dtype="float32"), Parallelism(data=48), under_autocast("float32")
+    ).weights == 4 * decoder.parameters(8192)
 
 
 def test_activations_are_about_those_that_megatron_counts() -> None:
