@@ -5,7 +5,14 @@ Each function returns what its rule should find: (severity, cells) with cells as
 
 from __future__ import annotations
 
+import itertools
 import math
+
+from effdsl.shapes import QWEN, Shape
+from effdsl.techniques.architecture import Decoder
+from effdsl.techniques.attention import GQA, MLA, MQA, NSA
+from effdsl.techniques.position import RoPE
+from effdsl.units import Count
 
 from .printed_lines import (
     AL,
@@ -211,3 +218,30 @@ def outside_unit() -> list[Found]:
         for metric in line.tokens
         if not (0 <= line[metric] <= 1 if metric in fractions else line[metric] > 0)
     ]
+
+
+def one_layout() -> list[Found]:
+    """States and logits by Megatron-LM's formula, with the activations that our attentions keep; FLOPs of a
+    micro-batch at 0.6 of the peak."""
+    attentions = {"mqa": MQA(), "gqa": GQA(), "mla": MLA(), "nsa": NSA()}
+    unexplained = []
+    for line in lines(3):
+        shape = Shape(*QWEN[Count(round(line.parameters))], vocab_size=151_936)
+        model = Decoder(shape, attentions[line.method].resolve(shape), RoPE())
+        tokens = 8192 * int(line.said["micro_batch_size"])
+        weights, embedding = model.parameters(8192), 151_936 * shape.hidden_size
+        seconds = tokens * model.causal_train_flops_per_token(8192) / (0.6 * 989.4e12)
+        kept = tokens * model.activation_bytes_per_token(8192, 2) / shape.layers
+        inputs = 2 * tokens * shape.hidden_size
+        logits = 4 * tokens * (151_936 + shape.hidden_size)
+        explained = False
+        for t, p, again in itertools.product((1, 2, 4), (1, 2, 4), (False, True)):
+            held = (weights - embedding) / (t * p) + embedding / t
+            stage = shape.layers / p * (inputs if again else kept) / t + (kept / t if again else 0)
+            rest = 6 * held + stage + logits / t
+            least, most = rest + 12 * held * t * p / 48, rest + 12 * held
+            fast = seconds / t * (4 / 3 if again else 1) <= line[AL] * (1 + line.off(AL))
+            explained |= fast and least / 2e9 <= line["amu_gb"] <= most * 4 / 3e9
+        if not explained:
+            unexplained.append(line)
+    return by_table("warning", unexplained, AL, "amu_gb")

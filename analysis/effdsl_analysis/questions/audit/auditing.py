@@ -19,6 +19,7 @@ from effdsl.problems import nearest
 from effdsl_analysis.answer import Answer
 from effdsl_analysis.ask import UnknownName, scope_of
 from effdsl_analysis.queries import Row, rows, session, statement
+from effdsl_analysis.questions.audit.printed_layouts import printed_layouts
 from effdsl_analysis.vocabulary import Evidence, Severity
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def _lay_out(connection: DuckDBPyConnection, evidence: Evidence, study: str | No
     if evidence is Evidence.PUBLISHED:
         _fill(connection, "listed_models", models())
         connection.execute(statement("audit/published"))
+        _fill(connection, "layouts", printed_layouts(rows(connection, "audit/laid_out_runs", {})))
         return None
     name = scope_of(connection, study, None).study
     connection.execute(statement("audit/measured"), {"study": name})

@@ -44,3 +44,8 @@ CREATE OR REPLACE TEMP TABLE same_runs AS
 SELECT format('{} {}', CASE WHEN table_number < 10 THEN 'base model' ELSE 'DiT' END, "size") AS run, table_number, line
 FROM printed_rows
 WHERE (table_number, method) IN ((3, 'gqa'), (4, 'rope'), (5, 'dense'), (6, 'qwen2.5'), (10, 'mha'), (11, 'dense'));
+
+-- layouts         (made of these in printed_layouts.py) a row per line of Table 3 and way of dividing its model:
+--                   layout    in words
+--                   least_s   seconds of a step at the least
+--                   least_gb, most_gb   of a GPU, at the least and at the most
