@@ -16,6 +16,7 @@ import attrs
 from effdsl.own import source_of
 from effdsl.techniques.architecture import Architecture, Decoder, ParallelDecoder, RecurrentDecoder
 from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.mla import MLA
 from effdsl.techniques.feed_forward import MoE, SwiGLU
 from effdsl.techniques.position import AbsolutePosition, NoPE, RoPE, T5Bias
 from effdsl.techniques.technique import (
@@ -89,6 +90,7 @@ def lowering(part: Part) -> Lowering:
 
 
 @lowering.register(GQA)
+@lowering.register(MLA)
 @lowering.register(RoPE)
 @lowering.register(NoPE)
 @lowering.register(AbsolutePosition)
@@ -123,15 +125,14 @@ def lowering_of(architecture: Architecture) -> Lowering:
 
 @lowering_of.register
 def _(architecture: Decoder) -> Lowering:
-    parts = (architecture.attention, architecture.position, architecture.feed_forward)
-    return _together(map(lowering, parts))
+    together = turned(architecture.attention, architecture.position)
+    return _together([*map(lowering, _parts(architecture)), together])
 
 
 @lowering_of.register
 def _(architecture: ParallelDecoder) -> Lowering:
     parallel = our_layer("blocks whose halves read the same input")
-    parts = (architecture.attention, architecture.position, architecture.feed_forward)
-    return _together([*map(lowering, parts), parallel])
+    return _together([*map(lowering, _parts(architecture)), parallel])
 
 
 @lowering_of.register
@@ -145,6 +146,23 @@ def _(architecture: OwnDecoder) -> Lowering:
     return NotAtAll(
         *[f"{name} builds its whole model by itself, and Megatron-Core wants it layer by layer"] * 2
     )
+
+
+@singledispatch
+def turned(attention: AttentionTechnique, position: PositionTechnique) -> Lowering:
+    """How Megatron-Core computes the two together, each of which it may know."""
+    return Stock()
+
+
+@turned.register
+def _(attention: MLA, position: PositionTechnique) -> Lowering:
+    """It turns the shared key whatever the position, and all of it."""
+    whole = isinstance(position, RoPE) and position.fraction == 1
+    return Stock() if whole else our_layer(f"MLA with {type(position).__name__}")
+
+
+def _parts(architecture: Decoder) -> tuple[Part, ...]:
+    return architecture.attention, architecture.position, architecture.feed_forward
 
 
 def _together(parts: Iterable[Lowering]) -> Lowering:

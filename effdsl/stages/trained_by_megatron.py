@@ -24,6 +24,7 @@ from effdsl.stages.lowering import NotAtAll, lowering_of
 from effdsl.stages.pretraining import Pretraining
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.mla import MLA
 from effdsl.techniques.feed_forward import MoE
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
 from effdsl.workload import MemoryEstimate
@@ -178,6 +179,12 @@ def attention_undivided(attention: AttentionTechnique, devices: int) -> Iterator
 def _(attention: GQA, devices: int) -> Iterator[str]:
     if attention.kv_heads % devices:
         yield _indivisible("tensor_parallel", devices, attention.kv_heads, "key-value heads")
+
+
+@attention_undivided.register
+def _(attention: MLA, devices: int) -> Iterator[str]:
+    if attention.q_rank is not None and attention.q_rank % devices:
+        yield _indivisible("tensor_parallel", devices, attention.q_rank, "elements of the query's latent")
 
 
 @singledispatch

@@ -34,10 +34,10 @@ from effdsl.shapes import Shape
 from effdsl.stages.pretraining import Pretraining
 from effdsl.task import Cell, Task, address_of
 from effdsl.techniques.architecture import Architecture, Decoder
-from effdsl.techniques.attention import GQA, NSA
+from effdsl.techniques.attention import GQA, MLA, NSA
 from effdsl.techniques.backbone import Parts, Pythia
 from effdsl.techniques.feed_forward import MoE, SwiGLU
-from effdsl.techniques.position import Learned, RoPE, Sinusoidal, T5Bias
+from effdsl.techniques.position import Learned, NoPE, RoPE, Sinusoidal, T5Bias
 from effdsl.techniques.rwkv import RWKV4
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
 from effdsl.training import TrainingBudget, TrainingRecipe
@@ -131,6 +131,10 @@ LAYOUTS = {
     "MoE-TP2-SP": (decoder(feed_forward=EXPERTS), Megatron(tensor_parallel=2), 2),
     "NSA-DP2": (decoder(NSA(window=8)), Megatron(), 2),
     "NSA-PP2": (decoder(NSA(window=8)), Megatron(pipeline_parallel=2), 2),
+    "MLA-one": (decoder(MLA()), Megatron(), 1),
+    "MLA-TP2": (decoder(MLA()), Megatron(tensor_parallel=2, sequence_parallel=False), 2),
+    "MLA-TP2-SP": (decoder(MLA(q_rank=16)), Megatron(tensor_parallel=2), 2),
+    "MLA-NoPE-PP2": (decoder(MLA(), position=NoPE()), Megatron(pipeline_parallel=2), 2),
     "full": (decoder(), Megatron(recompute="full"), 1),
     "selective": (decoder(), Megatron(recompute="selective"), 1),
     "TP2-PP2": (decoder(), Megatron(tensor_parallel=2, pipeline_parallel=2), 4),
@@ -153,7 +157,9 @@ def test_losses_are_those_of_the_embedded_engine_in_one_process(layout: str, tra
     assert one.losses[-1] < one.losses[0] - 1  # which says something only where something is learned
 
 
-@pytest.mark.parametrize("layout", ["TP2-SP", "TP2-PP2", "MoE-TP2-SP", "EP2", "NSA-MoE-PP2", "Pythia-PP2"])
+@pytest.mark.parametrize(
+    "layout", ["TP2-SP", "TP2-PP2", "MoE-TP2-SP", "EP2", "NSA-MoE-PP2", "Pythia-PP2", "MLA-TP2-SP"]
+)
 def test_the_checkpoint_has_the_held_out_loss_that_was_measured(
     layout: str, trainings: Trainings, data: Data
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from megatron.core.tensor_parallel import random as rng
+from megatron.core.transformer import multi_latent_attention
 from megatron.core.transformer.moe import moe_utils
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -21,8 +22,14 @@ def replace_missing() -> None:
     """Make Megatron-Core of use on this machine; called once, before a model is built."""
     if not hasattr(moe_utils, "te_general_gemm"):  # a name that its import leaves undefined, and that is read
         moe_utils.te_general_gemm = None
+    if not isinstance(multi_latent_attention.TELinear, type):  # a stand-in, of which nothing is an instance
+        multi_latent_attention.TELinear = _NoLinear
     if not torch.cuda.is_available():
         _on_a_cpu()
+
+
+class _NoLinear:
+    """What stands for TransformerEngine's linear map where that is missing."""
 
 
 def _on_a_cpu() -> None:

@@ -21,6 +21,7 @@ from effdsl.engines.megatron import Megatron
 from effdsl.stages.lowering import Stock, lowering_of
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.mla import MLA
 from effdsl.techniques.feed_forward import MoE, SwiGLU
 from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
 from effdsl_runtime.engines.megatron.stage_model import layers_here
@@ -36,6 +37,7 @@ class Piece:
         name: of the parameter.
         parts: views of our tensors, which it packs one after the other in each group of rows.
         groups: of rows.
+        order: of the rows then, by their numbers before; ``None`` where they stay.
         divided: the dimension along which tensor parallelism divides it; ``None`` where it is copied.
         expert: whether it is one expert's, of which every device of expert parallelism has others.
     """
@@ -43,18 +45,21 @@ class Piece:
     name: str
     parts: Callable[[Weights], list[Tensor]]
     groups: int = 1
+    order: Tensor | None = None
     divided: int | None = None
     expert: bool = False
 
     def packed(self, ours: Weights) -> Tensor:
         """The whole parameter."""
         parts = [torch.unflatten(part, 0, (self.groups, -1)) for part in self.parts(ours)]
-        return torch.cat(parts, 1).flatten(0, 1)
+        rows = torch.cat(parts, 1).flatten(0, 1)
+        return rows if self.order is None else rows[self.order]
 
     def unpack(self, whole: Tensor, ours: Weights) -> None:
         """Write the ``whole`` parameter into our tensors."""
         parts = self.parts(ours)
-        rows = torch.unflatten(whole, 0, (self.groups, -1))
+        ordered = whole if self.order is None else whole[self.order.argsort()]
+        rows = torch.unflatten(ordered, 0, (self.groups, -1))
         sizes = [len(part) // self.groups for part in parts]
         for part, packed in zip(parts, torch.split(rows, sizes, 1), strict=True):
             part.copy_(packed.flatten(0, 1))
@@ -157,6 +162,34 @@ def _(technique: GQA, architecture: Decoder, theirs: str, ours: str) -> Iterator
     yield _piece(theirs + "linear_proj.weight", ours + "out.weight", divided=1)
 
 
+@_attention_pieces.register
+def _(technique: MLA, architecture: Decoder, theirs: str, ours: str) -> Iterator[Piece]:
+    heads, (kv_rank, rope_dim, nope_dim, v_dim) = architecture.shape.heads, technique.sizes()
+    by_head = torch.cat([torch.arange(nope_dim), nope_dim + _interleaved(rope_dim)])
+    of_query = (torch.arange(heads)[:, None] * (nope_dim + rope_dim) + by_head).flatten()
+    of_key = torch.cat([torch.arange(kv_rank), kv_rank + _interleaved(rope_dim)])
+    queries = technique.q_rank or heads * (nope_dim + rope_dim)
+    down = partial(_rows, name=ours + "project.weight", rows=slice(queries, None))
+    yield Piece(theirs + "linear_kv_down_proj.weight", down, order=of_key)
+    yield _piece(theirs + "kv_layernorm.weight", ours + "norm.weight")
+    query = partial(_rows, name=ours + "project.weight", rows=slice(None, queries))
+    if technique.q_rank is None:
+        yield Piece(theirs + "linear_q_proj.weight", query, order=of_query, divided=0)
+    else:
+        yield Piece(theirs + "linear_q_down_proj.weight", query, divided=0)
+        yield _piece(theirs + "q_layernorm.weight", ours + "q_up.norm.weight")
+        up = partial(_alone, name=ours + "q_up.up.weight")
+        yield Piece(theirs + "linear_q_up_proj.weight", up, order=of_query, divided=0)
+    both = partial(_split, name=ours + "up.weight", sizes=[heads * nope_dim, heads * v_dim])
+    yield Piece(theirs + "linear_kv_up_proj.weight", both, groups=heads, divided=0)
+    yield _piece(theirs + "linear_proj.weight", ours + "out.weight", divided=1)
+
+
+def _interleaved(size: int) -> Tensor:
+    """The order in which elements are neighbours that turn together, and lie half the size apart with us."""
+    return torch.unflatten(torch.arange(size), 0, (2, -1)).T.flatten()
+
+
 @singledispatch
 def _feed_forward_pieces(technique: FeedForwardTechnique, theirs: str, ours: str) -> Iterator[Piece]:
     raise NotImplementedError
@@ -191,6 +224,10 @@ def _alone(weights: Weights, name: str) -> list[Tensor]:
 
 def _split(weights: Weights, name: str, sizes: list[int]) -> list[Tensor]:
     return list(torch.split(weights[name], sizes))
+
+
+def _rows(weights: Weights, name: str, rows: slice) -> list[Tensor]:
+    return [weights[name][rows]]
 
 
 def _expert(weights: Weights, name: str, expert: int) -> list[Tensor]:

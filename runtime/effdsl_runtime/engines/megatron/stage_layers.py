@@ -15,19 +15,14 @@ from megatron.core.transformer.spec_utils import ModuleSpec
 from torch import Tensor, nn
 
 from effdsl.stages.lowering import Lowering, OwnLayer, Stock, lowering_of
-from effdsl.techniques.architecture import Architecture
+from effdsl.techniques.architecture import Architecture, Decoder
+from effdsl.techniques.attention.mla import MLA
+from effdsl_runtime.engines.megatron.stage_latent import LatentNorm, StageLatentAttention
+from effdsl_runtime.engines.megatron.stage_norm import StageNorm, sum_gradients
 from effdsl_runtime.model.decoder import DecoderLM
 from effdsl_runtime.model.feed_forward import Routings
 from effdsl_runtime.model.kernel import attend
 from effdsl_runtime.model.routing import balance_penalty
-
-
-class StageNorm(nn.RMSNorm):
-    """An RMSNorm whose gradients Megatron-Core sums where devices share the tokens; its own refuses that."""
-
-    def __init__(self, config: Any, hidden_size: int, eps: float, **_: Any) -> None:
-        super().__init__(hidden_size, eps=eps)
-        sum_gradients(self, config)
 
 
 class CausalAttention(nn.Module):
@@ -82,20 +77,20 @@ def _(lowered: OwnLayer, architecture: Architecture, block: nn.Module) -> Module
 
 @_spec.register
 def _(lowered: Stock, architecture: Architecture, block: nn.Module) -> ModuleSpec:
-    spec = get_gpt_layer_local_spec(num_experts=architecture.experts, normalization="RMSNorm")
+    latent = isinstance(architecture, Decoder) and isinstance(architecture.attention, MLA)
+    spec = get_gpt_layer_local_spec(
+        num_experts=architecture.experts, normalization="RMSNorm", multi_latent_attention=latent
+    )
     layer = spec.submodules
     layer.input_layernorm = layer.pre_mlp_layernorm = StageNorm
-    layer.self_attention.submodules.core_attention = CausalAttention
+    attention = layer.self_attention
+    attention.submodules.core_attention = CausalAttention
+    if latent:
+        attention.module = StageLatentAttention
+        attention.submodules.q_layernorm = attention.submodules.kv_layernorm = LatentNorm
     return spec
 
 
 def final_norm_spec(model: DecoderLM) -> ModuleSpec:
     """What gives the norm after the last block."""
     return ModuleSpec(module=OurNorm, params={"norm": model.norm})
-
-
-def sum_gradients(module: nn.Module, config: Any) -> nn.Module:
-    """Have the gradients of ``module`` summed over the devices that share the tokens that it sees."""
-    for parameter in module.parameters():
-        parameter.sequence_parallel = config.sequence_parallel  # type: ignore[attr-defined]
-    return module

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from megatron.core import parallel_state as groups
 from megatron.core.models.gpt import GPTModel
-from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer import MLATransformerConfig, TransformerConfig
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
 from torch import Tensor, nn
 
@@ -17,10 +17,12 @@ from effdsl.engines.megatron import Megatron
 from effdsl.stages.lowering import Stock, lowering_of
 from effdsl.techniques.architecture import Architecture, Decoder
 from effdsl.techniques.attention.gqa import GQA
+from effdsl.techniques.attention.mla import MLA
 from effdsl.techniques.feed_forward import MoE
 from effdsl.techniques.position import RoPE
-from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique
-from effdsl_runtime.engines.megatron.stage_layers import final_norm_spec, layer_spec, sum_gradients
+from effdsl.techniques.technique import AttentionTechnique, FeedForwardTechnique, PositionTechnique
+from effdsl_runtime.engines.megatron.stage_layers import final_norm_spec, layer_spec
+from effdsl_runtime.engines.megatron.stage_norm import sum_gradients
 from effdsl_runtime.model.decoder import DecoderLM, Stem
 
 RECOMPUTED: dict[str | None, dict[str, Any]] = {
@@ -64,10 +66,11 @@ def stage_model(
 def transformer_config(architecture: Architecture, engine: Megatron, device: torch.device) -> Any:
     """What Megatron-Core is told of ``architecture`` and its layout."""
     shape = architecture.shape
-    settings: dict[str, Any] = {}
+    kind, settings = TransformerConfig, dict[str, Any]()
     if isinstance(architecture, Decoder) and isinstance(lowering_of(architecture), Stock):
-        settings = _attention(architecture.attention) | _feed_forward(architecture.feed_forward, architecture)
-    return TransformerConfig(
+        kind, of_attention = _attention(architecture.attention, architecture.position)
+        settings = of_attention | _feed_forward(architecture.feed_forward, architecture)
+    return kind(
         num_layers=shape.layers,
         hidden_size=shape.hidden_size,
         num_attention_heads=shape.heads,
@@ -98,14 +101,29 @@ def transformer_config(architecture: Architecture, engine: Megatron, device: tor
 
 
 @singledispatch
-def _attention(technique: AttentionTechnique) -> dict[str, Any]:
-    """What Megatron-Core is told of an attention of its own."""
+def _attention(technique: AttentionTechnique, position: PositionTechnique) -> tuple[type, dict[str, Any]]:
+    """What Megatron-Core is told of an attention of its own, and in which of its classes."""
     raise NotImplementedError
 
 
 @_attention.register
-def _(technique: GQA) -> dict[str, Any]:
-    return {"num_query_groups": technique.kv_heads, "add_qkv_bias": True}
+def _(technique: GQA, position: PositionTechnique) -> tuple[type, dict[str, Any]]:
+    return TransformerConfig, {"num_query_groups": technique.kv_heads, "add_qkv_bias": True}
+
+
+@_attention.register
+def _(technique: MLA, position: PositionTechnique) -> tuple[type, dict[str, Any]]:
+    kv_rank, rope_dim, nope_dim, v_dim = technique.sizes()
+    assert isinstance(position, RoPE)  # noqa: S101  or a layer of ours would compute it
+    return MLATransformerConfig, {
+        "q_lora_rank": technique.q_rank,
+        "kv_lora_rank": kv_rank,
+        "qk_head_dim": nope_dim,
+        "qk_pos_emb_head_dim": rope_dim,
+        "v_head_dim": v_dim,
+        "rope_type": "rope",
+        "rotary_base": position.theta,
+    }
 
 
 @singledispatch
